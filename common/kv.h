@@ -1,0 +1,187 @@
+/* The database, as its users see it: an ordered map from byte strings to byte strings that
+ * survives the death of the process and the loss of power as far as each write asked for.
+ * Every stage implements this header; what a stage lacks answers UNSUPPORTED and says which
+ * stage brings it.
+ *
+ *     struct kv_options options = kv_options_default();
+ *     struct error error = {0};
+ *     struct kv *kv;
+ *     if (kv_open("data", &options, &kv, &error) != STATUS_OK) { puts(error.message); … }
+ *
+ * A change is one or more puts and deletes that take effect together. Each put or delete takes
+ * the next sequence number (from 1). Three sequences describe the state (notes/contract.md):
+ * issued ≥ W (handed to the operating system: survives the death of the process) ≥ D (durable:
+ * survives the loss of power).
+ *
+ * Threads: one struct kv serves any number of threads, apart from kv_close, which must be the
+ * last call. One directory is open at most once at a time, in this process or any other.
+ *
+ * After a failed write or sync of the log the store is fail-stop: writes answer the first
+ * failure again, reads go on serving what was acknowledged, and the failed change is unknown (it
+ * will be whole or absent) until kv_resume or the next open. */
+#ifndef STRATA_KV_H
+#define STRATA_KV_H
+
+#include "append.h"
+#include "buf.h"
+#include "iter.h"
+#include "world.h"
+
+enum {
+    KV_KEY_BYTES_MAX = 65536,               /* the empty key is legal */
+    KV_VALUE_BYTES_MAX = 512 * 1024 * 1024, /* the empty value too */
+    KV_CHANGE_BYTES_MAX = 1024 * 1024 * 1024
+};
+
+/* What an acknowledgement of a write promises; always at least W. */
+enum durability {
+    DURABILITY_DEFAULT,  /* in write options: the store's */
+    DURABILITY_NONE,     /* the system writes it when it likes */
+    DURABILITY_INTERVAL, /* synced within interval_millis, at most interval_bytes at risk */
+    DURABILITY_ALWAYS    /* synced before it is acknowledged */
+};
+
+struct kv_options {
+    enum durability durability;
+    uint32_t interval_millis; /* for DURABILITY_INTERVAL */
+    uint64_t interval_bytes;
+    enum append_kind log_region;
+    uint64_t log_bytes;       /* a log longer than this is followed by a new one */
+    uint32_t log_step_bytes;  /* space allocated ahead */
+    bool create;              /* make the directory where missing */
+    bool exclusive;           /* refuse a directory that holds a database */
+    const struct world *world;
+};
+
+/* The defaults of the settings table (settings.h), the real world. */
+struct kv_options kv_options_default(void);
+
+enum kv_op_type { KV_DELETE = 0, KV_PUT = 1 }; /* LevelDB's kTypeDeletion, kTypeValue */
+
+struct kv_op {
+    enum kv_op_type type;
+    struct slice key;
+    struct slice value; /* puts only */
+};
+
+struct kv_write_options {
+    enum durability durability;
+    uint64_t *sequence; /* if not NULL: receives the last sequence of the change; 0 if none was
+                           issued. Written on failure too: the change may have been issued */
+};
+
+struct kv_read_options {
+    uint64_t *observed; /* if not NULL: receives the sequence that the read saw all of */
+};
+
+struct kv_iter_options {
+    struct slice from; /* inclusive; absent: no bound */
+    struct slice to;   /* exclusive; absent: no bound. Both are copied */
+    uint64_t *observed;
+};
+
+struct kv_progress {
+    uint64_t issued;
+    uint64_t written; /* W */
+    uint64_t durable; /* D */
+};
+
+/* name, words, unit. Counters count since open. A stage leaves at 0 what it does not have. */
+#define KV_STATS_TABLE(X)                                                                  \
+    X(sequence_issued, "last sequence issued", "")                                         \
+    X(sequence_written, "last sequence handed to the system (W)", "")                      \
+    X(sequence_durable, "last sequence durable (D)", "")                                   \
+    X(writes, "changes written", "")                                                       \
+    X(write_ops, "puts and deletes written", "")                                           \
+    X(reads, "lookups", "")                                                                \
+    X(scans, "iterators opened", "")                                                       \
+    X(syncs, "log syncs", "")                                                              \
+    X(sync_micros, "time in log syncs", "us")                                              \
+    X(write_stalls, "writes that waited for the interval syncer", "")                      \
+    X(log_files, "log files", "")                                                          \
+    X(log_bytes, "bytes of log", "bytes")                                                  \
+    X(log_rotations, "logs begun since open", "")                                          \
+    X(replayed_bytes, "bytes read by replays since open", "bytes")                         \
+    X(recovered_changes, "changes found by the last recovery", "")                         \
+    X(recovered_rewritten, "of them written again, since not known durable", "")           \
+    X(recovered_dropped_bytes, "bytes of unsynced tail dropped by the last recovery",      \
+      "bytes")
+
+struct kv_stats {
+#define KV_STATS_FIELD(name, words, unit) uint64_t name;
+    KV_STATS_TABLE(KV_STATS_FIELD)
+#undef KV_STATS_FIELD
+};
+
+struct kv;
+
+/* Opens, and recovers what a crash left. dir is copied. INVALID: not a database of this stage
+ * (nothing was touched); BUSY: open elsewhere; CORRUPT: durable data is damaged, see
+ * kv_repair. */
+MUST_CHECK enum status kv_open(const char *dir, const struct kv_options *options,
+                               struct kv **kv, struct error *error);
+
+/* Ends the store; it is freed whatever comes back. An error means that what was acknowledged
+ * short of "durable" may not have reached the disk. NULL is allowed. */
+MUST_CHECK enum status kv_close(struct kv *kv, struct error *error);
+
+/* options may be NULL in all of these. LIMIT: key, value or change too long. */
+MUST_CHECK enum status kv_put(struct kv *kv, struct slice key, struct slice value,
+                              const struct kv_write_options *options, struct error *error);
+MUST_CHECK enum status kv_delete(struct kv *kv, struct slice key,
+                                 const struct kv_write_options *options,
+                                 struct error *error);
+
+/* All of the operations or none, in order; a later one on the same key wins. An empty change
+ * is legal and issues nothing. */
+MUST_CHECK enum status kv_write(struct kv *kv, const struct kv_op *ops, size_t count,
+                                const struct kv_write_options *options,
+                                struct error *error);
+
+/* Replaces the contents of *value. NOT_FOUND is a status, not an error: no message. */
+MUST_CHECK enum status kv_get(struct kv *kv, struct slice key, struct buf *value,
+                              const struct kv_read_options *options, struct error *error);
+
+/* An iterator over one moment's contents. It must be closed before the store. */
+MUST_CHECK enum status kv_iter(struct kv *kv, const struct kv_iter_options *options,
+                               struct iter **iter, struct error *error);
+
+/* Returns when all that was written before the call is durable. */
+MUST_CHECK enum status kv_sync(struct kv *kv, struct error *error);
+
+/* Moves the write buffer into tables (from stage 03). */
+MUST_CHECK enum status kv_flush(struct kv *kv, struct error *error);
+
+/* After a fail-stop: recovers as an open does, and takes writes again. OK if nothing was
+ * wrong. If it fails the store stays fail-stop and it may be called again. */
+MUST_CHECK enum status kv_resume(struct kv *kv, struct error *error);
+
+void kv_progress(struct kv *kv, struct kv_progress *progress);
+void kv_stats(struct kv *kv, struct kv_stats *stats);
+
+/* The statistics as lines "name value unit  words", or as one JSON object. */
+MUST_CHECK enum status kv_stats_print(const struct kv_stats *stats, bool json,
+                                      struct buf *out);
+
+/* ---- offline: on a directory that nobody has open ------------------------------------- */
+
+/* Receives one line of words without its newline; context is the caller's. */
+typedef void kv_report(void *context, const char *line);
+
+/* Reads everything and reports every fault with file and offset; changes nothing. CORRUPT if
+ * there was one, with the first fault as the message. */
+MUST_CHECK enum status kv_verify(const char *dir, const struct kv_options *options,
+                                 kv_report *report, void *context, struct error *error);
+
+/* Saves what can be read of a damaged database, in its order, into fresh logs, durably; the old
+ * files are set aside in DIR/lost. Reports what was saved and what could not be. A repair that
+ * is cut off leaves a directory that open refuses and that repair finishes. */
+MUST_CHECK enum status kv_repair(const char *dir, const struct kv_options *options,
+                                 kv_report *report, void *context, struct error *error);
+
+/* Decodes one file of a database, whatever its kind, line by line; needs no lock. CORRUPT if
+ * the file is damaged, after all that could be decoded. */
+MUST_CHECK enum status kv_dump(const char *path, const struct kv_options *options,
+                               kv_report *report, void *context, struct error *error);
+
+#endif

@@ -1,0 +1,70 @@
+/* What a stage is: its number and name, the store that implements kv.h, and the commands that
+ * it adds to the program. Each stage's store.c defines the one symbol `stage`; a program is a
+ * stage because it links that object. The harness's checks name the stages that they are for
+ * themselves (harness/check.h), so that the engine need not know of them. */
+#ifndef STRATA_STAGE_H
+#define STRATA_STAGE_H
+
+#include "kv.h"
+
+/* A capability, the stage that brings it, words for "stage 01 has no …, it comes with stage
+ * 03". */
+#define FEATURE_TABLE(X)                                                                   \
+    X(SHELL, 2, "interactive shell")                                                       \
+    X(FLUSH, 3, "flush to tables")                                                         \
+    X(COMPACT, 5, "compaction")                                                            \
+    X(LEVELS, 5, "levels")                                                                 \
+    X(CHECKPOINT, 7, "checkpoint")                                                         \
+    X(SERVER, 8, "server")
+
+enum feature {
+#define FEATURE_MEMBER(name, number, words) FEATURE_##name,
+    FEATURE_TABLE(FEATURE_MEMBER)
+#undef FEATURE_MEMBER
+};
+
+/* As in kv.h; kv.c has validated the arguments and filled in defaults. `store` is what open
+ * returned. */
+struct store_ops {
+    enum status (*open)(const char *dir, const struct kv_options *options, void **store,
+                        struct error *error);
+    enum status (*close)(void *store, struct error *error);
+    enum status (*write)(void *store, const struct kv_op *ops, size_t count,
+                         enum durability durability, uint64_t *sequence,
+                         struct error *error);
+    enum status (*get)(void *store, struct slice key, struct buf *value, uint64_t *observed,
+                       struct error *error);
+    enum status (*iter)(void *store, const struct kv_iter_options *options,
+                        struct iter **iter, struct error *error);
+    enum status (*sync)(void *store, struct error *error);
+    enum status (*flush)(void *store, struct error *error);
+    enum status (*resume)(void *store, struct error *error);
+    void (*progress)(void *store, struct kv_progress *progress);
+    void (*stats)(void *store, struct kv_stats *stats);
+    enum status (*verify)(const char *dir, const struct kv_options *options,
+                          kv_report *report, void *context, struct error *error);
+    enum status (*repair)(const char *dir, const struct kv_options *options,
+                          kv_report *report, void *context, struct error *error);
+    enum status (*dump)(const char *path, const struct kv_options *options,
+                        kv_report *report, void *context, struct error *error);
+};
+
+struct command; /* common/program/command.h */
+
+struct stage {
+    int number;
+    const char *name; /* "01-wal" */
+    const struct store_ops *store;
+    const struct command *commands; /* those that the stage adds */
+    size_t command_count;
+};
+
+extern const struct stage stage;
+
+/* UNSUPPORTED, in words. */
+enum status stage_lacks(enum feature feature, struct error *error);
+
+/* Whether this stage has it. */
+bool stage_has(enum feature feature);
+
+#endif
