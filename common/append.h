@@ -1,23 +1,24 @@
 /* The append region: the end of a file, as a place to build bytes in and hand them over.
  *
  *     append_reserve  →  a run of bytes to write into
- *     append_commit   →  the first n of them are the file's, and the operating system has them
- *     append_sync     →  all that was committed survives a loss of power
+ *     append_commit   →  the first n of them are the file's, and the operating system has
+ * them append_sync     →  all that was committed survives a loss of power
  *
- * Two tenants. APPEND_WRITE builds in a buffer and hands over with write(2), one call a commit.
- * APPEND_MAPPED builds in the shared mapping itself, so a commit costs no system call.
+ * Two tenants. APPEND_WRITE builds in a buffer and hands over with write(2), one call a
+ * commit. APPEND_MAPPED builds in the shared mapping itself, so a commit costs no system
+ * call.
  *
- * Space is allocated ahead in steps of `step_bytes`, so that a sync need not write the file's
- * size: behind the committed end stand zeros, and after a crash perhaps anything that was reserved
- * but never committed. Readers must accept both. append_close cuts the file at its committed end.
- * Where the file system cannot allocate ahead, APPEND_WRITE does without and APPEND_MAPPED answers
- * UNSUPPORTED.
+ * Space is allocated ahead in steps of `step_bytes`, so that a sync need not write the
+ * file's size: behind the committed end stand zeros, and after a crash perhaps anything
+ * that was reserved but never committed. Readers must accept both. append_close cuts the
+ * file at its committed end. Where the file system cannot allocate ahead, APPEND_WRITE
+ * does without and APPEND_MAPPED answers UNSUPPORTED.
  *
- * NO_SPACE from append_reserve has changed nothing: it may be tried again later. After any error
- * from append_commit or append_sync the region must only be closed.
+ * NO_SPACE from append_reserve has changed nothing: it may be tried again later. After
+ * any error from append_commit or append_sync the region must only be closed.
  *
- * One thread reserves and commits; append_sync may run beside it in another and covers at least
- * what was committed when it was called. */
+ * One thread reserves and commits; append_sync may run beside it in another and covers at
+ * least what was committed when it was called. */
 #ifndef STRATA_APPEND_H
 #define STRATA_APPEND_H
 
@@ -49,8 +50,8 @@ MUST_CHECK enum status append_open(struct file *file, uint64_t end, enum append_
                                    size_t step_bytes, struct append **append,
                                    struct error *error);
 
-/* *space has room for `bytes` and dies at the next call other than append_sync. A second reserve
- * before a commit may ask for more and keeps what was written into the first. */
+/* *space has room for `bytes` and dies at the next call other than append_sync. A second
+ * reserve before a commit may ask for more and keeps what was written into the first. */
 MUST_CHECK enum status append_reserve(struct append *append, size_t bytes,
                                       unsigned char **space, struct error *error);
 MUST_CHECK enum status append_commit(struct append *append, size_t bytes,

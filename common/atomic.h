@@ -1,6 +1,7 @@
-/* C11 atomics, wrapped. In the `sim` flavour (-DSTRATA_SIM) each is a point where the harness's
- * scheduler may let another thread run; in all others the wrapper is the atomic itself. Memory
- * order is named at each use, as in the standard: load acquire, store release, and so on. */
+/* C11 atomics, wrapped. In the `sim` flavour (-DSTRATA_SIM) each is a point where the
+ * harness's scheduler may let another thread run; in all others the wrapper is the atomic
+ * itself. Memory order is named at each use, as in the standard: load acquire, store
+ * release, and so on. */
 #ifndef STRATA_ATOMIC_H
 #define STRATA_ATOMIC_H
 
@@ -19,7 +20,8 @@ struct atomic_u64 {
     _Atomic uint64_t value;
 };
 
-static inline uint64_t atomic_u64_load(const struct atomic_u64 *atomic, memory_order order) {
+static inline uint64_t atomic_u64_load(const struct atomic_u64 *atomic,
+                                       memory_order order) {
     scheduler_switch_point();
     return atomic_load_explicit(&atomic->value, order);
 }

@@ -1,7 +1,7 @@
-/* A growing run of bytes that it owns, in the caller's storage: `struct buf buf = {0}` is an
- * empty one, buf_free() returns its memory and leaves it empty. Not for two threads at once.
- * Growth doubles, so n appended bytes cost O(n). Functions that grow answer NO_MEMORY and then
- * leave the contents as they were. */
+/* A growing run of bytes that it owns, in the caller's storage: `struct buf buf = {0}` is
+ * an empty one, buf_free() returns its memory and leaves it empty. Not for two threads at
+ * once. Growth doubles, so n appended bytes cost O(n). Functions that grow answer
+ * NO_MEMORY and then leave the contents as they were. */
 #ifndef STRATA_BUF_H
 #define STRATA_BUF_H
 

@@ -1,6 +1,6 @@
-/* CRC-32C (Castagnoli, RFC 3720 appendix B.4), as LevelDB stores it. The work is ISA-L's, which
- * uses the processor's CRC instructions; checksum_portable() is a table-driven twin that the
- * tests hold against it. Any thread may call these. */
+/* CRC-32C (Castagnoli, RFC 3720 appendix B.4), as LevelDB stores it. The work is ISA-L's,
+ * which uses the processor's CRC instructions; checksum_portable() is a table-driven twin
+ * that the tests hold against it. Any thread may call these. */
 #ifndef STRATA_CHECKSUM_H
 #define STRATA_CHECKSUM_H
 
@@ -15,8 +15,8 @@ static inline uint32_t checksum(const void *bytes, size_t count) {
     return checksum_extend(0, bytes, count);
 }
 
-/* A checksum that is stored beside its data is masked: rotated right by 15 bits and a constant
- * added, since the CRC of bytes that contain their own CRC degenerates (leveldb
+/* A checksum that is stored beside its data is masked: rotated right by 15 bits and a
+ * constant added, since the CRC of bytes that contain their own CRC degenerates (leveldb
  * util/crc32c.h). */
 static inline uint32_t checksum_mask(uint32_t crc) {
     return ((crc >> 15) | (crc << 17)) + 0xa282ead8u;

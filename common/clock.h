@@ -6,8 +6,9 @@
 #include <stdint.h>
 
 struct clock_ops {
-    uint64_t (*monotonic_micros)(void *state); /* never goes back; no meaning across processes */
-    uint64_t (*wall_micros)(void *state);      /* since 1970-01-01 UTC */
+    uint64_t (*monotonic_micros)(
+        void *state); /* never goes back; no meaning across processes */
+    uint64_t (*wall_micros)(void *state); /* since 1970-01-01 UTC */
 };
 
 struct clock {

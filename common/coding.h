@@ -1,7 +1,8 @@
-/* Integers as LevelDB lays them on disk: fixed-width little-endian, and varints of seven bits
- * per byte, lowest first, the top bit set on all bytes but the last (google/leveldb,
- * util/coding.h and doc/). `encode_*` write at a place the caller knows to be large enough;
- * `decode_*` on a slice check every length, because the bytes come from a disk. */
+/* Integers as LevelDB lays them on disk: fixed-width little-endian, and varints of seven
+ * bits per byte, lowest first, the top bit set on all bytes but the last (google/leveldb,
+ * util/coding.h and doc/). `encode_*` write at a place the caller knows to be large
+ * enough; `decode_*` on a slice check every length, because the bytes come from a disk.
+ */
 #ifndef STRATA_CODING_H
 #define STRATA_CODING_H
 
@@ -22,8 +23,8 @@ size_t varint_bytes(uint64_t value);
 /* Writes the varint and returns the byte after it. */
 unsigned char *encode_varint(unsigned char *to, uint64_t value);
 
-/* Take one value off the front of *from; false, and *from unchanged, if it is cut short or a
- * varint is longer than its width allows. */
+/* Take one value off the front of *from; false, and *from unchanged, if it is cut short
+ * or a varint is longer than its width allows. */
 bool take_fixed32(struct slice *from, uint32_t *value);
 bool take_fixed64(struct slice *from, uint64_t *value);
 bool take_varint32(struct slice *from, uint32_t *value);

@@ -1,19 +1,20 @@
 /* Files and directories, as the world provides them.
  *
- * Two layers. A tenant (`file_system_ops`, `file_ops`) is thin: one operation is one system
- * call, it may be cut short, and it answers 0 or an errno. Tenants: POSIX (common/file_posix.c),
- * the harness's simulated disk (harness/disk.c) and its fault injector (harness/faults.c). The
- * functions below the line are what the engine calls: they finish short transfers, retry EINTR,
- * and turn an errno into a status and a message with path and offset (common/file.c).
+ * Two layers. A tenant (`file_system_ops`, `file_ops`) is thin: one operation is one
+ * system call, it may be cut short, and it answers 0 or an errno. Tenants: POSIX
+ * (common/file_posix.c), the harness's simulated disk (harness/disk.c) and its fault
+ * injector (harness/faults.c). The functions below the line are what the engine calls:
+ * they finish short transfers, retry EINTR, and turn an errno into a status and a message
+ * with path and offset (common/file.c).
  *
  * Durability, the part that everything rests on: written bytes are durable after a
  * file_sync() that succeeded; a created, renamed or removed name is durable after a
- * directory_sync() of its directory that succeeded. After a failed sync nothing is known of
- * what was written since the last good one, and asking again proves nothing: the kernel may have
- * dropped the pages as clean (see notes/crash-model.md).
+ * directory_sync() of its directory that succeeded. After a failed sync nothing is known
+ * of what was written since the last good one, and asking again proves nothing: the
+ * kernel may have dropped the pages as clean (see notes/crash-model.md).
  *
- * A file is used by one thread at a time, except that file_sync and file_read may run beside
- * anything but file_close. A file system is shared by all threads. */
+ * A file is used by one thread at a time, except that file_sync and file_read may run
+ * beside anything but file_close. A file system is shared by all threads. */
 #ifndef STRATA_FILE_H
 #define STRATA_FILE_H
 
@@ -40,8 +41,9 @@ struct file_ops {
                     size_t *done);
     int (*sync)(struct file *file);
     int (*truncate)(struct file *file, uint64_t bytes); /* longer: filled with zeros */
-    int (*allocate)(struct file *file, uint64_t offset, uint64_t bytes); /* zeros, size grows;
-                                                       EOPNOTSUPP where it cannot be had */
+    int (*allocate)(struct file *file, uint64_t offset,
+                    uint64_t bytes); /* zeros, size grows;
+                   EOPNOTSUPP where it cannot be had */
     int (*size)(struct file *file, uint64_t *bytes);
     int (*map)(struct file *file, uint64_t offset, size_t bytes, bool writable,
                void **address); /* shared; offset a multiple of FILE_MAP_BYTES */
@@ -76,22 +78,24 @@ struct file_system {
 
 extern const struct file_system file_system_posix;
 
-/* ---- what the engine calls ------------------------------------------------------------- */
+/* ---- what the engine calls
+ * ------------------------------------------------------------- */
 
 MUST_CHECK enum status file_open(const struct file_system *files, const char *path,
                                  enum file_mode mode, struct file **file,
                                  struct error *error);
 
 /* Reads until `count` bytes or the end of the file; *done tells which. */
-MUST_CHECK enum status file_read(struct file *file, uint64_t offset, void *bytes, size_t count,
-                                 size_t *done, struct error *error);
+MUST_CHECK enum status file_read(struct file *file, uint64_t offset, void *bytes,
+                                 size_t count, size_t *done, struct error *error);
 MUST_CHECK enum status file_write(struct file *file, uint64_t offset, const void *bytes,
                                   size_t count, struct error *error);
 MUST_CHECK enum status file_sync(struct file *file, struct error *error);
-MUST_CHECK enum status file_truncate(struct file *file, uint64_t bytes, struct error *error);
+MUST_CHECK enum status file_truncate(struct file *file, uint64_t bytes,
+                                     struct error *error);
 
-/* Room for [offset, offset + bytes), read as zeros, the size grown to cover it. UNSUPPORTED
- * where the file system cannot promise room. */
+/* Room for [offset, offset + bytes), read as zeros, the size grown to cover it.
+ * UNSUPPORTED where the file system cannot promise room. */
 MUST_CHECK enum status file_allocate(struct file *file, uint64_t offset, uint64_t bytes,
                                      struct error *error);
 MUST_CHECK enum status file_size(struct file *file, uint64_t *bytes, struct error *error);
@@ -100,8 +104,8 @@ MUST_CHECK enum status file_map(struct file *file, uint64_t offset, size_t bytes
 MUST_CHECK enum status file_unmap(struct file *file, void *address, size_t bytes,
                                   struct error *error);
 
-/* Frees the file even when it fails; a failure means that earlier writes may be lost. NULL is
- * allowed. */
+/* Frees the file even when it fails; a failure means that earlier writes may be lost.
+ * NULL is allowed. */
 MUST_CHECK enum status file_close(struct file *file, struct error *error);
 
 MUST_CHECK enum status file_remove(const struct file_system *files, const char *path,
@@ -115,14 +119,15 @@ MUST_CHECK enum status directory_make(const struct file_system *files, const cha
 MUST_CHECK enum status directory_sync(const struct file_system *files, const char *path,
                                       struct error *error);
 
-/* Calls visit for each name, in no order, without "." and "..". NOT_FOUND if there is none. */
+/* Calls visit for each name, in no order, without "." and "..". NOT_FOUND if there is
+ * none. */
 MUST_CHECK enum status directory_list(const struct file_system *files, const char *path,
                                       file_visitor *visit, void *context,
                                       struct error *error);
 
-/* Creates the file where missing and locks it, against other processes and against a second
- * lock in this one (open-file-description lock, F_OFD_SETLK, fcntl(2)); BUSY if it is held.
- * Closing the file releases it. */
+/* Creates the file where missing and locks it, against other processes and against a
+ * second lock in this one (open-file-description lock, F_OFD_SETLK, fcntl(2)); BUSY if it
+ * is held. Closing the file releases it. */
 MUST_CHECK enum status file_lock(const struct file_system *files, const char *path,
                                  struct file **file, struct error *error);
 

@@ -1,10 +1,11 @@
-/* A cursor over ordered entries: its current entry is plain fields, its operations move it.
+/* A cursor over ordered entries: its current entry is plain fields, its operations move
+ * it.
  *
- * An iterator is created unpositioned (valid == false). A move that leaves the entries makes
- * valid false; a move that fails makes it false and says why in `error` (error.status is
- * STATUS_OK at an ordinary end), so a loop ends in one way and its caller looks at error.status
- * once, afterwards. key and value are borrowed until the next move or the close. One thread
- * uses an iterator at a time. */
+ * An iterator is created unpositioned (valid == false). A move that leaves the entries
+ * makes valid false; a move that fails makes it false and says why in `error`
+ * (error.status is STATUS_OK at an ordinary end), so a loop ends in one way and its
+ * caller looks at error.status once, afterwards. key and value are borrowed until the
+ * next move or the close. One thread uses an iterator at a time. */
 #ifndef STRATA_ITER_H
 #define STRATA_ITER_H
 
@@ -16,7 +17,7 @@ struct iter;
 struct iter_ops {
     void (*first)(struct iter *iter);
     void (*last)(struct iter *iter);
-    void (*seek)(struct iter *iter, struct slice key);        /* first entry at or after key */
+    void (*seek)(struct iter *iter, struct slice key); /* first entry at or after key */
     void (*seek_before)(struct iter *iter, struct slice key); /* last entry before key */
     void (*next)(struct iter *iter);
     void (*prev)(struct iter *iter);

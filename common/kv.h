@@ -1,24 +1,25 @@
-/* The database, as its users see it: an ordered map from byte strings to byte strings that
- * survives the death of the process and the loss of power as far as each write asked for.
- * Every stage implements this header; what a stage lacks answers UNSUPPORTED and says which
- * stage brings it.
+/* The database, as its users see it: an ordered map from byte strings to byte strings
+ * that survives the death of the process and the loss of power as far as each write asked
+ * for. Every stage implements this header; what a stage lacks answers UNSUPPORTED and
+ * says which stage brings it.
  *
  *     struct kv_options options = kv_options_default();
  *     struct error error = {0};
  *     struct kv *kv;
  *     if (kv_open("data", &options, &kv, &error) != STATUS_OK) { puts(error.message); … }
  *
- * A change is one or more puts and deletes that take effect together. Each put or delete takes
- * the next sequence number (from 1). Three sequences describe the state (notes/contract.md):
- * issued ≥ W (handed to the operating system: survives the death of the process) ≥ D (durable:
- * survives the loss of power).
+ * A change is one or more puts and deletes that take effect together. Each put or delete
+ * takes the next sequence number (from 1). Three sequences describe the state
+ * (notes/contract.md): issued ≥ W (handed to the operating system: survives the death of
+ * the process) ≥ D (durable: survives the loss of power).
  *
- * Threads: one struct kv serves any number of threads, apart from kv_close, which must be the
- * last call. One directory is open at most once at a time, in this process or any other.
+ * Threads: one struct kv serves any number of threads, apart from kv_close, which must be
+ * the last call. One directory is open at most once at a time, in this process or any
+ * other.
  *
  * After a failed write or sync of the log the store is fail-stop: writes answer the first
- * failure again, reads go on serving what was acknowledged, and the failed change is unknown (it
- * will be whole or absent) until kv_resume or the next open. */
+ * failure again, reads go on serving what was acknowledged, and the failed change is
+ * unknown (it will be whole or absent) until kv_resume or the next open. */
 #ifndef STRATA_KV_H
 #define STRATA_KV_H
 
@@ -37,7 +38,8 @@ enum {
 enum durability {
     DURABILITY_DEFAULT,  /* in write options: the store's */
     DURABILITY_NONE,     /* the system writes it when it likes */
-    DURABILITY_INTERVAL, /* synced within interval_millis, at most interval_bytes at risk */
+    DURABILITY_INTERVAL, /* synced within interval_millis, at most interval_bytes at risk
+                          */
     DURABILITY_ALWAYS    /* synced before it is acknowledged */
 };
 
@@ -46,10 +48,10 @@ struct kv_options {
     uint32_t interval_millis; /* for DURABILITY_INTERVAL */
     uint64_t interval_bytes;
     enum append_kind log_region;
-    uint64_t log_bytes;       /* a log longer than this is followed by a new one */
-    uint32_t log_step_bytes;  /* space allocated ahead */
-    bool create;              /* make the directory where missing */
-    bool exclusive;           /* refuse a directory that holds a database */
+    uint64_t log_bytes;      /* a log longer than this is followed by a new one */
+    uint32_t log_step_bytes; /* space allocated ahead */
+    bool create;             /* make the directory where missing */
+    bool exclusive;          /* refuse a directory that holds a database */
     const struct world *world;
 };
 
@@ -66,8 +68,9 @@ struct kv_op {
 
 struct kv_write_options {
     enum durability durability;
-    uint64_t *sequence; /* if not NULL: receives the last sequence of the change; 0 if none was
-                           issued. Written on failure too: the change may have been issued */
+    uint64_t
+        *sequence; /* if not NULL: receives the last sequence of the change; 0 if none was
+                      issued. Written on failure too: the change may have been issued */
 };
 
 struct kv_read_options {
@@ -86,25 +89,26 @@ struct kv_progress {
     uint64_t durable; /* D */
 };
 
-/* name, words, unit. Counters count since open. A stage leaves at 0 what it does not have. */
-#define KV_STATS_TABLE(X)                                                                  \
-    X(sequence_issued, "last sequence issued", "")                                         \
-    X(sequence_written, "last sequence handed to the system (W)", "")                      \
-    X(sequence_durable, "last sequence durable (D)", "")                                   \
-    X(writes, "changes written", "")                                                       \
-    X(write_ops, "puts and deletes written", "")                                           \
-    X(reads, "lookups", "")                                                                \
-    X(scans, "iterators opened", "")                                                       \
-    X(syncs, "log syncs", "")                                                              \
-    X(sync_micros, "time in log syncs", "us")                                              \
-    X(write_stalls, "writes that waited for the interval syncer", "")                      \
-    X(log_files, "log files", "")                                                          \
-    X(log_bytes, "bytes of log", "bytes")                                                  \
-    X(log_rotations, "logs begun since open", "")                                          \
-    X(replayed_bytes, "bytes read by replays since open", "bytes")                         \
-    X(recovered_changes, "changes found by the last recovery", "")                         \
-    X(recovered_rewritten, "of them written again, since not known durable", "")           \
-    X(recovered_dropped_bytes, "bytes of unsynced tail dropped by the last recovery",      \
+/* name, words, unit. Counters count since open. A stage leaves at 0 what it does not
+ * have. */
+#define KV_STATS_TABLE(X)                                                                \
+    X(sequence_issued, "last sequence issued", "")                                       \
+    X(sequence_written, "last sequence handed to the system (W)", "")                    \
+    X(sequence_durable, "last sequence durable (D)", "")                                 \
+    X(writes, "changes written", "")                                                     \
+    X(write_ops, "puts and deletes written", "")                                         \
+    X(reads, "lookups", "")                                                              \
+    X(scans, "iterators opened", "")                                                     \
+    X(syncs, "log syncs", "")                                                            \
+    X(sync_micros, "time in log syncs", "us")                                            \
+    X(write_stalls, "writes that waited for the interval syncer", "")                    \
+    X(log_files, "log files", "")                                                        \
+    X(log_bytes, "bytes of log", "bytes")                                                \
+    X(log_rotations, "logs begun since open", "")                                        \
+    X(replayed_bytes, "bytes read by replays since open", "bytes")                       \
+    X(recovered_changes, "changes found by the last recovery", "")                       \
+    X(recovered_rewritten, "of them written again, since not known durable", "")         \
+    X(recovered_dropped_bytes, "bytes of unsynced tail dropped by the last recovery",    \
       "bytes")
 
 struct kv_stats {
@@ -115,25 +119,26 @@ struct kv_stats {
 
 struct kv;
 
-/* Opens, and recovers what a crash left. dir is copied. INVALID: not a database of this stage
- * (nothing was touched); BUSY: open elsewhere; CORRUPT: durable data is damaged, see
- * kv_repair. */
+/* Opens, and recovers what a crash left. dir is copied. INVALID: not a database of this
+ * stage (nothing was touched); BUSY: open elsewhere; CORRUPT: durable data is damaged,
+ * see kv_repair. */
 MUST_CHECK enum status kv_open(const char *dir, const struct kv_options *options,
                                struct kv **kv, struct error *error);
 
-/* Ends the store; it is freed whatever comes back. An error means that what was acknowledged
- * short of "durable" may not have reached the disk. NULL is allowed. */
+/* Ends the store; it is freed whatever comes back. An error means that what was
+ * acknowledged short of "durable" may not have reached the disk. NULL is allowed. */
 MUST_CHECK enum status kv_close(struct kv *kv, struct error *error);
 
 /* options may be NULL in all of these. LIMIT: key, value or change too long. */
 MUST_CHECK enum status kv_put(struct kv *kv, struct slice key, struct slice value,
-                              const struct kv_write_options *options, struct error *error);
+                              const struct kv_write_options *options,
+                              struct error *error);
 MUST_CHECK enum status kv_delete(struct kv *kv, struct slice key,
                                  const struct kv_write_options *options,
                                  struct error *error);
 
-/* All of the operations or none, in order; a later one on the same key wins. An empty change
- * is legal and issues nothing. */
+/* All of the operations or none, in order; a later one on the same key wins. An empty
+ * change is legal and issues nothing. */
 MUST_CHECK enum status kv_write(struct kv *kv, const struct kv_op *ops, size_t count,
                                 const struct kv_write_options *options,
                                 struct error *error);
@@ -163,24 +168,26 @@ void kv_stats(struct kv *kv, struct kv_stats *stats);
 MUST_CHECK enum status kv_stats_print(const struct kv_stats *stats, bool json,
                                       struct buf *out);
 
-/* ---- offline: on a directory that nobody has open ------------------------------------- */
+/* ---- offline: on a directory that nobody has open -------------------------------------
+ */
 
 /* Receives one line of words without its newline; context is the caller's. */
 typedef void kv_report(void *context, const char *line);
 
-/* Reads everything and reports every fault with file and offset; changes nothing. CORRUPT if
- * there was one, with the first fault as the message. */
+/* Reads everything and reports every fault with file and offset; changes nothing. CORRUPT
+ * if there was one, with the first fault as the message. */
 MUST_CHECK enum status kv_verify(const char *dir, const struct kv_options *options,
                                  kv_report *report, void *context, struct error *error);
 
-/* Saves what can be read of a damaged database, in its order, into fresh logs, durably; the old
- * files are set aside in DIR/lost. Reports what was saved and what could not be. A repair that
- * is cut off leaves a directory that open refuses and that repair finishes. */
+/* Saves what can be read of a damaged database, in its order, into fresh logs, durably;
+ * the old files are set aside in DIR/lost. Reports what was saved and what could not be.
+ * A repair that is cut off leaves a directory that open refuses and that repair finishes.
+ */
 MUST_CHECK enum status kv_repair(const char *dir, const struct kv_options *options,
                                  kv_report *report, void *context, struct error *error);
 
-/* Decodes one file of a database, whatever its kind, line by line; needs no lock. CORRUPT if
- * the file is damaged, after all that could be decoded. */
+/* Decodes one file of a database, whatever its kind, line by line; needs no lock. CORRUPT
+ * if the file is damaged, after all that could be decoded. */
 MUST_CHECK enum status kv_dump(const char *path, const struct kv_options *options,
                                kv_report *report, void *context, struct error *error);
 

@@ -1,7 +1,7 @@
-/* Every allocation of the engine. common/memory.c is the C library's allocator; the harness
- * links its own implementation of these functions instead, which counts, fails the N-th call and
- * finds leaks (harness/counted_memory.c). So the choice is made when a program is linked, and a
- * release build pays nothing. Any thread may call these.
+/* Every allocation of the engine. common/memory.c is the C library's allocator; the
+ * harness links its own implementation of these functions instead, which counts, fails
+ * the N-th call and finds leaks (harness/counted_memory.c). So the choice is made when a
+ * program is linked, and a release build pays nothing. Any thread may call these.
  *
  * Allocations inside libraries do not pass here: libfiu (harness builds only), the C
  * library's opendir() and stdio, pthread_create(). */

@@ -1,11 +1,11 @@
-/* Every setting of the database, in one table: name, unit, range, default, help. The table
- * feeds kv_options_default(), the program's options (--log-bytes 64m), the environment
- * (STRATA_LOG_BYTES) and configuration files (`log-bytes 64m`, one a line, `#` comments, the
- * syntax of redis.conf). A later source overrides an earlier one: defaults, file, environment,
- * options.
+/* Every setting of the database, in one table: name, unit, range, default, help. The
+ * table feeds kv_options_default(), the program's options (--log-bytes 64m), the
+ * environment (STRATA_LOG_BYTES) and configuration files (`log-bytes 64m`, one a line,
+ * `#` comments, the syntax of redis.conf). A later source overrides an earlier one:
+ * defaults, file, environment, options.
  *
- * Sizes take the suffixes k, m, g (1024), times ms, s; a bare number is in the setting's own unit.
- * Nothing here is shared: a settings struct is the caller's value. */
+ * Sizes take the suffixes k, m, g (1024), times ms, s; a bare number is in the setting's
+ * own unit. Nothing here is shared: a settings struct is the caller's value. */
 #ifndef STRATA_SETTINGS_H
 #define STRATA_SETTINGS_H
 
@@ -29,8 +29,8 @@ extern const size_t setting_count;
 /* The settings named like the fields of kv_options: durability, interval-millis,
  * interval-bytes, log-region, log-bytes, log-step-bytes. */
 
-/* Sets one by name. INVALID, with the name, the range and, for an unknown name, the nearest
- * one; options are then unchanged. */
+/* Sets one by name. INVALID, with the name, the range and, for an unknown name, the
+ * nearest one; options are then unchanged. */
 MUST_CHECK enum status settings_set(struct kv_options *options, const char *name,
                                     const char *value, struct error *error);
 
@@ -42,8 +42,8 @@ MUST_CHECK enum status settings_print(const struct kv_options *options, size_t i
 MUST_CHECK enum status settings_read(struct kv_options *options, const char *path,
                                      struct error *error);
 
-/* Every STRATA_<NAME> that `environment` (as in environ) has; an unknown STRATA_ name is an
- * error. */
+/* Every STRATA_<NAME> that `environment` (as in environ) has; an unknown STRATA_ name is
+ * an error. */
 MUST_CHECK enum status settings_from_environment(struct kv_options *options,
                                                  char *const environment[],
                                                  struct error *error);

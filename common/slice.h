@@ -1,6 +1,6 @@
 /* A borrowed run of bytes. It owns nothing; whoever hands one out says when it dies.
- * `data == NULL` means "absent" where a header allows absence (an iterator's bounds); an empty
- * slice that is present has length 0 and data != NULL (slice_of("")). */
+ * `data == NULL` means "absent" where a header allows absence (an iterator's bounds); an
+ * empty slice that is present has length 0 and data != NULL (slice_of("")). */
 #ifndef STRATA_SLICE_H
 #define STRATA_SLICE_H
 
@@ -26,7 +26,8 @@ static inline bool slice_present(struct slice slice) {
     return slice.data != NULL;
 }
 
-/* Bytewise order, a prefix before what it begins (leveldb.BytewiseComparator): <0, 0, >0. */
+/* Bytewise order, a prefix before what it begins (leveldb.BytewiseComparator): <0, 0, >0.
+ */
 static inline int slice_compare(struct slice a, struct slice b) {
     size_t shared = a.length < b.length ? a.length : b.length;
     int order = shared == 0 ? 0 : memcmp(a.data, b.data, shared);
@@ -37,7 +38,8 @@ static inline int slice_compare(struct slice a, struct slice b) {
 }
 
 static inline bool slice_equal(struct slice a, struct slice b) {
-    return a.length == b.length && (a.length == 0 || memcmp(a.data, b.data, a.length) == 0);
+    return a.length == b.length &&
+           (a.length == 0 || memcmp(a.data, b.data, a.length) == 0);
 }
 
 static inline bool slice_starts_with(struct slice slice, struct slice prefix) {

@@ -1,20 +1,21 @@
-/* What a stage is: its number and name, the store that implements kv.h, and the commands that
- * it adds to the program. Each stage's store.c defines the one symbol `stage`; a program is a
- * stage because it links that object. The harness's checks name the stages that they are for
- * themselves (harness/check.h), so that the engine need not know of them. */
+/* What a stage is: its number and name, the store that implements kv.h, and the commands
+ * that it adds to the program. Each stage's store.c defines the one symbol `stage`; a
+ * program is a stage because it links that object. The harness's checks name the stages
+ * that they are for themselves (harness/check.h), so that the engine need not know of
+ * them. */
 #ifndef STRATA_STAGE_H
 #define STRATA_STAGE_H
 
 #include "kv.h"
 
-/* A capability, the stage that brings it, words for "stage 01 has no …, it comes with stage
- * 03". */
-#define FEATURE_TABLE(X)                                                                   \
-    X(SHELL, 2, "interactive shell")                                                       \
-    X(FLUSH, 3, "flush to tables")                                                         \
-    X(COMPACT, 5, "compaction")                                                            \
-    X(LEVELS, 5, "levels")                                                                 \
-    X(CHECKPOINT, 7, "checkpoint")                                                         \
+/* A capability, the stage that brings it, words for "stage 01 has no …, it comes with
+ * stage 03". */
+#define FEATURE_TABLE(X)                                                                 \
+    X(SHELL, 2, "interactive shell")                                                     \
+    X(FLUSH, 3, "flush to tables")                                                       \
+    X(COMPACT, 5, "compaction")                                                          \
+    X(LEVELS, 5, "levels")                                                               \
+    X(CHECKPOINT, 7, "checkpoint")                                                       \
     X(SERVER, 8, "server")
 
 enum feature {
@@ -23,8 +24,8 @@ enum feature {
 #undef FEATURE_MEMBER
 };
 
-/* As in kv.h; kv.c has validated the arguments and filled in defaults. `store` is what open
- * returned. */
+/* As in kv.h; kv.c has validated the arguments and filled in defaults. `store` is what
+ * open returned. */
 struct store_ops {
     enum status (*open)(const char *dir, const struct kv_options *options, void **store,
                         struct error *error);
@@ -32,8 +33,8 @@ struct store_ops {
     enum status (*write)(void *store, const struct kv_op *ops, size_t count,
                          enum durability durability, uint64_t *sequence,
                          struct error *error);
-    enum status (*get)(void *store, struct slice key, struct buf *value, uint64_t *observed,
-                       struct error *error);
+    enum status (*get)(void *store, struct slice key, struct buf *value,
+                       uint64_t *observed, struct error *error);
     enum status (*iter)(void *store, const struct kv_iter_options *options,
                         struct iter **iter, struct error *error);
     enum status (*sync)(void *store, struct error *error);

@@ -1,27 +1,28 @@
 /* Errors as values.
  *
- * Every function that can fail returns an `enum status` and, where the reason needs words,
- * fills the caller's `struct error` with one message naming the file, the offset and the
- * operating system's own error. The message is built once, where the fault was seen; callers
- * pass it on. Outputs of a function are written only when it returns STATUS_OK, unless its
- * header says otherwise. A `struct error *` may be NULL: the message is then dropped.
- * Nothing here allocates; all of it may be called from any thread. */
+ * Every function that can fail returns an `enum status` and, where the reason needs
+ * words, fills the caller's `struct error` with one message naming the file, the offset
+ * and the operating system's own error. The message is built once, where the fault was
+ * seen; callers pass it on. Outputs of a function are written only when it returns
+ * STATUS_OK, unless its header says otherwise. A `struct error *` may be NULL: the
+ * message is then dropped. Nothing here allocates; all of it may be called from any
+ * thread. */
 #ifndef STRATA_STATUS_H
 #define STRATA_STATUS_H
 
 #include <stdint.h>
 
 /* name, exit code of the command-line program, words */
-#define STATUS_TABLE(X)                                                                    \
-    X(OK, 0, "ok")                                                                         \
-    X(NOT_FOUND, 1, "not found")                                                           \
-    X(INVALID, 2, "invalid argument")                                                      \
-    X(UNSUPPORTED, 2, "not in this stage")                                                 \
-    X(CORRUPT, 3, "corrupt")                                                               \
-    X(IO, 4, "I/O error")                                                                  \
-    X(BUSY, 5, "held by another process")                                                  \
-    X(NO_MEMORY, 6, "out of memory")                                                       \
-    X(NO_SPACE, 6, "no space left")                                                        \
+#define STATUS_TABLE(X)                                                                  \
+    X(OK, 0, "ok")                                                                       \
+    X(NOT_FOUND, 1, "not found")                                                         \
+    X(INVALID, 2, "invalid argument")                                                    \
+    X(UNSUPPORTED, 2, "not in this stage")                                               \
+    X(CORRUPT, 3, "corrupt")                                                             \
+    X(IO, 4, "I/O error")                                                                \
+    X(BUSY, 5, "held by another process")                                                \
+    X(NO_MEMORY, 6, "out of memory")                                                     \
+    X(NO_SPACE, 6, "no space left")                                                      \
     X(LIMIT, 7, "limit exceeded")
 
 enum status {
@@ -34,7 +35,8 @@ enum status {
 
 enum { ERROR_MESSAGE_BYTES = 512 };
 
-/* A value; `struct error error = {0}` is "no error". A message that does not fit is cut. */
+/* A value; `struct error error = {0}` is "no error". A message that does not fit is cut.
+ */
 struct error {
     enum status status;
     char message[ERROR_MESSAGE_BYTES];
@@ -51,7 +53,8 @@ int status_exit_code(enum status status);
 enum status status_of_errno(int errnum);
 
 /* Fills *error and returns `status`, so that a failing function ends in one line:
- *     return error_set(error, STATUS_CORRUPT, "%s: offset %" PRIu64 ": …", path, offset); */
+ *     return error_set(error, STATUS_CORRUPT, "%s: offset %" PRIu64 ": …", path, offset);
+ */
 enum status error_set(struct error *error, enum status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -1,11 +1,11 @@
 /* Threads, mutexes and conditions, as the world provides them. Tenants: POSIX threads
- * (common/thread.c) and the harness's scheduler, which runs one thread at a time and decides
- * at each of these calls who goes on (harness/scheduler.c).
+ * (common/thread.c) and the harness's scheduler, which runs one thread at a time and
+ * decides at each of these calls who goes on (harness/scheduler.c).
  *
- * Rules for users: a mutex is not recursive; a condition is waited for in a loop, its mutex
- * held; a thread that was created is joined exactly once. init functions and thread_create
- * answer NO_MEMORY when the system has no room; the others cannot fail (misuse is a bug and
- * asserted). */
+ * Rules for users: a mutex is not recursive; a condition is waited for in a loop, its
+ * mutex held; a thread that was created is joined exactly once. init functions and
+ * thread_create answer NO_MEMORY when the system has no room; the others cannot fail
+ * (misuse is a bug and asserted). */
 #ifndef STRATA_THREAD_H
 #define STRATA_THREAD_H
 
@@ -77,7 +77,8 @@ MUST_CHECK enum status condition_init(struct condition *condition,
 void condition_free(struct condition *condition); /* nobody waits */
 void condition_wait(struct condition *condition, struct mutex *mutex);
 
-/* Waits no longer than until the monotonic clock reads deadline_micros; false if it did. */
+/* Waits no longer than until the monotonic clock reads deadline_micros; false if it did.
+ */
 bool condition_wait_until(struct condition *condition, struct mutex *mutex,
                           uint64_t deadline_micros);
 void condition_signal(struct condition *condition);

@@ -1,5 +1,5 @@
-/* The registry of failpoints: one line each, in the order in which the engine's story meets
- * them.
+/* The registry of failpoints: one line each, in the order in which the engine's story
+ * meets them.
  *
  *   name    as in failpoint(name); libfiu's name of the point is the same text
  *   kind    ERROR: the call at this point can be made to fail
@@ -7,13 +7,12 @@
  *   first, last   the stages whose engine passes it (0: no last stage)
  *   story   what has happened and what has not, at that moment
  *
- * The harness fails if a point listed for its stage was never hit; the compiler fails if a
- * point that is hit is not listed. */
+ * The harness fails if a point listed for its stage was never hit; the compiler fails if
+ * a point that is hit is not listed. */
 #ifndef STRATA_FAILPOINTS_H
 #define STRATA_FAILPOINTS_H
 
-#define FAILPOINT_TABLE(X)                                                                 \
-    X(log_create, ERROR, 1, 0, "a new log is about to be created")
+#define FAILPOINT_TABLE(X) X(log_create, ERROR, 1, 0, "a new log is about to be created")
 
 enum failpoint {
 #define FAILPOINT_MEMBER(name, kind, first, last, story) FAILPOINT_##name,

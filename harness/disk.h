@@ -1,18 +1,19 @@
-/* The simulated disk: a file system in memory (a tenant of common/file.h) that remembers what
- * is durable and what is not, and can show every state that a loss of power may legally leave.
+/* The simulated disk: a file system in memory (a tenant of common/file.h) that remembers
+ * what is durable and what is not, and can show every state that a loss of power may
+ * legally leave.
  *
- * It journals every operation that changes state: a write, a mapped store, allocate, truncate,
- * sync, create, rename, remove, make and sync directory. Mapped stores are found by comparing each
- * mapping with the file, before every operation; they are pending at once. A crash plan names one
- * such state: the operation before which the power goes, and the fate of each piece that is
- * pending then. What each profile allows is written in notes/crash-model.md with its sources;
- * harness/disk.c is a transcription of that table.
+ * It journals every operation that changes state: a write, a mapped store, allocate,
+ * truncate, sync, create, rename, remove, make and sync directory. Mapped stores are
+ * found by comparing each mapping with the file, before every operation; they are pending
+ * at once. A crash plan names one such state: the operation before which the power goes,
+ * and the fate of each piece that is pending then. What each profile allows is written in
+ * notes/crash-model.md with its sources; harness/disk.c is a transcription of that table.
  *
- * A failed sync (see struct fault) leaves its pages clean, unwritten and readable until the
- * power goes: later syncs succeed and do not write them.
+ * A failed sync (see struct fault) leaves its pages clean, unwritten and readable until
+ * the power goes: later syncs succeed and do not write them.
  *
- * Not for two threads at once, except under the harness's scheduler. Out of memory ends the
- * program: the harness's own memory is never made to fail. */
+ * Not for two threads at once, except under the harness's scheduler. Out of memory ends
+ * the program: the harness's own memory is never made to fail. */
 #ifndef STRATA_DISK_H
 #define STRATA_DISK_H
 
@@ -33,66 +34,69 @@ void disk_free(struct disk *disk);
 /* The file system; borrowed from the disk. */
 const struct file_system *disk_files(struct disk *disk);
 
-/* Operations journalled so far: the next crash point. Reads, opens without creation, and lists
- * are not journalled. */
+/* Operations journalled so far: the next crash point. Reads, opens without creation, and
+ * lists are not journalled. */
 size_t disk_operations(struct disk *disk);
 
 /* "14 write 000001.log [140, 279)" for the operation at `index`. */
 void disk_print_operation(struct disk *disk, size_t index, FILE *out);
 
-/* Every file with its length, and which ranges are synced, pending or clean-but-unwritten; used
- * in counterexamples. */
+/* Every file with its length, and which ranges are synced, pending or
+ * clean-but-unwritten; used in counterexamples. */
 void disk_print(struct disk *disk, FILE *out);
 
 /* Open descriptors, mappings and locks: 0 after a clean close (leak check). */
 size_t disk_open_handles(struct disk *disk);
 
-/* ---- loss of power ----------------------------------------------------------------------- */
+/* ---- loss of power
+ * ----------------------------------------------------------------------- */
 
-enum fate { /* of one pending piece */
-    FATE_KEPT,  /* new content */
-    FATE_LOST,  /* old content */
-    FATE_ZERO,
-    FATE_NOISE, /* DISK_POSIX only, as is the next */
-    FATE_STALE, /* valid records from elsewhere: bytes that a removed or older log held */
-    FATE_COUNT
+enum fate {            /* of one pending piece */
+            FATE_KEPT, /* new content */
+            FATE_LOST, /* old content */
+            FATE_ZERO,
+            FATE_NOISE, /* DISK_POSIX only, as is the next */
+            FATE_STALE, /* valid records from elsewhere: bytes that a removed or older log
+                           held */
+            FATE_COUNT
 };
 
 enum { CRASH_PIECES_MAX = 64 };
 
-/* One state after a crash. Pieces are the pending pieces at `operation`, in the order in which
- * they became pending; pieces beyond CRASH_PIECES_MAX share the last one's fate. All zero is
- * "every operation before the crash point reached the disk". */
+/* One state after a crash. Pieces are the pending pieces at `operation`, in the order in
+ * which they became pending; pieces beyond CRASH_PIECES_MAX share the last one's fate.
+ * All zero is "every operation before the crash point reached the disk". */
 struct crash {
     enum disk_profile profile;
     size_t operation; /* operations [0, operation) happened */
     size_t piece_count;
-    unsigned char fates[CRASH_PIECES_MAX]; /* enum fate; for a piece that is a name: kept or lost */
-    size_t split_piece;                    /* the piece torn at a sector: its first */
-    size_t split_sectors;                  /* `split_sectors` sectors kept, the rest of its fate;
-                                              0: none is torn */
+    unsigned char
+        fates[CRASH_PIECES_MAX]; /* enum fate; for a piece that is a name: kept or lost */
+    size_t split_piece;          /* the piece torn at a sector: its first */
+    size_t split_sectors;        /* `split_sectors` sectors kept, the rest of its fate;
+                                    0: none is torn */
 };
 
-/* How many pieces are pending before operation `operation` (split into sectors or not is the
- * profile's business). */
+/* How many pieces are pending before operation `operation` (split into sectors or not is
+ * the profile's business). */
 size_t disk_pending(struct disk *disk, enum disk_profile profile, size_t operation);
 
-/* The disk as the machine finds it after restart: a new disk whose contents are all durable. The
- * original stays as it is. A fate that the profile forbids is replaced by the nearest legal
- * one. */
+/* The disk as the machine finds it after restart: a new disk whose contents are all
+ * durable. The original stays as it is. A fate that the profile forbids is replaced by
+ * the nearest legal one. */
 struct disk *disk_crash(struct disk *disk, const struct crash *crash);
 
-/* The disk as the next process finds it after the death of this one: nothing pending is lost,
- * nothing becomes durable, handles and locks are gone. It keeps the journal. */
+/* The disk as the next process finds it after the death of this one: nothing pending is
+ * lost, nothing becomes durable, handles and locks are gone. It keeps the journal. */
 void disk_kill(struct disk *disk);
 
 /* A 64-bit fingerprint of names and contents: equal images, equal fingerprints. */
 uint64_t disk_fingerprint(struct disk *disk);
 
-/* The exploration order for one crash point: every prefix of the pending operations, then omit
- * one, split one, omit two, then random subsets without end (drawn from *random, a seed that is
- * advanced). Zero-initialise with disk_explore_begin; false when the systematic part is over and
- * `random` is NULL. */
+/* The exploration order for one crash point: every prefix of the pending operations, then
+ * omit one, split one, omit two, then random subsets without end (drawn from *random, a
+ * seed that is advanced). Zero-initialise with disk_explore_begin; false when the
+ * systematic part is over and `random` is NULL. */
 struct exploration {
     struct crash crash; /* the current one */
     int phase;
@@ -104,17 +108,19 @@ void disk_explore_begin(struct exploration *exploration, enum disk_profile profi
 bool disk_explore_next(struct disk *disk, struct exploration *exploration,
                        uint64_t *random);
 
-/* Complete enumeration for one crash point: every assignment of kept, lost and zero to the
- * pending pieces; false after the last, or at once if there are more than 12 pieces. */
+/* Complete enumeration for one crash point: every assignment of kept, lost and zero to
+ * the pending pieces; false after the last, or at once if there are more than 12 pieces.
+ */
 bool disk_enumerate_next(struct disk *disk, struct exploration *exploration);
 
-/* ---- faults --------------------------------------------------------------------------------- */
+/* ---- faults
+ * --------------------------------------------------------------------------------- */
 
 enum fault_effect {
-    FAULT_BEFORE,        /* the call fails and has done nothing (sync: its pages are lost) */
-    FAULT_AFTER,         /* the call has done its work and says that it failed */
-    FAULT_SHORT,         /* a transfer does a part and says so; the next one goes on */
-    FAULT_SHORT_ERROR,   /* a transfer does a part and says so; the next one fails */
+    FAULT_BEFORE, /* the call fails and has done nothing (sync: its pages are lost) */
+    FAULT_AFTER,  /* the call has done its work and says that it failed */
+    FAULT_SHORT,  /* a transfer does a part and says so; the next one goes on */
+    FAULT_SHORT_ERROR, /* a transfer does a part and says so; the next one fails */
     FAULT_EFFECT_COUNT
 };
 
@@ -122,8 +128,8 @@ enum fault_effect {
 struct fault {
     size_t countdown; /* 0: no fault */
     enum fault_effect effect;
-    int errnum;       /* EIO, ENOSPC, … */
-    bool persistent;  /* every later call of the same kind fails too */
+    int errnum;      /* EIO, ENOSPC, … */
+    bool persistent; /* every later call of the same kind fails too */
 };
 
 void disk_set_fault(struct disk *disk, const struct fault *fault);
@@ -134,11 +140,12 @@ const char *disk_fault_struck(struct disk *disk);
 /* Calls so far that a fault could strike (reads, opens and lists included). */
 size_t disk_calls(struct disk *disk);
 
-/* Room for file contents in bytes, allocated space included; SIZE_MAX (the default): no limit.
- * Beyond it: ENOSPC. */
+/* Room for file contents in bytes, allocated space included; SIZE_MAX (the default): no
+ * limit. Beyond it: ENOSPC. */
 void disk_set_capacity(struct disk *disk, size_t bytes);
 
-/* ---- corruption, and tests --------------------------------------------------------------- */
+/* ---- corruption, and tests
+ * --------------------------------------------------------------- */
 
 /* Contents behind the engine's back; false if there is no such file. */
 bool disk_read_file(struct disk *disk, const char *path, struct slice *contents);

@@ -1,12 +1,12 @@
 /* The simulated threads and clock (tenants of common/thread.h and common/clock.h).
  *
- * All threads of a simulation are fibers of one real thread: exactly one runs, and control
- * passes only where the engine calls thread.h (and, in the `sim` flavour, atomic.h and
- * failpoint.h). Which runnable thread goes on is a choice drawn from the caller's chooser, so a
- * run is determined by its choices. Time stands still until the harness moves it, or until all
- * threads wait and one of them with a deadline: then the clock jumps to the earliest deadline.
- * If all wait without a deadline the simulation is deadlocked: that ends the program with a
- * report of who waits for what. */
+ * All threads of a simulation are fibers of one real thread: exactly one runs, and
+ * control passes only where the engine calls thread.h (and, in the `sim` flavour,
+ * atomic.h and failpoint.h). Which runnable thread goes on is a choice drawn from the
+ * caller's chooser, so a run is determined by its choices. Time stands still until the
+ * harness moves it, or until all threads wait and one of them with a deadline: then the
+ * clock jumps to the earliest deadline. If all wait without a deadline the simulation is
+ * deadlocked: that ends the program with a report of who waits for what. */
 #ifndef STRATA_SCHEDULER_H
 #define STRATA_SCHEDULER_H
 
@@ -32,8 +32,8 @@ void scheduler_settle(struct scheduler *scheduler);
 /* Moves the clock on, then settles. */
 void scheduler_advance(struct scheduler *scheduler, uint64_t micros);
 
-/* The process dies: all threads but the caller's vanish where they stand; nothing they hold is
- * released (the engine's memory is reclaimed with counted_memory_reset). */
+/* The process dies: all threads but the caller's vanish where they stand; nothing they
+ * hold is released (the engine's memory is reclaimed with counted_memory_reset). */
 void scheduler_kill(struct scheduler *scheduler);
 
 /* Mutexes and conditions alive: 0 after a clean close (leak check). */

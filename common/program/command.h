@@ -1,6 +1,7 @@
-/* The command-line program: a table of commands over one store. A command is a row here or in
- * its stage's `commands`; the main function finds it, parses its options (argp), opens the
- * database where it wants one, runs it and turns its status into the exit code. */
+/* The command-line program: a table of commands over one store. A command is a row here
+ * or in its stage's `commands`; the main function finds it, parses its options (argp),
+ * opens the database where it wants one, runs it and turns its status into the exit code.
+ */
 #ifndef STRATA_COMMAND_H
 #define STRATA_COMMAND_H
 
@@ -25,12 +26,13 @@ typedef enum status command_body(struct command_run *run);
 
 struct command {
     const char *name;
-    const char *arguments;            /* "KEY VALUE", as in usage lines */
-    const char *summary;              /* one line */
-    const char *help;                 /* paragraphs: what it does, examples, exit codes */
+    const char *arguments; /* "KEY VALUE", as in usage lines */
+    const char *summary;   /* one line */
+    const char *help;      /* paragraphs: what it does, examples, exit codes */
     const struct argp_option *options; /* own options, or NULL */
-    error_t (*parse)(int key, char *argument, struct argp_state *state); /* state->input:
-                                                                            struct command_run */
+    error_t (*parse)(int key, char *argument,
+                     struct argp_state *state); /* state->input:
+                                                   struct command_run */
     size_t values_bytes;
     int arguments_least, arguments_most; /* -1: no limit */
     bool opens;                          /* wants run->kv */
