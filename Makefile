@@ -177,8 +177,8 @@ check: $(addprefix run-,release check asan tsan sim clang) all build/.packages-f
 	        --seconds 300 'build/check/harness-$(number) check --seed 1') --seconds 120 \
 	    $(call quoted,$(call tests,check,$(AREAS)) $(call scripts,build $(AREAS))) \
 	    $(foreach flavour,asan tsan sim clang,$(call leg,$(flavour))) \
-	    'faults/zoo.sh --quick' '.ci/tidy.sh --quick --objects build/check' \
-	    $(if $(wildcard notes/*.md),'notes/check.sh')
+	    $(if $(wildcard faults/bugs/*.patch),'faults/zoo.sh --quick') \
+	    '.ci/tidy.sh --quick --objects build/check' $(if $(wildcard notes/*.md),'notes/check.sh')
 
 quoted = $(patsubst %,'%',$1)
 leg = $(call quoted,$(call tests,$1,$(AREAS))) \
