@@ -14,6 +14,8 @@
 
 STAGES := 01-wal
 
+# Stage 01 begins with all of common/, the program and the harness; what those gain for a
+# later stage is in that stage's ADD.
 ADD_01         := $(wildcard common/*.c stages/01-wal/*.c)
 PROGRAM_ADD_01 := $(wildcard common/program/*.c)
 HARNESS_ADD_01 := $(wildcard harness/*.c)
@@ -76,7 +78,6 @@ libraries = -lisal -lcjson $(if $(filter release,$1),,-lfiu) -lpthread
 
 TESTS := $(patsubst %.c,%,$(wildcard tests/*/test_*.c))
 AREAS := $(sort $(foreach test,$(TESTS),$(word 2,$(subst /, ,$(test)))))
-STAGE_AREAS := $(filter $(STAGES),$(AREAS))
 SHARED_AREAS := $(filter-out $(STAGES),$(AREAS))
 
 objects = $(patsubst %.c,build/$1/%.o,$2)
@@ -87,7 +88,7 @@ build/$1/%.o: %.c build/$1/.command | build/.packages-build
 	$(Q)$$(call compile,$1) $$(call includes,$$<) -MMD -MP -c $$< -o $$@
 
 # Remembers how objects were made: other compilers or options make them anew.
-build/$1/.command: FORCE $(if $(CC_$1),| build/.packages-$(CC_$1))
+build/$1/.command: FORCE $(if $(filter clang,$(call compiler,$1)),| build/.packages-clang)
 	@mkdir -p $$(@D)
 	@echo '$$(call compile,$1)' | cmp -s - $$@ || echo '$$(call compile,$1)' >$$@
 endef
