@@ -66,6 +66,11 @@ const struct model_version *model_next(const struct model *model, struct slice k
 const struct model_version *model_previous(const struct model *model, struct slice key,
                                            uint64_t sequence);
 
+/* Whether the iterator stands at the expected version (NULL: at the end), without an
+ * error. If not, says in words what differs. */
+bool model_shows(const struct model_version *expected, const struct iter *iter,
+                 char *words, size_t words_bytes);
+
 /* Whether a walk of the iterator from first to last, and the same backwards, shows
  * exactly the state at the sequence within [from, to) (absent: no bound). If not, says in
  * words what differs. */
