@@ -41,7 +41,8 @@ enum {
     CHANGE_OPS_MAX = 4,
     SCAN_MOVES_MAX = 8,
     POWER_FATES = 4,
-    PROGRAM_VALUE_BYTES_MAX = 3 * 32768
+    PROGRAM_VALUE_BYTES_MAX = 3 * 32768,
+    PROGRAM_LOG_BYTES_MIN = 200 /* of the log sizes drawn */
 };
 
 enum move {
@@ -79,6 +80,7 @@ struct program_limits {
     unsigned operations; /* a set of operations */
     size_t steps;
     size_t value_bytes; /* no value longer than this */
+    unsigned profiles;  /* of losses of power inside: the bits 1 << DISK_POSIX, … */
 };
 
 /* Draws options and steps of stage `number`. Each step is one span of the tape. */
@@ -87,6 +89,11 @@ void program_draw(struct program *program, struct tape *tape, int number,
 
 /* For counterexamples: the options, then a numbered line for each step. */
 void program_print(const struct program *program, FILE *out);
+
+/* The options and the first `count` steps; first_sequences says which sequences the
+ * writes of each step took (0, or NULL: not known). */
+void program_print_steps(const struct program *program, const uint64_t *first_sequences,
+                         size_t count, FILE *out);
 
 /* `put "k" = 20 bytes, always`, without a newline. Ops take the sequences from `first`;
  * 0: not known. */

@@ -48,7 +48,7 @@ struct moment {
                        crash at or behind `ended` may leave */
 };
 
-enum { RUN_MOMENTS_MAX = PROGRAM_STEPS_MAX + 4, RUN_FAILURE_BYTES = 1024 };
+enum { RUN_MOMENTS_MAX = 3 * PROGRAM_STEPS_MAX + 8, RUN_FAILURE_BYTES = 1024 };
 
 struct run {
     struct scheduler *scheduler;
@@ -59,20 +59,22 @@ struct run {
     const struct program *program;
     struct tape *schedule; /* draws the order of threads; NULL: always stay */
     size_t step;           /* the step being run */
-    uint64_t writes;       /* writes tried so far */
 
     struct model model;  /* all changes issued; the last one may be in doubt */
     size_t acknowledged; /* of them: W at least */
     size_t durable;      /* of them: D at least */
     size_t timed;        /* of them: the last that `interval` promises to sync */
-    bool stopped;        /* a write or sync failed: fail-stop until resume or reopen */
+    uint64_t timed_at;   /* when that was acknowledged, in micros */
+    uint64_t reported; /* the highest D that the store has reported since it was opened */
+    bool stopped;      /* a write or sync failed: fail-stop until resume or reopen */
     struct moment moments[RUN_MOMENTS_MAX];
     size_t moment_count;
     size_t first_point; /* crash points before this one belong to shorter programs */
-    size_t end_point;   /* disk operations when run_steps returned */
 
     size_t blocks; /* allocations outstanding when the run began */
-    bool struck;   /* a fault has struck in this run */
+    bool struck;   /* a fault has struck in this run, */
+    bool excused;  /* and since the last open or resume that succeeded */
+    uint64_t first_sequences[PROGRAM_STEPS_MAX]; /* of the steps that write; else 0 */
     bool failed;
     char failure[RUN_FAILURE_BYTES]; /* words; empty unless failed */
 };
@@ -110,15 +112,20 @@ void run_kill(struct run *run, struct disk *disk);
 bool run_fault_struck(struct run *run);
 void run_clear_faults(struct run *run);
 
+/* The program in words, with the sequences that its changes took, up to where it stopped,
+ * and the failure if there is one. */
+void run_print(const struct run *run, FILE *out);
+
 /* Notes a failure, in words; the first one counts. Always false. */
 bool run_fails(struct run *run, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Reads all that the store holds: a scan in both directions, with what each says it
- * observed, and a get of each key. It must be the model's state after exactly k changes
- * for one k within the law, which goes into *changes; false, and words, if not. Errors of
- * the store are failures here. */
-bool run_read_all(const struct model *model, struct kv *kv, struct law law,
-                  size_t *changes, char *words, size_t words_bytes);
+/* Reads all that the store holds, by a scan in both directions, and by a get of each key
+ * if `gets`. It must be the model's state after exactly k changes for one k within the
+ * law, which goes into *changes. If not OK: words; CORRUPT for a state that the law does
+ * not allow, otherwise the store's own error. */
+MUST_CHECK enum status run_read_all(const struct model *model, struct kv *kv,
+                                    struct law law, bool gets, size_t *changes,
+                                    char *words, size_t words_bytes);
 
 #endif
