@@ -52,7 +52,7 @@ void crash_note(const struct crash *crash, struct disk *disk, struct tape *tape)
     tape_note(tape, EACH);
     size_t pieces = pieces_of(disk, crash);
     for (size_t i = 0; i < pieces; i++) {
-        tape_note(tape, i < crash->piece_count ? crash->fates[i] : FATE_KEPT);
+        tape_note(tape, crash->fates[i]);
     }
     bool split = crash->split_sectors > 0;
     tape_note(tape, split ? 3 : 0);
