@@ -13,6 +13,7 @@
 
 #include "program.h"
 #include "run.h"
+#include "stage.h"
 #include "tape.h"
 
 enum check_kind {
@@ -78,6 +79,12 @@ bool check_perform(struct check_run *run);
 
 /* The default campaign: `runs` tapes, the i-th from random numbers of seed and i. */
 void check_tapes(struct check_run *run);
+
+/* The seed of the index-th tape of a campaign. */
+uint64_t check_tape_seed(const struct check_run *run, size_t index);
+
+/* Seconds of CLOCK_MONOTONIC. */
+double check_seconds(void);
 
 /* Whether the budget allows another program after `programs` of them. */
 bool check_goes_on(const struct check_run *run);

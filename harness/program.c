@@ -279,6 +279,17 @@ static unsigned operations_of(int number, const struct program_limits *limits) {
     return allowed;
 }
 
+/* Always one choice, so that a tape means the same program whatever is allowed. */
+static enum disk_profile draw_profile(struct tape *tape, unsigned allowed) {
+    enum disk_profile profile = tape_choose(tape, 2) == 0 ? DISK_POSIX : DISK_EXT4;
+    enum disk_profile other = profile == DISK_POSIX ? DISK_EXT4 : DISK_POSIX;
+    if (allowed == 1u << other) {
+        profile = other;
+        tape->choices[tape->made - 1] = profile == DISK_POSIX ? 0 : 1;
+    }
+    return profile;
+}
+
 void program_draw(struct program *program, struct tape *tape, int number,
                   const struct program_limits *limits) {
     *program = (struct program){0};
@@ -287,11 +298,7 @@ void program_draw(struct program *program, struct tape *tape, int number,
                               .limits = limits,
                               .log = {MARK, false},
                               .operations = operations_of(number, limits)};
-    if (limits->profiles == 1u << DISK_POSIX || limits->profiles == 1u << DISK_EXT4) {
-        program->profile = limits->profiles == 1u << DISK_EXT4 ? DISK_EXT4 : DISK_POSIX;
-    } else {
-        program->profile = tape_choose(tape, 2) == 0 ? DISK_POSIX : DISK_EXT4;
-    }
+    program->profile = draw_profile(tape, limits->profiles);
     draw_options(&program->options, tape);
     size_t most = limits->steps != 0 && limits->steps < PROGRAM_STEPS_MAX
                       ? limits->steps

@@ -622,6 +622,7 @@ static bool run_power(struct run *run, const struct step *step) {
     struct disk *found = disk_crash(run->disk, &crash);
     disk_free(run->disk);
     run->disk = found;
+    run->first_step = run->step + 1;
     run->first_point = 0;
     run->moment_count = 0;
     return open_store(run, law);
@@ -685,6 +686,7 @@ bool run_steps(struct run *run) {
     if (!open_store(run, (struct law){0, 0})) {
         return false;
     }
+    run->ends[0] = disk_operations(run->disk);
     for (run->step = 0; run->step < run->program->count; run->step++) {
         const struct step *step = &run->program->steps[run->step];
         size_t begun = disk_operations(run->disk);
@@ -695,6 +697,7 @@ bool run_steps(struct run *run) {
         /* A step that began a new account of the law has made its own moments. */
         bool own = run->first_point != dropped || step->operation == OPERATION_POWER;
         note(run, own ? disk_operations(run->disk) : begun);
+        run->ends[run->step + 1] = disk_operations(run->disk);
     }
     return true;
 }

@@ -69,6 +69,9 @@ struct run {
     bool stopped;      /* a write or sync failed: fail-stop until resume or reopen */
     struct moment moments[RUN_MOMENTS_MAX];
     size_t moment_count;
+    size_t ends[PROGRAM_STEPS_MAX + 1]; /* disk operations after the open, and after each
+                                           step */
+    size_t first_step;  /* ends before this one count operations of an older disk */
     size_t first_point; /* crash points before this one belong to shorter programs */
 
     size_t blocks; /* allocations outstanding when the run began */
