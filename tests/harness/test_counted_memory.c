@@ -130,11 +130,12 @@ static void test_other_threads(void **state) {
     static void *taken[2][1000];
     struct thread threads[2];
     size_t before = counted_memory_blocks();
-    counted_memory_fail(1, true);
     for (size_t i = 0; i < 2; i++) {
-        assert_int_equal(thread_create(&threads[i], &threads_posix, other_thread, taken[i]),
-                         STATUS_OK);
+        assert_int_equal(
+            thread_create(&threads[i], &threads_posix, other_thread, taken[i]),
+            STATUS_OK);
     }
+    counted_memory_fail(1, true);
     assert_null(memory_take(1));
     for (size_t i = 0; i < 2; i++) {
         thread_join(&threads[i]);
