@@ -32,7 +32,7 @@ struct append_ops {
     enum status (*reserve)(struct append *append, size_t bytes, unsigned char **space,
                            struct error *error);
     enum status (*commit)(struct append *append, size_t bytes, struct error *error);
-    enum status (*close)(struct append *append, struct error *error);
+    enum status (*close)(struct append *append, bool cut, struct error *error);
 };
 
 /* Fields are the tenants'; readers use append_end(). */
@@ -64,5 +64,9 @@ static inline uint64_t append_end(const struct append *append) {
 
 /* Frees the region even when it fails. NULL is allowed. */
 MUST_CHECK enum status append_close(struct append *append, struct error *error);
+
+/* Frees the region and leaves the file as it is: what the death of the process would do.
+ * NULL is allowed. */
+void append_abandon(struct append *append);
 
 #endif
