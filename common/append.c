@@ -1,0 +1,75 @@
+#include "append.h"
+
+#include <assert.h>
+
+#include "append_tenant.h"
+
+enum status append_open(struct file *file, uint64_t end, enum append_kind kind,
+                        size_t step_bytes, struct append **append, struct error *error) {
+    assert(step_bytes > 0);
+    struct append *opened = NULL;
+    enum status status = kind == APPEND_MAPPED ? append_mapped_open(&opened, error)
+                                               : append_write_open(&opened, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    opened->file = file;
+    opened->end = end;
+    opened->allocated = end;
+    opened->step_bytes = step_bytes;
+    /* What an earlier life of the file left behind its end must not come back between
+     * new records and the zeros. */
+    status = append_cut(opened, error);
+    if (status == STATUS_OK && kind == APPEND_MAPPED) {
+        unsigned char *space;
+        status = append_reserve(opened, 1, &space, error);
+    }
+    if (status != STATUS_OK) {
+        struct error ignored;
+        (void)!append_close(opened, &ignored); /* the first error is the one to tell */
+        return status;
+    }
+    *append = opened;
+    return STATUS_OK;
+}
+
+enum status append_reserve(struct append *append, size_t bytes, unsigned char **space,
+                           struct error *error) {
+    return append->ops->reserve(append, bytes, space, error);
+}
+
+enum status append_commit(struct append *append, size_t bytes, struct error *error) {
+    return append->ops->commit(append, bytes, error);
+}
+
+enum status append_sync(struct append *append, struct error *error) {
+    return file_sync(append->file, error);
+}
+
+enum status append_close(struct append *append, struct error *error) {
+    return append == NULL ? STATUS_OK : append->ops->close(append, error);
+}
+
+enum status append_allocate(struct append *append, size_t bytes, struct error *error) {
+    uint64_t need = append->end + bytes;
+    if (need <= append->allocated) {
+        return STATUS_OK;
+    }
+    uint64_t step = append->step_bytes;
+    uint64_t target = (need + step - 1) / step * step;
+    enum status status =
+        file_allocate(append->file, append->allocated, target - append->allocated, error);
+    if (status == STATUS_OK) {
+        append->allocated = target;
+    }
+    return status;
+}
+
+enum status append_cut(struct append *append, struct error *error) {
+    uint64_t bytes;
+    enum status status = file_size(append->file, &bytes, error);
+    if (status == STATUS_OK && bytes > append->end) {
+        status = file_truncate(append->file, append->end, error);
+    }
+    return status;
+}

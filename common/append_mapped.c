@@ -1,0 +1,97 @@
+/* The tenant that builds in the file's own pages: a window of the file is mapped, shared
+ * and writable, and what is stored there is the system's at once, so a commit only moves
+ * the end. The window moves on with the allocated space:
+ *
+ *     file    ....committed....|end....reserved....|allocated
+ *     window            [page of end ................ allocated)
+ *
+ * Only allocated space is ever mapped, so a store finds its block (a full disk would
+ * otherwise kill the process with SIGBUS). A new window is mapped before the old one is
+ * given up; both show the same pages, so bytes of a reserve that is not yet committed
+ * are in the new one too. */
+#include "append_tenant.h"
+
+#include <assert.h>
+
+#include "memory.h"
+
+struct append_mapped {
+    struct append append;
+    unsigned char *window; /* NULL before the first */
+    uint64_t window_start; /* its offset in the file */
+    size_t window_bytes;
+};
+
+static enum status drop_window(struct append_mapped *mapped, struct error *error) {
+    if (mapped->window == NULL) {
+        return STATUS_OK;
+    }
+    void *window = mapped->window;
+    mapped->window = NULL;
+    return file_unmap(mapped->append.file, window, mapped->window_bytes, error);
+}
+
+/* Makes the window reach from the committed end to the end of the allocated space. */
+static enum status move_window(struct append_mapped *mapped, struct error *error) {
+    struct append *append = &mapped->append;
+    uint64_t start = append->end - append->end % FILE_MAP_BYTES;
+    size_t bytes = (size_t)(append->allocated - start);
+    void *window;
+    enum status status = file_map(append->file, start, bytes, true, &window, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = drop_window(mapped, error);
+    mapped->window = window;
+    mapped->window_start = start;
+    mapped->window_bytes = bytes;
+    return status;
+}
+
+static enum status mapped_reserve(struct append *append, size_t bytes,
+                                  unsigned char **space, struct error *error) {
+    struct append_mapped *mapped = (struct append_mapped *)append;
+    if (mapped->window == NULL ||
+        append->end + bytes > mapped->window_start + mapped->window_bytes) {
+        enum status status = append_allocate(append, bytes, error);
+        if (status == STATUS_OK) {
+            status = move_window(mapped, error);
+        }
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    *space = mapped->window + (append->end - mapped->window_start);
+    return STATUS_OK;
+}
+
+static enum status mapped_commit(struct append *append, size_t bytes,
+                                 struct error *error) {
+    (void)error;
+    struct append_mapped *mapped = (struct append_mapped *)append;
+    assert(append->end + bytes <= mapped->window_start + mapped->window_bytes);
+    (void)mapped;
+    append->end += bytes;
+    return STATUS_OK;
+}
+
+/* The window goes first: behind the cut it would have no file under it. */
+static enum status mapped_close(struct append *append, struct error *error) {
+    struct append_mapped *mapped = (struct append_mapped *)append;
+    enum status status = drop_window(mapped, error);
+    enum status cut = append_cut(append, status == STATUS_OK ? error : NULL);
+    memory_give(mapped);
+    return status != STATUS_OK ? status : cut;
+}
+
+static const struct append_ops mapped_ops = {mapped_reserve, mapped_commit, mapped_close};
+
+enum status append_mapped_open(struct append **append, struct error *error) {
+    struct append_mapped *mapped = memory_take_zeroed(sizeof *mapped);
+    if (mapped == NULL) {
+        return error_no_memory(error, "log region", sizeof *mapped);
+    }
+    mapped->append.ops = &mapped_ops;
+    *append = &mapped->append;
+    return STATUS_OK;
+}

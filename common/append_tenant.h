@@ -1,0 +1,18 @@
+/* What the two tenants of append.h share; nobody else includes this. */
+#ifndef STRATA_APPEND_TENANT_H
+#define STRATA_APPEND_TENANT_H
+
+#include "append.h"
+
+/* A tenant's region, zeroed, with its own fields behind `struct append`, or NULL. */
+MUST_CHECK enum status append_write_open(struct append **append, struct error *error);
+MUST_CHECK enum status append_mapped_open(struct append **append, struct error *error);
+
+/* Makes the file's allocated space reach over [end, end + bytes), in whole steps. */
+MUST_CHECK enum status append_allocate(struct append *append, size_t bytes,
+                                       struct error *error);
+
+/* Cuts the file at the committed end. */
+MUST_CHECK enum status append_cut(struct append *append, struct error *error);
+
+#endif

@@ -1,0 +1,334 @@
+/* The front of every store: arguments are checked and defaults filled in here, once, and
+ * the stage that the program is linked with does the work. */
+#include "kv.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "coding.h"
+#include "memory.h"
+#include "settings.h"
+#include "stage.h"
+
+struct kv {
+    void *store;
+    enum durability durability; /* what DURABILITY_DEFAULT stands for */
+};
+
+struct kv_options kv_options_default(void) {
+    struct kv_options options = {.create = true, .world = &world_system};
+    for (size_t i = 0; i < setting_count; i++) {
+        struct error error = {0};
+        enum status status =
+            settings_set(&options, settings[i].name, settings[i].initial, &error);
+        assert(status == STATUS_OK);
+        (void)status;
+    }
+    return options;
+}
+
+/* ---- arguments ------------------------------------------------------------------- */
+
+static bool durability_known(enum durability durability) {
+    switch (durability) {
+    case DURABILITY_DEFAULT:
+    case DURABILITY_NONE:
+    case DURABILITY_INTERVAL:
+    case DURABILITY_ALWAYS:
+        return true;
+    }
+    return false;
+}
+
+/* Fills *resolved from what the caller gave. The ranges of the settings table are for
+ * users; a program may go below them, but not to zero. */
+static enum status resolve_options(const char *path, const struct kv_options *options,
+                                   struct kv_options *resolved, struct error *error) {
+    *resolved = kv_options_default();
+    enum durability fallback = resolved->durability;
+    if (options != NULL) {
+        *resolved = *options;
+    }
+    if (resolved->durability == DURABILITY_DEFAULT) {
+        resolved->durability = fallback;
+    }
+    if (path == NULL || path[0] == '\0') {
+        return error_set(error, STATUS_INVALID, "the name of the database is empty");
+    }
+    if (!durability_known(resolved->durability) ||
+        (resolved->log_region != APPEND_WRITE && resolved->log_region != APPEND_MAPPED)) {
+        return error_set(error, STATUS_INVALID,
+                         "%s: options: durability or log region is not one that there is",
+                         path);
+    }
+    if (resolved->interval_millis == 0 || resolved->interval_bytes == 0 ||
+        resolved->log_bytes == 0 || resolved->log_step_bytes == 0 ||
+        resolved->world == NULL) {
+        return error_set(error, STATUS_INVALID,
+                         "%s: options: interval, log sizes and world must be set "
+                         "(see kv_options_default)",
+                         path);
+    }
+    return STATUS_OK;
+}
+
+static enum status check_length(const char *what, uint64_t bytes, uint64_t limit,
+                                struct error *error) {
+    if (bytes <= limit) {
+        return STATUS_OK;
+    }
+    return error_set(error, STATUS_LIMIT,
+                     "%s of %" PRIu64 " bytes is over the limit of %" PRIu64 " bytes",
+                     what, bytes, limit);
+}
+
+static enum status check_op(const struct kv_op *op, struct error *error) {
+    if (op->type != KV_PUT && op->type != KV_DELETE) {
+        return error_set(error, STATUS_INVALID,
+                         "operation type %d is neither put nor delete", (int)op->type);
+    }
+    if (!slice_present(op->key) || (op->type == KV_PUT && !slice_present(op->value))) {
+        return error_set(error, STATUS_INVALID,
+                         "a key or value is absent (an empty one has data)");
+    }
+    enum status status = check_length("key", op->key.length, KV_KEY_BYTES_MAX, error);
+    if (status == STATUS_OK && op->type == KV_PUT) {
+        status = check_length("value", op->value.length, KV_VALUE_BYTES_MAX, error);
+    }
+    return status;
+}
+
+/* The bytes of a change are those of LevelDB's write batch: sequence and count, then per
+ * operation a type, the key with its length and, for a put, the value with its length
+ * (leveldb db/write_batch.cc). */
+static enum status check_change(const struct kv_op *ops, size_t count,
+                                struct error *error) {
+    enum { HEADER_BYTES = 8 + 4, TYPE_BYTES = 1 };
+    if (ops == NULL) {
+        return error_set(error, STATUS_INVALID, "a change without its operations");
+    }
+    uint64_t bytes = HEADER_BYTES;
+    for (size_t i = 0; i < count; i++) {
+        enum status status = check_op(&ops[i], error);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        bytes += TYPE_BYTES + varint_bytes(ops[i].key.length) + ops[i].key.length;
+        if (ops[i].type == KV_PUT) {
+            bytes += varint_bytes(ops[i].value.length) + ops[i].value.length;
+        }
+    }
+    return check_length("change", bytes, KV_CHANGE_BYTES_MAX, error);
+}
+
+/* ---- the store ------------------------------------------------------------------- */
+
+enum status kv_open(const char *dir, const struct kv_options *options, struct kv **kv,
+                    struct error *error) {
+    struct kv_options resolved;
+    enum status status = resolve_options(dir, options, &resolved, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct kv *opened = memory_take_zeroed(sizeof *opened);
+    if (opened == NULL) {
+        return error_no_memory(error, "store", sizeof *opened);
+    }
+    opened->durability = resolved.durability;
+    status = stage.store->open(dir, &resolved, &opened->store, error);
+    if (status != STATUS_OK) {
+        memory_give(opened);
+        return status;
+    }
+    *kv = opened;
+    return STATUS_OK;
+}
+
+enum status kv_close(struct kv *kv, struct error *error) {
+    if (kv == NULL) {
+        return STATUS_OK;
+    }
+    enum status status = stage.store->close(kv->store, error);
+    memory_give(kv);
+    return status;
+}
+
+enum status kv_put(struct kv *kv, struct slice key, struct slice value,
+                   const struct kv_write_options *options, struct error *error) {
+    struct kv_op op = {KV_PUT, key, value};
+    return kv_write(kv, &op, 1, options, error);
+}
+
+enum status kv_delete(struct kv *kv, struct slice key,
+                      const struct kv_write_options *options, struct error *error) {
+    struct kv_op op = {.type = KV_DELETE, .key = key};
+    return kv_write(kv, &op, 1, options, error);
+}
+
+enum status kv_write(struct kv *kv, const struct kv_op *ops, size_t count,
+                     const struct kv_write_options *options, struct error *error) {
+    enum durability durability =
+        options == NULL ? DURABILITY_DEFAULT : options->durability;
+    uint64_t sequence = 0;
+    enum status status = STATUS_OK;
+    if (!durability_known(durability)) {
+        status = error_set(error, STATUS_INVALID,
+                           "durability %d is not one that there is", (int)durability);
+    } else if (count > 0) {
+        status = check_change(ops, count, error);
+    }
+    if (status == STATUS_OK && count > 0) {
+        status = stage.store->write(kv->store, ops, count,
+                                    durability == DURABILITY_DEFAULT ? kv->durability
+                                                                     : durability,
+                                    &sequence, error);
+    }
+    if (options != NULL && options->sequence != NULL) {
+        *options->sequence = sequence;
+    }
+    return status;
+}
+
+enum status kv_get(struct kv *kv, struct slice key, struct buf *value,
+                   const struct kv_read_options *options, struct error *error) {
+    if (!slice_present(key)) {
+        return error_set(error, STATUS_INVALID,
+                         "the key is absent (an empty one has data)");
+    }
+    uint64_t observed = 0;
+    enum status status = stage.store->get(kv->store, key, value, &observed, error);
+    if ((status == STATUS_OK || status == STATUS_NOT_FOUND) && options != NULL &&
+        options->observed != NULL) {
+        *options->observed = observed;
+    }
+    return status;
+}
+
+enum status kv_iter(struct kv *kv, const struct kv_iter_options *options,
+                    struct iter **iter, struct error *error) {
+    struct kv_iter_options given = {0};
+    if (options != NULL) {
+        given = *options;
+    }
+    uint64_t observed = 0;
+    struct kv_iter_options passed = {given.from, given.to, &observed};
+    enum status status = stage.store->iter(kv->store, &passed, iter, error);
+    if (status == STATUS_OK && given.observed != NULL) {
+        *given.observed = observed;
+    }
+    return status;
+}
+
+enum status kv_sync(struct kv *kv, struct error *error) {
+    return stage.store->sync(kv->store, error);
+}
+
+enum status kv_flush(struct kv *kv, struct error *error) {
+    return stage.store->flush(kv->store, error);
+}
+
+enum status kv_resume(struct kv *kv, struct error *error) {
+    return stage.store->resume(kv->store, error);
+}
+
+void kv_progress(struct kv *kv, struct kv_progress *progress) {
+    stage.store->progress(kv->store, progress);
+}
+
+void kv_stats(struct kv *kv, struct kv_stats *stats) {
+    *stats = (struct kv_stats){0};
+    stage.store->stats(kv->store, stats);
+}
+
+/* ---- offline --------------------------------------------------------------------- */
+
+static void report_nowhere(void *context, const char *line) {
+    (void)context;
+    (void)line;
+}
+
+enum status kv_verify(const char *dir, const struct kv_options *options,
+                      kv_report *report, void *context, struct error *error) {
+    struct kv_options resolved;
+    enum status status = resolve_options(dir, options, &resolved, error);
+    return status != STATUS_OK
+               ? status
+               : stage.store->verify(dir, &resolved,
+                                     report == NULL ? report_nowhere : report, context,
+                                     error);
+}
+
+enum status kv_repair(const char *dir, const struct kv_options *options,
+                      kv_report *report, void *context, struct error *error) {
+    struct kv_options resolved;
+    enum status status = resolve_options(dir, options, &resolved, error);
+    return status != STATUS_OK
+               ? status
+               : stage.store->repair(dir, &resolved,
+                                     report == NULL ? report_nowhere : report, context,
+                                     error);
+}
+
+enum status kv_dump(const char *path, const struct kv_options *options, kv_report *report,
+                    void *context, struct error *error) {
+    struct kv_options resolved;
+    enum status status = resolve_options(path, options, &resolved, error);
+    return status != STATUS_OK
+               ? status
+               : stage.store->dump(path, &resolved,
+                                   report == NULL ? report_nowhere : report, context,
+                                   error);
+}
+
+/* ---- statistics ------------------------------------------------------------------ */
+
+struct stat_row {
+    const char *name;
+    const char *words;
+    const char *unit;
+    uint64_t value;
+};
+
+static int wider(int width, int other) {
+    return width > other ? width : other;
+}
+
+static enum status print_text(const struct stat_row *rows, size_t count,
+                              struct buf *out) {
+    int name_width = 0;
+    int value_width = 0;
+    int unit_width = 0;
+    for (size_t i = 0; i < count; i++) {
+        name_width = wider(name_width, (int)strlen(rows[i].name));
+        value_width = wider(value_width, snprintf(NULL, 0, "%" PRIu64, rows[i].value));
+        unit_width = wider(unit_width, (int)strlen(rows[i].unit));
+    }
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        status = buf_printf(out, "%-*s  %*" PRIu64 " %-*s  %s\n", name_width,
+                            rows[i].name, value_width, rows[i].value, unit_width,
+                            rows[i].unit, rows[i].words);
+    }
+    return status;
+}
+
+static enum status print_json(const struct stat_row *rows, size_t count,
+                              struct buf *out) {
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        status = buf_printf(out, "%s\"%s\": %" PRIu64, i == 0 ? "{" : ", ", rows[i].name,
+                            rows[i].value);
+    }
+    return status == STATUS_OK ? buf_append_text(out, "}\n") : status;
+}
+
+enum status kv_stats_print(const struct kv_stats *stats, bool json, struct buf *out) {
+    const struct stat_row rows[] = {
+#define KV_STATS_ROW(name, words, unit) {#name, words, unit, stats->name},
+        KV_STATS_TABLE(KV_STATS_ROW)
+#undef KV_STATS_ROW
+    };
+    size_t count = sizeof rows / sizeof rows[0];
+    return json ? print_json(rows, count, out) : print_text(rows, count, out);
+}

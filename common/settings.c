@@ -1,0 +1,391 @@
+#include "settings.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "buf.h"
+
+/* Rows of the table, in the order in which they are shown. */
+enum row {
+    ROW_DURABILITY,
+    ROW_INTERVAL_MILLIS,
+    ROW_INTERVAL_BYTES,
+    ROW_LOG_REGION,
+    ROW_LOG_BYTES,
+    ROW_LOG_STEP_BYTES,
+    ROW_COUNT
+};
+
+#define KIB ((uint64_t)1024)
+#define GIB (KIB * KIB * KIB)
+#define TIB (GIB * KIB)
+
+const struct setting settings[] = {
+    [ROW_DURABILITY] = {"durability", SETTING_CHOICE, 0, 2, "always",
+                        "none|interval|always",
+                        "what an acknowledged write has reached: the system (none), the "
+                        "disk soon (interval), the disk (always)"},
+    [ROW_INTERVAL_MILLIS] = {"interval-millis", SETTING_MILLIS, 1, 3600000, "1000", NULL,
+                             "under durability interval, the time between syncs"},
+    [ROW_INTERVAL_BYTES] = {"interval-bytes", SETTING_BYTES, 1, TIB, "8m", NULL,
+                            "under durability interval, the most that a loss of power "
+                            "may take; writes wait at this mark"},
+    [ROW_LOG_REGION] = {"log-region", SETTING_CHOICE, 0, 1, "write", "write|mapped",
+                        "how the log is written: by system calls or through a mapping"},
+    [ROW_LOG_BYTES] = {"log-bytes", SETTING_BYTES, 4 * KIB, TIB, "64m", NULL,
+                       "a log longer than this is followed by a new one"},
+    [ROW_LOG_STEP_BYTES] = {"log-step-bytes", SETTING_BYTES, 4 * KIB, GIB, "1m", NULL,
+                            "space that a log allocates ahead"},
+};
+
+const size_t setting_count = ROW_COUNT;
+
+static uint64_t field_value(const struct kv_options *options, enum row row) {
+    switch (row) {
+    case ROW_DURABILITY:
+        return (uint64_t)options->durability - DURABILITY_NONE;
+    case ROW_INTERVAL_MILLIS:
+        return options->interval_millis;
+    case ROW_INTERVAL_BYTES:
+        return options->interval_bytes;
+    case ROW_LOG_REGION:
+        return options->log_region;
+    case ROW_LOG_BYTES:
+        return options->log_bytes;
+    case ROW_LOG_STEP_BYTES:
+        return options->log_step_bytes;
+    case ROW_COUNT:
+        break;
+    }
+    assert(false);
+    return 0;
+}
+
+static void field_set(struct kv_options *options, enum row row, uint64_t value) {
+    switch (row) {
+    case ROW_DURABILITY:
+        options->durability = (enum durability)(value + DURABILITY_NONE);
+        return;
+    case ROW_INTERVAL_MILLIS:
+        options->interval_millis = (uint32_t)value;
+        return;
+    case ROW_INTERVAL_BYTES:
+        options->interval_bytes = value;
+        return;
+    case ROW_LOG_REGION:
+        options->log_region = (enum append_kind)value;
+        return;
+    case ROW_LOG_BYTES:
+        options->log_bytes = value;
+        return;
+    case ROW_LOG_STEP_BYTES:
+        options->log_step_bytes = (uint32_t)value;
+        return;
+    case ROW_COUNT:
+        break;
+    }
+    assert(false);
+}
+
+/* ---- values ---------------------------------------------------------------------- */
+
+/* The choice that is `index`-th in "a|b|c"; absent past the last. */
+static struct slice choice_at(const char *choices, uint64_t index) {
+    for (; index > 0; index--) {
+        choices = strchr(choices, '|');
+        if (choices == NULL) {
+            return (struct slice){0};
+        }
+        choices++;
+    }
+    return slice_make(choices, strcspn(choices, "|"));
+}
+
+static bool parse_choice(const char *choices, const char *text, uint64_t *value) {
+    for (uint64_t i = 0;; i++) {
+        struct slice choice = choice_at(choices, i);
+        if (!slice_present(choice)) {
+            return false;
+        }
+        if (slice_equal(choice, slice_of(text))) {
+            *value = i;
+            return true;
+        }
+    }
+}
+
+/* What a number with this suffix is multiplied with; 0: not a suffix of this kind. */
+static uint64_t suffix_factor(enum setting_kind kind, const char *suffix) {
+    if (suffix[0] == '\0') {
+        return 1;
+    }
+    if (kind == SETTING_MILLIS) {
+        return strcmp(suffix, "ms") == 0 ? 1 : strcmp(suffix, "s") == 0 ? 1000 : 0;
+    }
+    if (kind != SETTING_BYTES || suffix[1] != '\0') {
+        return 0;
+    }
+    switch (suffix[0]) {
+    case 'k':
+        return KIB;
+    case 'm':
+        return KIB * KIB;
+    case 'g':
+        return GIB;
+    case 't':
+        return TIB;
+    default:
+        return 0;
+    }
+}
+
+/* Digits and a suffix. A number past 64 bits is taken as the largest one: it is out of
+ * every range, which is what the user is then told. */
+static bool parse_number(enum setting_kind kind, const char *text, uint64_t *value) {
+    uint64_t number = 0;
+    const char *at = text;
+    for (; *at >= '0' && *at <= '9'; at++) {
+        uint64_t digit = (uint64_t)(*at - '0');
+        number = number > (UINT64_MAX - digit) / 10 ? UINT64_MAX : number * 10 + digit;
+    }
+    uint64_t factor = suffix_factor(kind, at);
+    if (at == text || factor == 0) {
+        return false;
+    }
+    *value = number > UINT64_MAX / factor ? UINT64_MAX : number * factor;
+    return true;
+}
+
+static bool parse_value(const struct setting *setting, const char *text,
+                        uint64_t *value) {
+    return setting->kind == SETTING_CHOICE ? parse_choice(setting->choices, text, value)
+                                           : parse_number(setting->kind, text, value);
+}
+
+enum { VALUE_TEXT_BYTES = 40 };
+
+/* Sizes in the largest unit that shows them exactly. */
+static void print_value(const struct setting *setting, uint64_t value,
+                        char text[VALUE_TEXT_BYTES]) {
+    static const char suffixes[][2] = {"", "k", "m", "g", "t"};
+    if (setting->kind == SETTING_CHOICE) {
+        struct slice choice = choice_at(setting->choices, value);
+        (void)snprintf(text, VALUE_TEXT_BYTES, "%.*s", (int)choice.length,
+                       slice_present(choice) ? (const char *)choice.data : "");
+        return;
+    }
+    size_t unit = 0;
+    while (setting->kind == SETTING_BYTES && value > 0 && value % KIB == 0 &&
+           unit + 1 < sizeof suffixes / sizeof suffixes[0]) {
+        value /= KIB;
+        unit++;
+    }
+    (void)snprintf(text, VALUE_TEXT_BYTES, "%" PRIu64 "%s", value, suffixes[unit]);
+}
+
+/* ---- names ----------------------------------------------------------------------- */
+
+enum { NAME_BYTES_MAX = 63 };
+
+static size_t least(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+/* Letters to insert, drop or replace to make one of the other (Levenshtein's distance),
+ * one row of the table at a time; of longer names, the first NAME_BYTES_MAX bytes. */
+static size_t distance(const char *a, const char *b) {
+    size_t a_length = strnlen(a, NAME_BYTES_MAX);
+    size_t b_length = strnlen(b, NAME_BYTES_MAX);
+    size_t costs[NAME_BYTES_MAX + 1];
+    for (size_t j = 0; j <= b_length; j++) {
+        costs[j] = j;
+    }
+    for (size_t i = 1; i <= a_length; i++) {
+        size_t diagonal = costs[0];
+        costs[0] = i;
+        for (size_t j = 1; j <= b_length; j++) {
+            size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = costs[j];
+            costs[j] = least(replaced, least(costs[j], costs[j - 1]) + 1);
+        }
+    }
+    return costs[b_length];
+}
+
+static const char *nearest_name(const char *name) {
+    size_t nearest = 0;
+    for (size_t i = 1; i < setting_count; i++) {
+        if (distance(name, settings[i].name) < distance(name, settings[nearest].name)) {
+            nearest = i;
+        }
+    }
+    return settings[nearest].name;
+}
+
+/* ---- sources --------------------------------------------------------------------- */
+
+enum status settings_set(struct kv_options *options, const char *name, const char *value,
+                         struct error *error) {
+    size_t row = 0;
+    while (row < setting_count && strcmp(settings[row].name, name) != 0) {
+        row++;
+    }
+    if (row == setting_count) {
+        return error_set(error, STATUS_INVALID,
+                         "%s: there is no such setting; the nearest is %s", name,
+                         nearest_name(name));
+    }
+    const struct setting *setting = &settings[row];
+    uint64_t number;
+    if (!parse_value(setting, value, &number) || number < setting->smallest ||
+        number > setting->largest) {
+        if (setting->kind == SETTING_CHOICE) {
+            return error_set(error, STATUS_INVALID, "%s: \"%s\" is not one of %s", name,
+                             value, setting->choices);
+        }
+        char smallest[VALUE_TEXT_BYTES];
+        char largest[VALUE_TEXT_BYTES];
+        print_value(setting, setting->smallest, smallest);
+        print_value(setting, setting->largest, largest);
+        return error_set(error, STATUS_INVALID, "%s: \"%s\" is not from %s to %s%s", name,
+                         value, smallest, largest,
+                         setting->kind == SETTING_MILLIS ? " milliseconds" : "");
+    }
+    field_set(options, (enum row)row, number);
+    return STATUS_OK;
+}
+
+enum status settings_print(const struct kv_options *options, size_t index,
+                           struct buf *out) {
+    char text[VALUE_TEXT_BYTES];
+    print_value(&settings[index], field_value(options, (enum row)index), text);
+    return buf_append_text(out, text);
+}
+
+static enum status read_whole(const struct kv_options *options, const char *path,
+                              struct buf *text, struct error *error) {
+    enum { PIECE_BYTES = 4096, FILE_BYTES_MAX = 1024 * 1024 };
+    struct file *file = NULL;
+    enum status status = file_open(options->world->files, path, FILE_READ, &file, error);
+    size_t done = 1;
+    while (status == STATUS_OK && done > 0) {
+        status = buf_reserve(text, PIECE_BYTES);
+        if (status != STATUS_OK) {
+            status = error_no_memory(error, path, PIECE_BYTES);
+            break;
+        }
+        status = file_read(file, text->length, text->data + text->length, PIECE_BYTES,
+                           &done, error);
+        text->length += status == STATUS_OK ? done : 0;
+        if (status == STATUS_OK && text->length > FILE_BYTES_MAX) {
+            status = error_set(error, STATUS_INVALID,
+                               "%s: longer than the %d bytes of a configuration file",
+                               path, FILE_BYTES_MAX);
+        }
+    }
+    enum status closed = file_close(file, status == STATUS_OK ? error : NULL);
+    return status != STATUS_OK ? status : closed;
+}
+
+static bool is_blank(char letter) {
+    return letter == ' ' || letter == '\t' || letter == '\r';
+}
+
+/* One line, which is taken apart in place. */
+static enum status set_line(struct kv_options *options, char *line, struct error *error) {
+    size_t length = strlen(line);
+    while (length > 0 && is_blank(line[length - 1])) {
+        line[--length] = '\0';
+    }
+    while (is_blank(*line)) {
+        line++;
+    }
+    if (*line == '\0' || *line == '#') {
+        return STATUS_OK;
+    }
+    char *value = line + strcspn(line, " \t");
+    if (*value == '\0') {
+        return error_set(error, STATUS_INVALID, "%s: a value is missing", line);
+    }
+    *value++ = '\0';
+    while (is_blank(*value)) {
+        value++;
+    }
+    return settings_set(options, line, value, error);
+}
+
+static enum status set_lines(struct kv_options *options, const char *path, char *text,
+                             struct error *error) {
+    for (size_t number = 1; text != NULL; number++) {
+        char *end = strchr(text, '\n');
+        if (end != NULL) {
+            *end++ = '\0';
+        }
+        struct error reason = {0};
+        enum status status = set_line(options, text, &reason);
+        if (status != STATUS_OK) {
+            return error_set(error, status, "%s:%zu: %s", path, number, reason.message);
+        }
+        text = end;
+    }
+    return STATUS_OK;
+}
+
+enum status settings_read(struct kv_options *options, const char *path,
+                          struct error *error) {
+    struct buf text = {0};
+    struct kv_options changed = *options;
+    enum status status = read_whole(options, path, &text, error);
+    if (status == STATUS_OK && memchr(text.data, '\0', text.length) != NULL) {
+        status = error_set(error, STATUS_INVALID, "%s: not a text file", path);
+    }
+    if (status == STATUS_OK && buf_append(&text, "", 1) != STATUS_OK) {
+        status = error_no_memory(error, path, text.length + 1);
+    }
+    if (status == STATUS_OK) {
+        status = set_lines(&changed, path, (char *)text.data, error);
+    }
+    if (status == STATUS_OK) {
+        *options = changed;
+    }
+    buf_free(&text);
+    return status;
+}
+
+/* LOG_BYTES -> log-bytes; what does not fit is cut, and no setting is that long. */
+static void name_of_variable(const char *variable, size_t length,
+                             char name[NAME_BYTES_MAX + 1]) {
+    length = least(length, NAME_BYTES_MAX);
+    for (size_t i = 0; i < length; i++) {
+        char letter = variable[i];
+        name[i] = letter == '_'                    ? '-'
+                  : letter >= 'A' && letter <= 'Z' ? (char)(letter - 'A' + 'a')
+                                                   : letter;
+    }
+    name[length] = '\0';
+}
+
+enum status settings_from_environment(struct kv_options *options,
+                                      char *const environment[], struct error *error) {
+    static const char prefix[] = "STRATA_";
+    struct kv_options changed = *options;
+    for (size_t i = 0; environment[i] != NULL; i++) {
+        const char *variable = environment[i];
+        const char *equals = strchr(variable, '=');
+        if (strncmp(variable, prefix, sizeof prefix - 1) != 0 || equals == NULL) {
+            continue;
+        }
+        const char *bare = variable + sizeof prefix - 1;
+        char name[NAME_BYTES_MAX + 1];
+        name_of_variable(bare, (size_t)(equals - bare), name);
+        struct error reason = {0};
+        enum status status = settings_set(&changed, name, equals + 1, &reason);
+        if (status != STATUS_OK) {
+            return error_set(error, status, "%.*s: %s", (int)(equals - variable),
+                             variable, reason.message);
+        }
+    }
+    *options = changed;
+    return STATUS_OK;
+}

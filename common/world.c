@@ -1,0 +1,3 @@
+#include "world.h"
+
+const struct world world_system = {&file_system_posix, &threads_posix, &clock_system};
