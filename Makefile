@@ -83,7 +83,6 @@ objects = $(patsubst %.c,build/$1/%.o,$2)
 
 define flavour_rules # $1 the flavour
 build/$1/%.o: %.c build/$1/.command | build/.packages-build
-	$(say) CC $$@
 	@mkdir -p $$(@D)
 	$(Q)$$(call compile,$1) $$(call includes,$$<) -MMD -MP -c $$< -o $$@
 
@@ -118,7 +117,6 @@ endef
 define test_rule # $1 the flavour, $2 the test, $3 the number of the stage that it runs on
 build/$1/$2: build/$1/$2.o $(call objects,$1,$(call helpers,$2)) \
         build/$1/$3/harness.a build/$1/$3/program.a build/$1/$3/library.a
-	$(say) LD $$@
 	$(Q)$$(call link,$1) -o $$@ $$(filter %.o,$$^) \
 	    -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group \
 	    $(call libraries,$1) -lxxhash -lcmocka
@@ -158,28 +156,99 @@ build/.packages-%: .ci/packages .ci/packages.sh
 
 PREFIX ?= /usr/local
 CORES := $(shell nproc)
-ifeq ($(filter -j% --jobserver%,$(MAKEFLAGS)),)
-MAKEFLAGS += -j$(CORES)
-endif
-
-all: $(NUMBERS:%=all-%) ## programs and harnesses of all stages: build/strata-NN, build/harness-NN
-all-%: build/strata-% build/harness-%
-	@:
+SECONDS := 60
+SEED := $(strip $(shell od -An -N4 -tu4 /dev/urandom))
+export CORES
 
 tests = $(foreach test,$(filter $(addprefix tests/,$(addsuffix /%,$2)),$(TESTS)),build/$1/$(test))
+scripts = $(wildcard $(patsubst %,tests/%/test_*.sh,$1))
+harnesses = $(NUMBERS:%=build/$1/harness-%)
+programs = $(NUMBERS:%=build/$1/strata-%)
+engine_sources = $(shell find common stages harness tests faults -name '*.[ch]')
 
-check: $(call tests,check,$(AREAS)) ## every test of every stage, and short legs of all the rest
-	@tests/run.sh $^
-check-%: FORCE ## tests of common/, the harness, the program, and stage NN
-	@:
+all: $(NUMBERS:%=all-%) ## the programs and harnesses of all stages: build/strata-NN, build/harness-NN
+demo: all ## a walk: write, crash, recover, and the harness at work
+	@bash harness/demo.sh
+
+# Fixed seeds, so that a red run can be had again. The legs run what is quick in each: all
+# tests, and every check of the harness for a moment (`list`).
+check: $(addprefix run-,release check asan tsan sim clang) all build/.packages-format ## every test of every stage, and short legs of all the rest
+	@tests/run.sh $(foreach number,$(NUMBERS),\
+	        --seconds 300 'build/check/harness-$(number) check --seed 1') --seconds 120 \
+	    $(call quoted,$(call tests,check,$(AREAS)) $(call scripts,build $(AREAS))) \
+	    $(foreach flavour,asan tsan sim clang,$(call leg,$(flavour))) \
+	    'faults/zoo.sh --quick' '.ci/tidy.sh --quick --objects build/check' \
+	    $(if $(wildcard notes/*.md),'notes/check.sh')
+
+quoted = $(patsubst %,'%',$1)
+leg = $(call quoted,$(call tests,$1,$(AREAS))) \
+    $(foreach harness,$(call harnesses,$1),'$(harness) list --seed 1')
+
+asan tsan sim: %: run-% ## all tests and checks in that flavour
+	@tests/run.sh --seconds 600 \
+	    $(foreach harness,$(call harnesses,$*),'$(harness) check --seed 1') \
+	    --seconds 240 $(call quoted,$(call tests,$*,$(AREAS)))
+
+check-NN: ; @echo 'make check-01, and so on for: $(NUMBERS)' ## tests of common/, the harness, the program and stage NN
+crash: $(NUMBERS:%=crash-%) ## power losses on fresh seeds: make crash SECONDS=600 SEED=7
+crash-NN: ; @echo 'make crash-01, and so on for: $(NUMBERS)' ## the same for one stage
+
+define stage_targets # $1 its number, $2 its folder
+all-$1: build/strata-$1 build/harness-$1
+check-$1: all-$1 $(call tests,check,$(SHARED_AREAS) $2)
+	@tests/run.sh --seconds 300 'build/check/harness-$1 check --seed 1' --seconds 120 \
+	    $(call quoted,$(call tests,check,$(SHARED_AREAS) $2) $(call scripts,$(SHARED_AREAS) $2))
+crash-$1: all-$1
+	build/harness-$1 crash --seed $(SEED) --seconds $(SECONDS)
+.PHONY: all-$1 check-$1 crash-$1
+endef
+$(foreach stage,$(STAGES),$(eval $(call stage_targets,$(call number,$(stage)),$(stage))))
+
+# One area alone, while working on it: make check-common.
+$(foreach area,$(AREAS),$(eval check-$(area): $(call tests,check,$(area))))
+$(AREAS:%=check-%): check-%:
+	@tests/run.sh $(call quoted,$(call tests,check,$*) $(call scripts,$*))
+
+# All that is run in a flavour. In `sim` atomics are switch points of the harness's
+# scheduler, which the program does not have.
+$(foreach flavour,$(FLAVOURS),$(eval run-$(flavour): \
+    $(if $(filter release,$(flavour)),,$(call tests,$(flavour),$(AREAS)) $(call harnesses,$(flavour))) \
+    $(if $(filter sim,$(flavour)),,$(call programs,$(flavour)))))
+
+zoo: all ## seeds every bug of faults/bugs/ and demands that it is found: make zoo BUG=NAME
+	@faults/zoo.sh $(BUG)
+bench: all ## what an append costs, written and mapped
+	build/strata-01 bench append
+coverage: run-coverage build/.packages-coverage ## which lines the tests reach
+	@find build/coverage -name '*.gcda' -delete
+	@tests/run.sh --seconds 300 $(call leg,coverage)
+	@lcov -q --capture --directory build/coverage --base-directory . --no-external \
+	    --output-file build/coverage/all.info
+	@lcov -q --extract build/coverage/all.info '*/common/*' '*/stages/*' \
+	    --output-file build/coverage/engine.info
+	@lcov --list build/coverage/engine.info
+tidy: run-check build/.packages-format build/.packages-tidy ## the house rules: sizes, contracts, layers, layout, bug patterns
+	@.ci/tidy.sh --objects build/check && echo 'tidy: nothing to say'
+format: build/.packages-format ## lays out all sources as .clang-format says
+	@clang-format -i $(engine_sources)
+notes-check: all ## runs again what the notes show, and compares
+	@notes/check.sh
+install: $(call programs,release) ## the programs into $(DESTDIR)$(PREFIX)/bin
+	install -d '$(DESTDIR)$(PREFIX)/bin'
+	install -m 755 $^ '$(DESTDIR)$(PREFIX)/bin'
 clean: ## removes build/
 	rm -rf build
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z][a-z%-]*:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-zA-Z][a-zA-Z -]*:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
+	@echo 'Variables: CC=clang, WERROR=1, V=1 (show commands), CFLAGS, LDFLAGS, PREFIX, DESTDIR'
 
 FORCE:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
-.PHONY: all check clean help FORCE
+ifeq ($(filter -j% --jobserver%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(CORES)
+endif
+.PHONY: all demo check check-NN crash crash-NN asan tsan sim zoo bench coverage tidy format \
+    notes-check install clean help FORCE $(FLAVOURS:%=run-%) $(AREAS:%=check-%)
 .SECONDARY:
 .DELETE_ON_ERROR:
