@@ -48,7 +48,7 @@ static const struct argp_option options[] = {
 const struct command command_bench = {
     .name = "bench",
     .arguments = "append",
-    .summary = "Measure what a change costs, beside the bare system calls",
+    .summary = "Measure what a change costs",
     .help =
         "append: puts of 16 + 100 bytes into fresh databases under DIR, through "
         "write(2) and through the mapped region, at each durability; in between, in "

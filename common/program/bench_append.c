@@ -60,8 +60,7 @@ struct results {
     bool lacks[CASES]; /* the file system cannot do it */
 };
 
-/* ---- the data ------------------------------------------------------------------------
- */
+/* ---- the data --------------------------------------------------------------- */
 
 /* xorshift64 (Marsaglia, "Xorshift RNGs", 2003), from a fixed seed: the same bytes in
  * every run. */
@@ -80,8 +79,7 @@ static void fill_value(uint64_t *random, unsigned char value[VALUE_BYTES]) {
     }
 }
 
-/* ---- one case, one round -------------------------------------------------------------
- */
+/* ---- one case, one round ---------------------------------------------------- */
 
 static enum status put_all(struct kv *kv, uint64_t count, struct error *error) {
     enum { VALUES = 64 };
@@ -178,8 +176,7 @@ static enum status run_case(const struct bench_append *bench,
     return status;
 }
 
-/* ---- results -------------------------------------------------------------------------
- */
+/* ---- results ---------------------------------------------------------------- */
 
 static int compare_doubles(const void *a, const void *b) {
     double left = *(const double *)a, right = *(const double *)b;
@@ -275,8 +272,7 @@ static enum status print_results(const struct bench_append *bench,
     return status;
 }
 
-/* ---- the whole -----------------------------------------------------------------------
- */
+/* ---- the whole -------------------------------------------------------------- */
 
 static enum status run_rounds(const struct bench_append *bench, struct command_run *run,
                               const char *dir, struct results *results) {

@@ -1,13 +1,16 @@
 #include "globals.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <stdlib.h>
 
 #include "output.h"
 #include "stage.h"
 
 /* Keys beyond all characters, so that argp gives them no short form. */
-enum { KEY_USAGE = 0x1000, KEY_VERSION, KEY_SETTINGS };
+enum { KEY_VERSION = 0x1000, KEY_SETTINGS };
+
+enum { SETTINGS_GROUP = 2 };
 
 static const struct argp_option fixed[] = {
     {"dir", 'd', "DIR", 0, "Directory of the database (default: data)", 1},
@@ -15,9 +18,9 @@ static const struct argp_option fixed[] = {
      1},
     {"help", 'h', NULL, 0, "Show this help, or with a command before it, that command's",
      3},
-    {"usage", KEY_USAGE, NULL, 0, "Show the options in short", 3},
     {"version", KEY_VERSION, NULL, 0, "Show which stage this is", 3},
-    {NULL, 0, NULL, 0, "Settings, also from the environment (STRATA_LOG_BYTES=64m):", 2},
+    {NULL, 0, NULL, 0,
+     "Settings, also from the environment (STRATA_LOG_BYTES=64m):", SETTINGS_GROUP},
 };
 
 static const char *argument_name(const struct setting *setting) {
@@ -49,12 +52,13 @@ enum status globals_init(struct globals *globals, struct error *error) {
         if (status != STATUS_OK) {
             return error_no_memory(error, "the table of options", 100);
         }
+        help->data[0] = (unsigned char)toupper(help->data[0]);
         globals->options[used++] = (struct argp_option){settings[i].name,
                                                         KEY_SETTINGS + (int)i,
                                                         argument_name(&settings[i]),
                                                         0,
                                                         (const char *)help->data,
-                                                        2};
+                                                        SETTINGS_GROUP};
     }
     return STATUS_OK;
 }
@@ -68,21 +72,24 @@ void globals_free(struct globals *globals) {
 void globals_hide_settings(struct globals *globals) {
     for (struct argp_option *option = globals->options;
          option->name != NULL || option->doc != NULL; option++) {
-        if (option->group == 2) {
+        if (option->group == SETTINGS_GROUP && option->name == NULL) {
+            option->doc =
+                "Settings are options here too: see the help without a command.";
+        } else if (option->group == SETTINGS_GROUP) {
             option->flags |= OPTION_HIDDEN;
         }
     }
 }
 
-/* exit() here and not after the parse, where a missing command would be an error. */
-static void show_and_exit(struct argp_state *state, unsigned int flags) {
+/* Ends the program here and not after the parse, where a missing command would be an
+ * error. */
+static void exit_after_output(const struct argp_state *state) {
     struct error error = {0};
-    argp_state_help(state, stdout, flags & ~(unsigned int)ARGP_HELP_EXIT_OK);
-    if (output_flush(&error) != STATUS_OK) {
+    enum status status = output_flush(&error);
+    if (status != STATUS_OK) {
         fprintf(stderr, "%s: %s\n", state->name, error.message);
-        exit(status_exit_code(error.status));
     }
-    exit(EXIT_SUCCESS);
+    exit(status_exit_code(status));
 }
 
 error_t globals_parse(int key, char *argument, struct argp_state *state) {
@@ -95,14 +102,13 @@ error_t globals_parse(int key, char *argument, struct argp_state *state) {
         globals->config = argument;
         return 0;
     case 'h':
-        show_and_exit(state, ARGP_HELP_STD_HELP);
-        return 0;
-    case KEY_USAGE:
-        show_and_exit(state, ARGP_HELP_USAGE);
+        state->name = (char *)(uintptr_t)globals->title; /* argp only reads it */
+        argp_state_help(state, stdout, ARGP_HELP_STD_HELP & ~(unsigned)ARGP_HELP_EXIT_OK);
+        exit_after_output(state);
         return 0;
     case KEY_VERSION:
         printf("strata, stage %s\n", stage.name);
-        show_and_exit(state, 0);
+        exit_after_output(state);
         return 0;
     default:
         break;
@@ -112,6 +118,11 @@ error_t globals_parse(int key, char *argument, struct argp_state *state) {
         return 0;
     }
     return ARGP_ERR_UNKNOWN;
+}
+
+char *globals_filter_help(int key, const char *text, void *input) {
+    (void)input;
+    return key == ARGP_KEY_HELP_DUP_ARGS_NOTE ? NULL : (char *)(uintptr_t)text;
 }
 
 enum status globals_resolve(const struct globals *globals, char *const environment[],

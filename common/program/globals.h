@@ -7,10 +7,11 @@
 
 #include "settings.h"
 
-enum { GLOBALS_SETTINGS_MAX = 64, GLOBALS_FIXED_OPTIONS = 7 };
+enum { GLOBALS_SETTINGS_MAX = 64, GLOBALS_FIXED_OPTIONS = 5 };
 
 /* In the caller's storage. */
 struct globals {
+    const char *title; /* as in "strata-01 put", for the usage line; borrowed */
     const char *dir;
     const char *config;                       /* NULL: none */
     const char *chosen[GLOBALS_SETTINGS_MAX]; /* as given on the command line, or NULL */
@@ -23,6 +24,9 @@ void globals_free(struct globals *globals);
 
 /* Leave the settings out of --help; they are still understood. */
 void globals_hide_settings(struct globals *globals);
+
+/* An argp help_filter: leaves out argp's paragraph on long and short options. */
+char *globals_filter_help(int key, const char *text, void *input);
 
 /* argp's parser for globals->options; state->input is the struct globals. */
 error_t globals_parse(int key, char *argument, struct argp_state *state);

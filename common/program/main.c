@@ -25,8 +25,7 @@ struct program {
     int command_at; /* index of the command in argv */
 };
 
-/* ---- messages ------------------------------------------------------------------------
- */
+/* ---- messages --------------------------------------------------------------- */
 
 static int report(const struct command_run *run, enum status status, bool opening) {
     const char *message =
@@ -54,17 +53,15 @@ static enum status name_program(const char *text, const char *program, struct bu
         }
         text = found + 2;
     }
-    return status == STATUS_OK ? buf_append(out, text, strlen(text) + 1) : status;
+    return status == STATUS_OK ? buf_printf(out, "%s\n%c", text, 0) : status;
 }
 
-/* ---- options of a command ------------------------------------------------------------
- */
+/* ---- options of a command --------------------------------------------------- */
 
 /* What the two argp parsers of a command share: state->input of the outer one. */
 struct command_parse {
     struct command_run *run;
     struct globals *globals;
-    const char *title; /* "strata-01 put", for usage lines */
 };
 
 static void take_argument(struct command_run *run, char *argument) {
@@ -80,7 +77,7 @@ static error_t parse_command_option(int key, char *argument, struct argp_state *
     struct command_run *run = parse->run;
     switch (key) {
     case ARGP_KEY_INIT:
-        state->name = (char *)(uintptr_t)parse->title; /* argp only reads it */
+        state->err_stream = NULL; /* no "Try ..." of argp's: it would not name us right */
         state->child_inputs[0] = parse->globals;
         return 0;
     case ARGP_KEY_ARG:
@@ -104,7 +101,7 @@ static error_t parse_command_option(int key, char *argument, struct argp_state *
     return result;
 }
 
-/* argp ends the program itself on a wrong option (exit code 2) and for --help. */
+/* Ends the program on a wrong option (getopt has said which) and after --help. */
 static enum status parse_command(struct command_run *run, struct globals *globals,
                                  int count, char **arguments) {
     struct buf title = {0}, prefix = {0}, help = {0};
@@ -126,11 +123,16 @@ static enum status parse_command(struct command_run *run, struct globals *global
                             .parser = parse_command_option,
                             .args_doc = run->command->arguments,
                             .doc = (const char *)help.data,
-                            .children = children};
-        struct command_parse parse = {run, globals, (const char *)title.data};
+                            .children = children,
+                            .help_filter = globals_filter_help};
+        struct command_parse parse = {run, globals};
         arguments[0] = (char *)prefix.data; /* getopt begins its messages with it */
+        globals->title = (const char *)title.data;
         globals_hide_settings(globals);
-        argp_parse(&argp, count, arguments, ARGP_NO_HELP, NULL, &parse);
+        if (argp_parse(&argp, count, arguments, ARGP_NO_HELP, NULL, &parse) != 0) {
+            fprintf(stderr, "  `%s --help` explains it\n", globals->title);
+            exit(EXIT_USAGE);
+        }
     }
     buf_free(&title);
     buf_free(&prefix);
@@ -139,8 +141,7 @@ static enum status parse_command(struct command_run *run, struct globals *global
                                : error_no_memory(run->error, "the help text", 1000);
 }
 
-/* ---- running a command ---------------------------------------------------------------
- */
+/* ---- running a command ------------------------------------------------------ */
 
 /* A command that only reads must not leave an empty database behind. */
 static enum status check_directory(const struct command_run *run) {
@@ -222,13 +223,13 @@ static int run_command(struct program *program, const struct command *command, i
     return code;
 }
 
-/* ---- before the command --------------------------------------------------------------
- */
+/* ---- before the command ----------------------------------------------------- */
 
 static error_t parse_program_option(int key, char *argument, struct argp_state *state) {
     struct program *program = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
+        state->err_stream = NULL;
         state->child_inputs[0] = &program->globals;
         return 0;
     case ARGP_KEY_ARG:
@@ -257,7 +258,7 @@ static enum status program_help(const char *name, struct buf *help) {
         status = buf_append_text(
             help, "\nExit codes: 0 ok, 1 not found, 2 usage or invalid argument, "
                   "3 corrupt, 4 I/O error, 5 held by another process, 6 out of memory "
-                  "or space, 7 limit exceeded, 130 interrupted.");
+                  "or space, 7 limit exceeded, 130 interrupted.\n");
     }
     return status == STATUS_OK ? buf_append(help, "", 1) : status;
 }
@@ -273,8 +274,14 @@ static enum status parse_program(struct program *program, int count, char **argu
         struct argp argp = {.parser = parse_program_option,
                             .args_doc = "COMMAND [ARGUMENT...]",
                             .doc = (const char *)help.data,
-                            .children = children};
-        argp_parse(&argp, count, arguments, ARGP_IN_ORDER | ARGP_NO_HELP, NULL, program);
+                            .children = children,
+                            .help_filter = globals_filter_help};
+        program->globals.title = program->name;
+        unsigned int flags = ARGP_IN_ORDER | ARGP_NO_HELP;
+        if (argp_parse(&argp, count, arguments, flags, NULL, program) != 0) {
+            fprintf(stderr, "  `%s --help` explains it\n", program->name);
+            exit(EXIT_USAGE);
+        }
     } else {
         status = error_no_memory(error, "the help text", 1000);
     }
@@ -335,7 +342,6 @@ static int run_program(struct program *program, int count, char **arguments) {
 }
 
 int main(int count, char **arguments) {
-    argp_err_exit_status = EXIT_USAGE;
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error, exit code 4 */
     if (count < 1) {
         return EXIT_USAGE;

@@ -111,8 +111,7 @@ enum status record_json_parse(struct slice line, struct record *record,
     return status;
 }
 
-/* ---- writing -------------------------------------------------------------------------
- */
+/* ---- writing ---------------------------------------------------------------- */
 
 static bool needs_escape(unsigned char byte) {
     return byte < 0x20 || byte == '"' || byte == '\\' || byte == 0x7f;
