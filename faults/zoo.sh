@@ -148,10 +148,9 @@ mode=all
 case ${1-} in
 --show | --quick) mode=${1#--} && shift ;;
 esac
-mapfile -t patches < <(select_patches "$@")
-if [ ${#patches[@]} -eq 0 ]; then
+mapfile -t patches <<<"$(select_patches "$@")"
+if [ -z "${patches[0]}" ]; then
     echo "no such bug in faults/bugs/"
-    [ $# -eq 0 ] && [ $mode = quick ] && exit 0
     exit 2
 fi
 
