@@ -288,6 +288,26 @@ static void standard_output_fails(void **state) {
     result_free(&result);
 }
 
+/* A person's prompt should not stand behind the value; a file should hold nothing else.
+ */
+static void line_end_on_a_terminal(void **state) {
+    (void)state;
+    struct result result = {0};
+    RUN(&result, "-d", "tty", "put", "k", "value");
+    int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    assert_true(terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0);
+    int end = open(ptsname(terminal), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    assert_true(end >= 0);
+    run_into(&result, end, (const char *const[]){"-d", "tty", "get", "k", NULL});
+    expect_code(&result, 0);
+    char text[32] = {0};
+    assert_int_equal(read(terminal, text, sizeof text - 1), 7);
+    assert_string_equal(text, "value\r\n"); /* the terminal makes \r\n of \n */
+    close(end);
+    close(terminal);
+    result_free(&result);
+}
+
 static void bench_append(void **state) {
     (void)state;
     struct result result = {0};
@@ -318,11 +338,17 @@ static void bench_append(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(put_get_del),         cmocka_unit_test(default_directory),
-        cmocka_unit_test(odd_keys_and_values), cmocka_unit_test(scan),
-        cmocka_unit_test(state_commands),      cmocka_unit_test(help_and_version),
-        cmocka_unit_test(usage_errors),        cmocka_unit_test(settings_sources),
-        cmocka_unit_test(later_stages),        cmocka_unit_test(standard_output_fails),
+        cmocka_unit_test(put_get_del),
+        cmocka_unit_test(default_directory),
+        cmocka_unit_test(odd_keys_and_values),
+        cmocka_unit_test(scan),
+        cmocka_unit_test(state_commands),
+        cmocka_unit_test(help_and_version),
+        cmocka_unit_test(usage_errors),
+        cmocka_unit_test(settings_sources),
+        cmocka_unit_test(later_stages),
+        cmocka_unit_test(standard_output_fails),
+        cmocka_unit_test(line_end_on_a_terminal),
         cmocka_unit_test(bench_append),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);

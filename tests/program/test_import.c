@@ -140,6 +140,7 @@ static void lines_of_all_lengths(void **state) {
     assert_int_equal(buf_append_text(&lines, "\nlong3\tz\n"), STATUS_OK);
     RUN_WITH(&result, buf_slice(&lines), "-d", "len", "import");
     expect_out(&result, "");
+    assert_null(strchr((char *)result.err.data, '\r')); /* progress: on terminals only */
     RUN(&result, "-d", "len", "get", "long2");
     expect_out_bytes(&result, slice_make(lines.data + 14, 3000000));
     RUN(&result, "-d", "len", "get", "long3");
