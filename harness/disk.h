@@ -41,6 +41,11 @@ size_t disk_operations(struct disk *disk);
 /* "14 write 000001.log [140, 279)" for the operation at `index`. */
 void disk_print_operation(struct disk *disk, size_t index, FILE *out);
 
+/* One line for the operation before which the power goes and one for each piece that is
+ * then not kept: "lost: write 000001.log [140, 279)". */
+struct crash;
+void disk_print_crash(struct disk *disk, const struct crash *crash, FILE *out);
+
 /* Every file with its length, and which ranges are synced, pending or
  * clean-but-unwritten; used in counterexamples. */
 void disk_print(struct disk *disk, FILE *out);
@@ -68,8 +73,8 @@ enum { CRASH_PIECES_MAX = 64 };
  * All zero is "every operation before the crash point reached the disk". */
 struct crash {
     enum disk_profile profile;
-    size_t operation; /* operations [0, operation) happened */
-    size_t piece_count;
+    size_t operation;   /* operations [0, operation) happened */
+    size_t piece_count; /* as the exploration found it; no fate depends on it */
     unsigned char
         fates[CRASH_PIECES_MAX]; /* enum fate; for a piece that is a name: kept or lost */
     size_t split_piece;          /* the piece torn at a sector: its first */
@@ -93,10 +98,11 @@ void disk_kill(struct disk *disk);
 /* A 64-bit fingerprint of names and contents: equal images, equal fingerprints. */
 uint64_t disk_fingerprint(struct disk *disk);
 
-/* The exploration order for one crash point: every prefix of the pending operations, then
+/* The exploration order for one crash point: every prefix of the pending pieces, then
  * omit one, split one, omit two, then random subsets without end (drawn from *random, a
- * seed that is advanced). Zero-initialise with disk_explore_begin; false when the
- * systematic part is over and `random` is NULL. */
+ * seed that is advanced). Begin with disk_explore_begin; false when the systematic part
+ * is over and `random` is NULL, or nothing is pending. Every plan is legal; two of them
+ * may lead to equal images. */
 struct exploration {
     struct crash crash; /* the current one */
     int phase;
@@ -108,8 +114,9 @@ void disk_explore_begin(struct exploration *exploration, enum disk_profile profi
 bool disk_explore_next(struct disk *disk, struct exploration *exploration,
                        uint64_t *random);
 
-/* Complete enumeration for one crash point: every assignment of kept, lost and zero to
- * the pending pieces; false after the last, or at once if there are more than 12 pieces.
+/* Complete enumeration for one crash point: every legal assignment of kept, lost and zero
+ * to the pending pieces (names and sizes: kept and lost), each once. Begin with
+ * disk_explore_begin; false after the last, or at once if there are more than 12 pieces.
  */
 bool disk_enumerate_next(struct disk *disk, struct exploration *exploration);
 
@@ -124,7 +131,10 @@ enum fault_effect {
     FAULT_EFFECT_COUNT
 };
 
-/* A countdown: the `countdown`-th call from now that could fail (1 is the next) does. */
+/* A countdown: the `countdown`-th call from now that could fail (1 is the next) does. Of
+ * the short effects, only reads and writes of at least 2 bytes count: other calls go
+ * through unharmed. A sync that fails with EINTR has not tried any page and loses none.
+ */
 struct fault {
     size_t countdown; /* 0: no fault */
     enum fault_effect effect;
