@@ -43,16 +43,21 @@ static void enter(struct scan_store *store) {
 static void leave(struct scan_store *store) {
     mutex_lock(&store->lock);
     store->inside--;
-    condition_broadcast(&store->left);
+    if (store->resuming) {
+        condition_broadcast(&store->left);
+    }
     mutex_unlock(&store->lock);
 }
 
 static void enter_alone(struct scan_store *store) {
     mutex_lock(&store->lock);
-    while (store->resuming || store->inside > 0) {
+    while (store->resuming) {
         condition_wait(&store->left, &store->lock);
     }
     store->resuming = true;
+    while (store->inside > 0) {
+        condition_wait(&store->left, &store->lock);
+    }
     mutex_unlock(&store->lock);
 }
 
