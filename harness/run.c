@@ -249,7 +249,7 @@ static void note(struct run *run, size_t begun) {
 }
 
 struct law run_law(const struct run *run, size_t operation) {
-    struct law law = {0, 0};
+    struct law law = run->base;
     for (size_t i = 0; i < run->moment_count; i++) {
         const struct moment *moment = &run->moments[i];
         if (moment->ended <= operation && moment->durable > law.least) {
@@ -267,14 +267,16 @@ struct law run_law(const struct run *run, size_t operation) {
  * dropped a change the model forgets it too, and crash points before this one would need
  * the model of then. */
 static void settle_on(struct run *run, size_t changes, bool durable) {
-    if (changes < run->model.change_count) {
-        model_truncate(&run->model, changes);
-        run->moment_count = 0;
-        run->first_point = disk_operations(run->disk);
-    }
+    bool forgets = changes < run->model.change_count;
+    model_truncate(&run->model, changes);
     run->acknowledged = changes;
     run->timed = run->timed < changes ? run->timed : changes;
     run->durable = durable || run->durable > changes ? changes : run->durable;
+    if (forgets) {
+        run->first_point = disk_operations(run->disk);
+        run->base = (struct law){run->durable, changes};
+        run->moment_count = 0;
+    }
 }
 
 /* Takes what the store says of its progress into the account, and checks it. */
@@ -623,9 +625,16 @@ static bool run_power(struct run *run, const struct step *step) {
     disk_free(run->disk);
     run->disk = found;
     run->first_step = run->step + 1;
+    if (!open_store(run, law)) {
+        return false;
+    }
+    /* The disk is new, so its journal is this recovery's. What was found is the most that
+     * a recovery of the same disk that is cut off may leave. */
     run->first_point = 0;
+    run->base = (struct law){law.least, run->acknowledged};
     run->moment_count = 0;
-    return open_store(run, law);
+    note(run, 0);
+    return true;
 }
 
 static bool run_resume(struct run *run, const struct step *step) {
