@@ -14,6 +14,8 @@
 
 STAGES := 01-wal
 
+# Stage 01 begins with all of common/, the program and the harness; what those gain for a
+# later stage is in that stage's ADD.
 ADD_01         := $(wildcard common/*.c stages/01-wal/*.c)
 PROGRAM_ADD_01 := $(wildcard common/program/*.c)
 HARNESS_ADD_01 := $(wildcard harness/*.c)
@@ -76,7 +78,6 @@ libraries = -lisal -lcjson $(if $(filter release,$1),,-lfiu) -lpthread
 
 TESTS := $(patsubst %.c,%,$(wildcard tests/*/test_*.c))
 AREAS := $(sort $(foreach test,$(TESTS),$(word 2,$(subst /, ,$(test)))))
-STAGE_AREAS := $(filter $(STAGES),$(AREAS))
 SHARED_AREAS := $(filter-out $(STAGES),$(AREAS))
 
 objects = $(patsubst %.c,build/$1/%.o,$2)
@@ -87,7 +88,7 @@ build/$1/%.o: %.c build/$1/.command | build/.packages-build
 	$(Q)$$(call compile,$1) $$(call includes,$$<) -MMD -MP -c $$< -o $$@
 
 # Remembers how objects were made: other compilers or options make them anew.
-build/$1/.command: FORCE $(if $(CC_$1),| build/.packages-$(CC_$1))
+build/$1/.command: FORCE $(if $(filter clang,$(call compiler,$1)),| build/.packages-clang)
 	@mkdir -p $$(@D)
 	@echo '$$(call compile,$1)' | cmp -s - $$@ || echo '$$(call compile,$1)' >$$@
 endef
@@ -161,6 +162,12 @@ SEED := $(strip $(shell od -An -N4 -tu4 /dev/urandom))
 export CORES
 
 tests = $(foreach test,$(filter $(addprefix tests/,$(addsuffix /%,$2)),$(TESTS)),build/$1/$(test))
+quoted = $(patsubst %,'%',$1)
+# What runs the tests of a flavour in some areas. Those of the program need a program, the
+# one of stage $3; the sim flavour has none.
+test_runs = $(call quoted,$(call tests,$1,$(filter-out program,$2))) \
+    $(if $(filter sim,$1),,$(foreach test,$(call tests,$1,$(filter program,$2)),\
+        'STRATA_PROGRAM=build/$1/strata-$3 $(test)'))
 scripts = $(wildcard $(patsubst %,tests/%/test_*.sh,$1))
 harnesses = $(NUMBERS:%=build/$1/harness-%)
 programs = $(NUMBERS:%=build/$1/strata-%)
@@ -173,21 +180,23 @@ demo: all ## a walk: write, crash, recover, and the harness at work
 # Fixed seeds, so that a red run can be had again. The legs run what is quick in each: all
 # tests, and every check of the harness for a moment (`list`).
 check: $(addprefix run-,release check asan tsan sim clang) all build/.packages-format ## every test of every stage, and short legs of all the rest
-	@tests/run.sh $(foreach number,$(NUMBERS),\
-	        --seconds 300 'build/check/harness-$(number) check --seed 1') --seconds 120 \
-	    $(call quoted,$(call tests,check,$(AREAS)) $(call scripts,build $(AREAS))) \
+	@tests/run.sh \
+	    --seconds 300 $(foreach number,$(NUMBERS),'build/check/harness-$(number) check --seed 1') \
+	    --seconds 120 $(call test_runs,check,$(filter-out program,$(AREAS))) \
+	    $(foreach number,$(NUMBERS),$(call test_runs,check,program,$(number))) \
+	    $(call quoted,$(call scripts,build $(AREAS))) \
 	    $(foreach flavour,asan tsan sim clang,$(call leg,$(flavour))) \
-	    'faults/zoo.sh --quick' '.ci/tidy.sh --quick --objects build/check' \
+	    '.ci/tidy.sh --quick --objects build/check' \
+	    $(if $(wildcard faults/bugs/*.patch),'faults/zoo.sh --quick') \
 	    $(if $(wildcard notes/*.md),'notes/check.sh')
 
-quoted = $(patsubst %,'%',$1)
-leg = $(call quoted,$(call tests,$1,$(AREAS))) \
+leg = $(call test_runs,$1,$(AREAS),$(lastword $(NUMBERS))) \
     $(foreach harness,$(call harnesses,$1),'$(harness) list --seed 1')
 
 asan tsan sim: %: run-% ## all tests and checks in that flavour
 	@tests/run.sh --seconds 600 \
 	    $(foreach harness,$(call harnesses,$*),'$(harness) check --seed 1') \
-	    --seconds 240 $(call quoted,$(call tests,$*,$(AREAS)))
+	    --seconds 240 $(call test_runs,$*,$(AREAS),$(lastword $(NUMBERS)))
 
 check-NN: ; @echo 'make check-01, and so on for: $(NUMBERS)' ## tests of common/, the harness, the program and stage NN
 crash: $(NUMBERS:%=crash-%) ## power losses on fresh seeds: make crash SECONDS=600 SEED=7
@@ -195,9 +204,10 @@ crash-NN: ; @echo 'make crash-01, and so on for: $(NUMBERS)' ## the same for one
 
 define stage_targets # $1 its number, $2 its folder
 all-$1: build/strata-$1 build/harness-$1
-check-$1: all-$1 $(call tests,check,$(SHARED_AREAS) $2)
+check-$1: all-$1 build/check/strata-$1 $(call tests,check,$(SHARED_AREAS) $2)
 	@tests/run.sh --seconds 300 'build/check/harness-$1 check --seed 1' --seconds 120 \
-	    $(call quoted,$(call tests,check,$(SHARED_AREAS) $2) $(call scripts,$(SHARED_AREAS) $2))
+	    $(call test_runs,check,$(SHARED_AREAS) $2,$1) \
+	    $(call quoted,$(call scripts,$(SHARED_AREAS) $2))
 crash-$1: all-$1
 	build/harness-$1 crash --seed $(SEED) --seconds $(SECONDS)
 .PHONY: all-$1 check-$1 crash-$1
@@ -206,8 +216,9 @@ $(foreach stage,$(STAGES),$(eval $(call stage_targets,$(call number,$(stage)),$(
 
 # One area alone, while working on it: make check-common.
 $(foreach area,$(AREAS),$(eval check-$(area): $(call tests,check,$(area))))
+check-program: $(call programs,check)
 $(AREAS:%=check-%): check-%:
-	@tests/run.sh $(call quoted,$(call tests,check,$*) $(call scripts,$*))
+	@tests/run.sh $(call test_runs,check,$*,$(lastword $(NUMBERS))) $(call quoted,$(call scripts,$*))
 
 # All that is run in a flavour. In `sim` atomics are switch points of the harness's
 # scheduler, which the program does not have.

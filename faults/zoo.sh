@@ -20,6 +20,7 @@
 # not compile, a killer that hangs or ends in any other way: an error. And the tree
 # without the patch must pass the same killer, for as long as the bug took to die.
 set -u
+unset MAKEFLAGS MFLAGS # of a make that called this; the ones below stand alone
 root=${ZOO_ROOT:-$(cd "$(dirname "$0")/.." && pwd)}
 limit=${ZOO_SECONDS:-120}
 cd "$root" || exit 2
@@ -148,10 +149,9 @@ mode=all
 case ${1-} in
 --show | --quick) mode=${1#--} && shift ;;
 esac
-mapfile -t patches < <(select_patches "$@")
-if [ ${#patches[@]} -eq 0 ]; then
+mapfile -t patches <<<"$(select_patches "$@")"
+if [ -z "${patches[0]}" ]; then
     echo "no such bug in faults/bugs/"
-    [ $# -eq 0 ] && [ $mode = quick ] && exit 0
     exit 2
 fi
 
