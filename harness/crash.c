@@ -84,6 +84,14 @@ struct depth {
                           shorter programs, which are looked at too */
 };
 
+/* What a campaign must have met, or its crashes do not happen. */
+struct witness {
+    size_t altered; /* images other than that of nothing lost */
+    size_t lost;    /* recoveries without the last change issued */
+    size_t kept;    /* recoveries with it */
+    size_t range;   /* crash points whose law allows several states, none of them empty */
+};
+
 struct campaign {
     struct check_run *check;
     program_drawer *draw;
@@ -97,6 +105,7 @@ struct campaign {
     struct seen *seen;
     uint32_t number; /* of the program, from 1 */
     size_t states;   /* of the program */
+    struct witness witness;
 };
 
 static void campaign_begin(struct campaign *campaign, struct check_run *check,
@@ -210,6 +219,10 @@ static bool try_state(struct campaign *campaign, const struct crash *crash,
         seen->program = campaign->number;
         holds = lives_lead(&campaign->lives, image, law, &campaign->tail);
         seen->changes = (uint32_t)campaign->lives.changes;
+        campaign->witness.lost +=
+            campaign->lives.changes < check->run->model.change_count;
+        campaign->witness.kept +=
+            campaign->lives.changes == check->run->model.change_count;
         campaign->states++;
         check->states++;
         check->cases++;
@@ -238,6 +251,7 @@ static bool next_state(struct campaign *campaign, struct exploration *exploratio
 static bool try_point(struct campaign *campaign, size_t operation) {
     struct check_run *check = campaign->check;
     struct law law = run_law(check->run, operation);
+    campaign->witness.range += law.least > 0 && law.least < law.most;
     for (unsigned profile = 0; profile < 2; profile++) {
         if ((check->profiles >> profile & 1) == 0) {
             continue;
@@ -247,9 +261,11 @@ static bool try_point(struct campaign *campaign, size_t operation) {
         for (size_t tried = 0;
              campaign->states < STATES_MAX && next_state(campaign, &exploration, tried);
              tried++) {
+            size_t before = campaign->states;
             if (!try_state(campaign, &exploration.crash, law)) {
                 return false;
             }
+            campaign->witness.altered += tried > 0 && campaign->states > before;
         }
     }
     return true;
@@ -286,7 +302,7 @@ static void draw_blocks(struct check_run *check, struct program *program,
 }
 
 /* One program in eight is looked at more closely. */
-static void sample(struct check_run *check, program_drawer *draw) {
+static struct witness sample(struct check_run *check, program_drawer *draw) {
     struct campaign campaign;
     campaign_begin(&campaign, check, draw);
     while (check_goes_on(check)) {
@@ -299,6 +315,7 @@ static void sample(struct check_run *check, program_drawer *draw) {
         }
     }
     campaign_end(&campaign);
+    return campaign.witness;
 }
 
 static bool one_small(struct check_run *check, struct tape *tape) {
@@ -315,6 +332,21 @@ static void sample_small(struct check_run *check) {
 
 static void sample_blocks(struct check_run *check) {
     sample(check, draw_blocks);
+}
+
+/* A campaign that loses nothing would find every store right. */
+static void crashes_happen(struct check_run *check) {
+    struct witness witness = sample(check, draw_small);
+    if (!check->failed && (witness.altered == 0 || witness.lost == 0 ||
+                           witness.kept == 0 || witness.range == 0)) {
+        check->failed = true;
+        fprintf(check->report,
+                "%s: FAILED: of %zu states %zu are of a disk that lost something, %zu "
+                "recoveries miss the last change and %zu have it; %zu crash points leave "
+                "the choice\n",
+                check->check->name, check->states, witness.altered, witness.lost,
+                witness.kept, witness.range);
+    }
 }
 
 /* ---- complete ------------------------------------------------------------------------
@@ -421,6 +453,9 @@ out:
 }
 
 const struct check crash_checks[] = {
+    {"self.crashes", CHECK_CHECK, 1, 0, 40, 20,
+     "the losses of power do happen: some recoveries miss what was issued, some do not",
+     one_small, crashes_happen},
     {"crash.complete", CHECK_CRASH, 1, 0, SIZE_MAX, 50,
      "every state after a crash of every small program obeys the law", one_complete,
      complete},

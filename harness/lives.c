@@ -195,12 +195,8 @@ void crash_tell(struct disk *disk, const struct crash *crash, struct law law, FI
         disk_print_operation(disk, i, out);
         fputc('\n', out);
     }
-    fputs("power lost", out);
-    if (crash->operation < disk_operations(disk)) {
-        fputs(" before ", out);
-        disk_print_operation(disk, crash->operation, out);
-    }
-    fprintf(out, "\nthe law: after %zu to %zu changes, whole\n", law.least, law.most);
+    disk_print_crash(disk, crash, out);
+    fprintf(out, "the law: after %zu to %zu changes, whole\n", law.least, law.most);
 }
 
 /* The power goes in this life; what the next one finds, and its law. False: it does not.

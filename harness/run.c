@@ -14,6 +14,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
+#include "run_reads.h"
+
 static uint64_t choose_thread(void *context, uint64_t bound) {
     struct run *run = context;
     return run->schedule != NULL ? tape_choose(run->schedule, bound) : 0;
@@ -110,111 +112,6 @@ static bool excusable(struct run *run, const char *what, enum status status,
 /* ---- reading all ---------------------------------------------------------------------
  */
 
-struct words {
-    char *text;
-    size_t bytes;
-};
-
-static enum status says(struct words words, enum status status, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static enum status says(struct words words, enum status status, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(words.text, words.bytes, format, arguments);
-    va_end(arguments);
-    return status;
-}
-
-/* What was observed must be the end of a change within the law; *changes: how many. */
-static enum status check_observed(const struct model *model, struct law law,
-                                  uint64_t observed, const char *what, size_t *changes,
-                                  struct words words) {
-    size_t count = model_changes_at(model, observed);
-    if (model_sequence(model, count) != observed) {
-        return says(words, STATUS_CORRUPT,
-                    "%s says it observed sequence %" PRIu64
-                    ", which is not the end of a change",
-                    what, observed);
-    }
-    if (count < law.least || count > law.most) {
-        return says(words, STATUS_CORRUPT,
-                    "%s observed the state after %zu changes; the law allows %zu to %zu",
-                    what, count, law.least, law.most);
-    }
-    *changes = count;
-    return STATUS_OK;
-}
-
-static enum status scan_all(const struct model *model, struct kv *kv, struct law law,
-                            size_t *changes, struct words words) {
-    uint64_t observed = 0;
-    struct kv_iter_options options = {.observed = &observed};
-    struct error error = {0};
-    struct iter *iter = NULL;
-    enum status status = kv_iter(kv, &options, &iter, &error);
-    if (status != STATUS_OK) {
-        return says(words, status, "a scan failed: %s: %s", status_words(status),
-                    error.message);
-    }
-    status = check_observed(model, law, observed, "a scan", changes, words);
-    if (status == STATUS_OK) {
-        char differs[400] = "";
-        if (!model_matches(model, observed, (struct slice){0}, (struct slice){0}, iter,
-                           differs, sizeof differs)) {
-            status =
-                iter->error.status != STATUS_OK ? iter->error.status : STATUS_CORRUPT;
-            status = says(words, status, "not the state after %zu changes: %s", *changes,
-                          differs);
-        }
-    }
-    iter_close(iter);
-    return status;
-}
-
-static enum status get_key(const struct model *model, struct kv *kv, struct law law,
-                           struct slice key, struct words words) {
-    struct buf value = {0};
-    uint64_t observed = 0;
-    struct kv_read_options options = {.observed = &observed};
-    struct error error = {0};
-    enum status status = kv_get(kv, key, &value, &options, &error);
-    if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
-        buf_free(&value);
-        return says(words, status, "get \"%.*s\" failed: %s: %s", (int)key.length,
-                    (const char *)key.data, status_words(status), error.message);
-    }
-    bool found = status == STATUS_OK;
-    size_t changes;
-    status = check_observed(model, law, observed, "a get", &changes, words);
-    if (status == STATUS_OK) {
-        const struct model_version *expected = model_get(model, key, observed);
-        if (found != (expected != NULL)) {
-            status =
-                says(words, STATUS_CORRUPT, "get \"%.*s\" at sequence %" PRIu64 ": %s",
-                     (int)key.length, (const char *)key.data, observed,
-                     found ? "found though deleted or never put" : "not found");
-        } else if (found && !slice_equal(buf_slice(&value), expected->value)) {
-            status = says(words, STATUS_CORRUPT,
-                          "get \"%.*s\": not the value of sequence %" PRIu64,
-                          (int)key.length, (const char *)key.data, expected->sequence);
-        }
-    }
-    buf_free(&value);
-    return status;
-}
-
-enum status run_read_all(const struct model *model, struct kv *kv, struct law law,
-                         bool gets, size_t *changes, char *words, size_t words_bytes) {
-    struct words all = {words, words_bytes};
-    enum status status = scan_all(model, kv, law, changes, all);
-    for (size_t i = 0; i < PROGRAM_KEYS && gets && status == STATUS_OK; i++) {
-        struct law same = {*changes, *changes};
-        status = get_key(model, kv, same, program_key(i), all);
-    }
-    return status;
-}
-
 /* The state of the open store must lie within the law; *changes says which it is. Faults
  * that strike a read are cleared, and then it must succeed. */
 static bool read_all(struct run *run, struct law law, size_t *changes) {
@@ -249,7 +146,7 @@ static void note(struct run *run, size_t begun) {
 }
 
 struct law run_law(const struct run *run, size_t operation) {
-    struct law law = {0, 0};
+    struct law law = run->base;
     for (size_t i = 0; i < run->moment_count; i++) {
         const struct moment *moment = &run->moments[i];
         if (moment->ended <= operation && moment->durable > law.least) {
@@ -267,14 +164,16 @@ struct law run_law(const struct run *run, size_t operation) {
  * dropped a change the model forgets it too, and crash points before this one would need
  * the model of then. */
 static void settle_on(struct run *run, size_t changes, bool durable) {
-    if (changes < run->model.change_count) {
-        model_truncate(&run->model, changes);
-        run->moment_count = 0;
-        run->first_point = disk_operations(run->disk);
-    }
+    bool forgets = changes < run->model.change_count;
+    model_truncate(&run->model, changes);
     run->acknowledged = changes;
     run->timed = run->timed < changes ? run->timed : changes;
     run->durable = durable || run->durable > changes ? changes : run->durable;
+    if (forgets) {
+        run->first_point = disk_operations(run->disk);
+        run->base = (struct law){run->durable, changes};
+        run->moment_count = 0;
+    }
 }
 
 /* Takes what the store says of its progress into the account, and checks it. */
@@ -460,127 +359,27 @@ static bool run_sync(struct run *run, const struct step *step) {
     return excusable(run, "sync", status, &error);
 }
 
-static bool run_get(struct run *run, const struct step *step) {
-    char words[600] = "";
-    struct words all = {words, sizeof words};
-    enum status status = get_key(&run->model, run->kv, visible(run), step->key, all);
-    if (status == STATUS_OK) {
-        return true;
-    }
+/* An error that something made to fail excuses; a wrong answer nothing does. */
+static bool answered(struct run *run, enum status status, const char *words) {
     run_fault_struck(run);
-    return (status != STATUS_CORRUPT && run->excused) || run_fails(run, "%s", words);
+    return status == STATUS_OK || (status != STATUS_CORRUPT && run->excused) ||
+           run_fails(run, "%s", words);
 }
 
-/* The version that the move leads to from the current one; NULL: the end. */
-static const struct model_version *moved(const struct model *model,
-                                         const struct step *step, enum move move,
-                                         uint64_t sequence,
-                                         const struct model_version *current) {
-    struct slice from = step->from, to = step->to, key = step->key;
-    const struct model_version *result = NULL;
-    switch (move) {
-    case MOVE_FIRST:
-        result = model_next(model, from, true, sequence);
-        break;
-    case MOVE_LAST:
-        result = model_previous(model, to, sequence);
-        break;
-    case MOVE_SEEK:
-        if (slice_present(from) && slice_compare(key, from) < 0) {
-            key = from;
-        }
-        result = model_next(model, key, true, sequence);
-        break;
-    case MOVE_SEEK_BEFORE:
-        if (slice_present(to) && slice_compare(key, to) > 0) {
-            key = to;
-        }
-        result = model_previous(model, key, sequence);
-        break;
-    case MOVE_NEXT:
-        result = model_next(model, current->key, false, sequence);
-        break;
-    case MOVE_PREV:
-    case MOVE_COUNT:
-    default:
-        result = model_previous(model, current->key, sequence);
-        break;
-    }
-    bool outside = result != NULL &&
-                   ((slice_present(from) && slice_compare(result->key, from) < 0) ||
-                    (slice_present(to) && slice_compare(result->key, to) >= 0));
-    return outside ? NULL : result;
-}
-
-static void move(struct iter *iter, enum move move, struct slice key) {
-    switch (move) {
-    case MOVE_FIRST:
-        iter_first(iter);
-        break;
-    case MOVE_LAST:
-        iter_last(iter);
-        break;
-    case MOVE_SEEK:
-        iter_seek(iter, key);
-        break;
-    case MOVE_SEEK_BEFORE:
-        iter_seek_before(iter, key);
-        break;
-    case MOVE_NEXT:
-        iter_next(iter);
-        break;
-    case MOVE_PREV:
-    case MOVE_COUNT:
-    default:
-        iter_prev(iter);
-        break;
-    }
-}
-
-/* The drawn moves, then a full walk each way. */
-static bool walk(struct run *run, const struct step *step, struct iter *iter,
-                 uint64_t observed) {
-    char words[400] = "";
-    const struct model_version *at = NULL;
-    for (size_t i = 0; i < step->move_count; i++) {
-        enum move next = step->moves[i];
-        if (at == NULL && (next == MOVE_NEXT || next == MOVE_PREV)) {
-            continue; /* they need an entry to stand on */
-        }
-        at = moved(&run->model, step, next, observed, at);
-        move(iter, next, step->key);
-        if (iter->error.status != STATUS_OK) {
-            return excusable(run, "a scan", iter->error.status, &iter->error);
-        }
-        if (!model_shows(at, iter, words, sizeof words)) {
-            return run_fails(run, "after move %zu: %s", i + 1, words);
-        }
-    }
-    bool right = model_matches(&run->model, observed, step->from, step->to, iter, words,
-                               sizeof words);
-    if (!right && iter->error.status != STATUS_OK) {
-        return excusable(run, "a scan", iter->error.status, &iter->error);
-    }
-    return right || run_fails(run, "%s", words);
+static bool run_get(struct run *run, const struct step *step) {
+    char text[600] = "";
+    struct words words = {text, sizeof text};
+    return answered(run, read_key(&run->model, run->kv, visible(run), step->key, words),
+                    text);
 }
 
 static bool run_scan(struct run *run, const struct step *step) {
-    uint64_t observed = 0;
-    struct kv_iter_options options = {step->from, step->to, &observed};
-    struct error error = {0};
-    struct iter *iter = NULL;
-    enum status status = kv_iter(run->kv, &options, &iter, &error);
-    if (status != STATUS_OK) {
-        return excusable(run, "a scan", status, &error);
-    }
-    char words[400] = "";
+    char text[600] = "";
+    struct words words = {text, sizeof text};
     size_t changes;
-    bool holds = check_observed(&run->model, visible(run), observed, "a scan", &changes,
-                                (struct words){words, sizeof words}) == STATUS_OK ||
-                 run_fails(run, "%s", words);
-    holds = holds && walk(run, step, iter, observed);
-    iter_close(iter);
-    return holds;
+    enum status status =
+        read_scan(&run->model, run->kv, visible(run), step, &changes, words);
+    return answered(run, status, text);
 }
 
 static bool run_advance(struct run *run, const struct step *step) {
@@ -623,9 +422,16 @@ static bool run_power(struct run *run, const struct step *step) {
     disk_free(run->disk);
     run->disk = found;
     run->first_step = run->step + 1;
+    if (!open_store(run, law)) {
+        return false;
+    }
+    /* The disk is new, so its journal is this recovery's. What was found is the most that
+     * a recovery of the same disk that is cut off may leave. */
     run->first_point = 0;
+    run->base = (struct law){law.least, run->acknowledged};
     run->moment_count = 0;
-    return open_store(run, law);
+    note(run, 0);
+    return true;
 }
 
 static bool run_resume(struct run *run, const struct step *step) {

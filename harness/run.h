@@ -67,6 +67,7 @@ struct run {
     uint64_t timed_at;   /* when that was acknowledged, in micros */
     uint64_t reported; /* the highest D that the store has reported since it was opened */
     bool stopped;      /* a write or sync failed: fail-stop until resume or reopen */
+    struct law base; /* the law at first_point, before all moments */
     struct moment moments[RUN_MOMENTS_MAX];
     size_t moment_count;
     size_t ends[PROGRAM_STEPS_MAX + 1]; /* disk operations after the open, and after each
