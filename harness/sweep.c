@@ -1,12 +1,12 @@
-/* Sweeps: every call that a program makes of the disk, and every allocation, is made to
- * fail, one after the other: before its effect, after it, cut short; once, or from then
- * on; with EIO and with no space. Whatever fails, nothing crashes, leaks or hangs, the
- * error has words, no acknowledged write is lost, and the next open without faults finds
- * a state that the law allows.
+/* Sweeps: every call that a program makes of the disk, every allocation and every
+ * failpoint is made to fail, one after the other: before its effect, after it, cut short;
+ * once, or from then on; with EIO and with no space. Whatever fails, nothing crashes,
+ * leaks or hangs, the error has words, no acknowledged write is lost, and the next open
+ * without faults finds a state that the law allows.
  *
  * On the tape: the program, for recoveries the crash, and last what fails:
  *
- *     plan := call or allocation, effect, errno, persistently, which one
+ *     plan := call, allocation or failpoint; effect or point; errno; persistently; which
  */
 #include "check.h"
 
@@ -17,21 +17,19 @@
 #include "image.h"
 #include "lives.h"
 
-enum what { FILE_CALL, ALLOCATION, WHAT_COUNT };
+enum what { FILE_CALL, ALLOCATION, FAILPOINT, WHAT_COUNT };
 
 enum { PLAN_CHOICES = 5, COUNTDOWN_MAX = 1 << 20 };
 
 struct plan {
     enum what what;
-    struct fault fault; /* of an allocation: countdown and persistent only */
+    struct fault fault;   /* of an allocation: countdown and persistent only */
+    enum failpoint point; /* of a failpoint: this and the countdown */
 };
 
-/* A plan as the choices that plan_draw makes. */
-struct plan_choices {
-    uint64_t choices[PLAN_CHOICES];
-};
+enum { VARIANTS = (int)FAULT_EFFECT_COUNT * (int)FAILPOINT_COUNT };
 
-static const uint64_t plan_bounds[PLAN_CHOICES] = {WHAT_COUNT, FAULT_EFFECT_COUNT, 2, 2,
+static const uint64_t plan_bounds[PLAN_CHOICES] = {WHAT_COUNT, VARIANTS, 2, 2,
                                                    COUNTDOWN_MAX};
 
 static struct plan plan_draw(struct tape *tape) {
@@ -42,10 +40,11 @@ static struct plan plan_draw(struct tape *tape) {
     }
     tape_end(tape);
     return (struct plan){(enum what)drawn[0],
-                         {.effect = (enum fault_effect)drawn[1],
+                         {.effect = (enum fault_effect)(drawn[1] % FAULT_EFFECT_COUNT),
                           .errnum = drawn[2] == 0 ? EIO : ENOSPC,
                           .persistent = drawn[3] != 0,
-                          .countdown = 1 + (size_t)drawn[4]}};
+                          .countdown = 1 + (size_t)drawn[4]},
+                         (enum failpoint)(drawn[1] % FAILPOINT_COUNT)};
 }
 
 static void plan_print(const struct plan *plan, const char *struck, FILE *out) {
@@ -57,6 +56,11 @@ static void plan_print(const struct plan *plan, const char *struck, FILE *out) {
                 plan->fault.persistent ? " and all later ones" : "");
         return;
     }
+    if (plan->what == FAILPOINT) {
+        fprintf(out, "fails: failpoint %s, pass %zu: %s\n", points_name(plan->point),
+                plan->fault.countdown, points_story(plan->point));
+        return;
+    }
     fprintf(out, "fails: file call %zu (%s), %s, %s%s\n", plan->fault.countdown,
             struck != NULL ? struck : "not reached", effects[plan->fault.effect],
             strerror(plan->fault.errnum),
@@ -66,16 +70,29 @@ static void plan_print(const struct plan *plan, const char *struck, FILE *out) {
 static void arm(struct disk *disk, const struct plan *plan) {
     if (plan->what == ALLOCATION) {
         counted_memory_fail(plan->fault.countdown, plan->fault.persistent);
+    } else if (plan->what == FAILPOINT) {
+        if (points_can_fail(plan->point)) {
+            points_arm(plan->point, plan->fault.countdown);
+        }
     } else {
         disk_set_fault(disk, &plan->fault);
     }
 }
 
+/* What it struck, in words; NULL: nothing yet. */
+static const char *struck_at(struct disk *disk) {
+    if (disk_fault_struck(disk) != NULL) {
+        return disk_fault_struck(disk);
+    }
+    return counted_memory_failed() || points_struck() ? "struck" : NULL;
+}
+
 /* Ends it, and says whether it had struck. */
 static bool disarm(struct disk *disk) {
-    bool struck = disk_fault_struck(disk) != NULL || counted_memory_failed();
+    bool struck = struck_at(disk) != NULL;
     disk_set_fault(disk, &(struct fault){0});
     counted_memory_fail(0, false);
+    points_arm(FAILPOINT_COUNT, 0);
     return struck;
 }
 
@@ -134,7 +151,7 @@ static bool sweep_program(struct check_run *check, struct tape *tape) {
     if (disk_fault_struck(run->disk) != NULL) {
         snprintf(struck, sizeof struck, "%s", disk_fault_struck(run->disk));
     }
-    if (holds && run_fault_struck(run) && plan.what == FILE_CALL) {
+    if (holds && run_fault_struck(run) && plan.what != ALLOCATION) {
         holds = survives_power_loss(run);
     }
     holds = run_end(run) && holds;
@@ -199,6 +216,7 @@ static bool use_opened(struct run *run, struct kv *kv, struct disk *disk,
         return run_fails(run, "after an open under a fault: %s", words);
     }
     if (status != STATUS_OK) {
+        run->struck = true;
         status = run_read_all(&run->model, kv, *law, true, &changes, words, sizeof words);
         if (status != STATUS_OK) {
             return run_fails(run, "when the fault was gone: %s", words);
@@ -222,8 +240,7 @@ static bool recover_under_fault(struct run *run, struct disk *image, struct law 
     if (holds && status == STATUS_OK) {
         holds = use_opened(run, kv, image, law);
     }
-    const char *words = disk_fault_struck(image);
-    bool known = words != NULL || counted_memory_failed() || run->struck;
+    bool known = struck_at(image) != NULL;
     if (holds && status != STATUS_OK && !known) {
         holds = run_fails(run, "open fails though nothing was made to fail: %s",
                           error.message);
@@ -242,7 +259,7 @@ static bool sweep_recovery(struct check_run *check, struct tape *tape) {
     if (image != NULL && disk_fault_struck(image) != NULL) {
         snprintf(struck, sizeof struck, "%s", disk_fault_struck(image));
     }
-    run->struck = image != NULL && disarm(image);
+    run->struck = (image != NULL && disarm(image)) || run->struck;
     check->cases += run->struck;
     for (int profile = DISK_POSIX; profile <= DISK_EXT4 && holds; profile++) {
         struct disk *found = image_powerless(image, (enum disk_profile)profile);
@@ -328,6 +345,31 @@ static bool sweep_repair(struct check_run *check, struct tape *tape) {
 /* ---- the campaign --------------------------------------------------------------------
  */
 
+/* Every kind of fault: each effect with each errno, allocations, and each failpoint; each
+ * once and persistently, but failpoints once. */
+enum {
+    CALL_ROWS = (int)FAULT_EFFECT_COUNT * 2 * 2,
+    ALLOCATION_ROWS = 2,
+    PLAN_ROWS = CALL_ROWS + ALLOCATION_ROWS + (int)FAILPOINT_COUNT
+};
+
+/* The row's choices, all but the last, which counts down. */
+static void plan_row(size_t row, uint64_t plan[PLAN_CHOICES]) {
+    memset(plan, 0, PLAN_CHOICES * sizeof *plan);
+    if (row < CALL_ROWS) {
+        plan[0] = FILE_CALL;
+        plan[1] = row / 4;
+        plan[2] = row / 2 % 2;
+        plan[3] = row % 2;
+    } else if (row < CALL_ROWS + ALLOCATION_ROWS) {
+        plan[0] = ALLOCATION;
+        plan[3] = row % 2;
+    } else {
+        plan[0] = FAILPOINT;
+        plan[1] = row - CALL_ROWS - ALLOCATION_ROWS;
+    }
+}
+
 /* Runs the base case with every plan in turn. The base's choices end with its own plan.
  */
 static void every_plan(struct check_run *check, const struct tape *base,
@@ -340,13 +382,9 @@ static void every_plan(struct check_run *check, const struct tape *base,
     }
     memcpy(choices, base->choices, prefix * sizeof *choices);
     uint64_t *plan = choices + prefix;
-    for (uint64_t kind = 0; kind < (FAULT_EFFECT_COUNT * 2 + 1) * 2; kind++) {
-        bool allocation = kind / 2 == FAULT_EFFECT_COUNT * 2;
-        plan[0] = allocation ? ALLOCATION : FILE_CALL;
-        plan[1] = allocation ? 0 : kind / 4;
-        plan[2] = allocation ? 0 : kind / 2 % 2;
-        plan[3] = kind % 2;
-        for (plan[4] = 0; !check->failed; plan[4]++) {
+    for (size_t row = 0; row < PLAN_ROWS; row++) {
+        plan_row(row, plan);
+        for (plan[PLAN_CHOICES - 1] = 0; !check->failed; plan[PLAN_CHOICES - 1]++) {
             tape_replay(tape, choices, base->made);
             if (!check->check->one(check, tape)) {
                 check_failed(check, tape);
