@@ -76,9 +76,22 @@ ending() { # $1 exit code, $2 what it printed
     fi
 }
 
-# The size of the shrunk counterexample, if the harness told it.
+# The size of the first counterexample that the harness tells: the numbered steps of its
+# program, and how often the power goes or the process dies.
 size_of() {
-    grep -oE '[0-9]+ operations?,? (and )?[0-9]+ crash(es)?' "$1" | tail -n 1
+    awk '
+        /: FAILED: / { telling = 1 }
+        /^replay: / { if (telling) exit }
+        telling && /^  [ 0-9][0-9]  / {
+            if (/power loss,|the process dies/) crashes++
+            else steps++
+        }
+        telling && /^power lost/ { crashes++ }
+        END {
+            if (steps + crashes > 0)
+                printf "%d operation%s, %d crash%s\n", steps, steps == 1 ? "" : "s",
+                    crashes, crashes == 1 ? "" : "es"
+        }' "$1"
 }
 
 now() { date +%s.%N; }

@@ -21,7 +21,15 @@ cat >main.sh <<'END'
 [ "$answer" != sleep ] || sleep 60
 [ "$answer" != odd ] || exit 3
 [ "$answer" = 42 ] && [ "$*" != lies ] && echo verdict=pass && exit 0
-echo "smallest: 3 operations, 1 crash" && echo verdict=fail && exit 1
+cat <<'STORY'
+crash.posix: FAILED: an answer survives
+   1  put "a" = 3 bytes
+   2  sync
+  10  put "b" = 4 bytes
+power lost before 14 sync 000001.log
+replay: build/harness-01 replay 'crash.posix:1.2'
+STORY
+echo verdict=fail && exit 1
 END
 
 bug() { # $1 name, $2 the seeded answer, $3 the killer
