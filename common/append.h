@@ -44,8 +44,9 @@ struct append {
     size_t step_bytes;
 };
 
-/* A region that begins at `end` bytes into the file. The file stays the caller's and must
- * outlive the region. */
+/* A region that begins at `end` bytes into the file, which is cut there if it is longer.
+ * The file stays the caller's and must outlive the region. APPEND_MAPPED takes its first
+ * space here, so it may answer NO_SPACE and UNSUPPORTED. step_bytes is not 0. */
 MUST_CHECK enum status append_open(struct file *file, uint64_t end, enum append_kind kind,
                                    size_t step_bytes, struct append **append,
                                    struct error *error);

@@ -55,7 +55,8 @@ struct kv_options {
     const struct world *world;
 };
 
-/* The defaults of the settings table (settings.h), the real world. */
+/* The defaults of the settings table (settings.h), create, not exclusive, the real world.
+ */
 struct kv_options kv_options_default(void);
 
 enum kv_op_type { KV_DELETE = 0, KV_PUT = 1 }; /* LevelDB's kTypeDeletion, kTypeValue */
@@ -164,7 +165,7 @@ MUST_CHECK enum status kv_resume(struct kv *kv, struct error *error);
 void kv_progress(struct kv *kv, struct kv_progress *progress);
 void kv_stats(struct kv *kv, struct kv_stats *stats);
 
-/* The statistics as lines "name value unit  words", or as one JSON object. */
+/* The statistics as lines "name value unit  words", or as one JSON object on a line. */
 MUST_CHECK enum status kv_stats_print(const struct kv_stats *stats, bool json,
                                       struct buf *out);
 

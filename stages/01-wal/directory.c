@@ -91,6 +91,31 @@ void listing_free(struct listing *listing) {
     *listing = (struct listing){0};
 }
 
+enum status listing_must_be_logs(const struct listing *listing, const char *path,
+                                 struct error *error) {
+    if (listing->current) {
+        return error_set(
+            error, STATUS_INVALID,
+            "%s: this database has tables (its file CURRENT says so); it was "
+            "written by stage 03 or later, or by LevelDB",
+            path);
+    }
+    if (listing->tables > 0 || listing->manifests > 0) {
+        return error_set(error, STATUS_CORRUPT,
+                         "%s: tables or a manifest, but no file CURRENT", path);
+    }
+    return STATUS_OK;
+}
+
+enum status listing_must_be_whole(const struct listing *listing, const char *path,
+                                  struct error *error) {
+    if (listing->repaired > 0) {
+        return error_set(error, STATUS_CORRUPT,
+                         "%s: a repair was cut off; run repair again to finish it", path);
+    }
+    return STATUS_OK;
+}
+
 static bool holds_database(const struct listing *listing) {
     return listing->log_count > 0 || listing->tables > 0 || listing->manifests > 0 ||
            listing->current || listing->repaired > 0;
@@ -224,15 +249,15 @@ enum status directory_file(const char *path, const struct world *world,
     return status;
 }
 
-enum status directory_remove(const struct directory *directory, enum name_kind kind,
-                             uint64_t number, struct error *error) {
+enum status directory_remove(const char *path, const struct world *world,
+                             enum name_kind kind, uint64_t number, struct error *error) {
     char name[NAME_BYTES];
     name_print(name, kind, number);
-    char *full = path_join(directory->path, name);
+    char *full = path_join(path, name);
     if (full == NULL) {
-        return error_no_memory(error, "a path", strlen(directory->path) + sizeof name);
+        return error_no_memory(error, "a path", strlen(path) + sizeof name);
     }
-    enum status status = file_remove(directory->world->files, full, error);
+    enum status status = file_remove(world->files, full, error);
     memory_give(full);
     return status;
 }

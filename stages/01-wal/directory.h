@@ -29,6 +29,15 @@ MUST_CHECK enum status listing_read(struct listing *listing, const char *path,
                                     const struct world *world, struct error *error);
 void listing_free(struct listing *listing);
 
+/* For stages whose database is logs alone. INVALID: tables under CURRENT, of a later
+ * stage or of LevelDB; CORRUPT: tables or a manifest without CURRENT. */
+MUST_CHECK enum status listing_must_be_logs(const struct listing *listing,
+                                            const char *path, struct error *error);
+
+/* CORRUPT if a repair was cut off. */
+MUST_CHECK enum status listing_must_be_whole(const struct listing *listing,
+                                             const char *path, struct error *error);
+
 struct directory {
     char *path;
     const struct world *world;
@@ -49,7 +58,7 @@ MUST_CHECK enum status directory_relist(struct directory *directory, struct erro
 void directory_close(struct directory *directory);
 
 /* Removes a numbered file; its being gone is durable after directory_sync (file.h). */
-MUST_CHECK enum status directory_remove(const struct directory *directory,
+MUST_CHECK enum status directory_remove(const char *path, const struct world *world,
                                         enum name_kind kind, uint64_t number,
                                         struct error *error);
 

@@ -22,13 +22,16 @@
 #include "change.h"
 #include "directory.h"
 
-/* Of one log, as found. */
+/* Of one log, as found. A change is in turn if it is the chain's next, or repeats one
+ * before. */
 struct replay_log {
     uint64_t number;
-    uint64_t bytes;  /* the file's size */
-    uint64_t end;    /* behind the last record that was read whole and in turn */
-    uint64_t first;  /* sequence of the first change taken from it; 0: none was */
-    uint64_t taken;  /* offset behind the last change taken from it */
+    uint64_t bytes;       /* the file's size */
+    uint64_t end;         /* behind the last record that was read whole and in turn */
+    uint64_t first;       /* sequence of its first change in turn; 0: there is none */
+    uint64_t changes_end; /* offset behind its last change in turn */
+    uint64_t cut;    /* offset of its first change in turn above options.cut_above; `end`
+                        if there is none */
     bool clean;      /* read to its end; nothing but zeros behind it */
     bool foreign;    /* does not begin with a mark: written by LevelDB */
     const char *why; /* if not clean: in words */
@@ -43,29 +46,27 @@ struct replay {
     uint64_t bytes; /* read */
 };
 
-/* Called for each change in turn. `change` carries its own sequence and was checked. The
- * log is that of replay->logs[log]; the record stands at `offset`. Anything but OK ends
- * the replay. */
+/* Called for each change of the chain, once. `change` carries its sequence and was
+ * checked. Anything but OK ends the replay. */
 typedef enum status replay_visit(void *context, const struct change_reader *change,
-                                 struct slice payload, size_t log, uint64_t offset,
-                                 struct error *error);
+                                 struct slice payload, struct error *error);
 
-/* Where to stop: log `number` is read up to `end`, later ones not at all. */
-struct replay_limit {
-    uint64_t number;
-    uint64_t end;
+struct replay_options {
+    uint64_t last_log;  /* later ones are not read; */
+    uint64_t last_end;  /* this one only up to this offset */
+    uint64_t cut_above; /* a sequence, for replay_log.cut */
 };
 
-extern const struct replay_limit replay_everything;
+/* Everything; no cuts. */
+extern const struct replay_options replay_everything;
 
 /* Replays the logs numbered in `listing`. visit may be NULL. CORRUPT names file and
  * offset of what is damaged, and *replay then tells what was found all the same. End with
  * replay_free, also after an error. */
-MUST_CHECK enum status replay_run(struct replay *replay, const char *dir,
-                                  const struct world *world,
-                                  const struct listing *listing,
-                                  struct replay_limit limit, replay_visit *visit,
-                                  void *context, struct error *error);
+MUST_CHECK enum status
+replay_run(struct replay *replay, const char *dir, const struct world *world,
+           const struct listing *listing, const struct replay_options *options,
+           replay_visit *visit, void *context, struct error *error);
 void replay_free(struct replay *replay);
 
 #endif

@@ -115,8 +115,11 @@ static enum status log_create(struct wal *wal, uint64_t durable, struct wal_log 
         *out = log;
         return STATUS_OK;
     }
+    /* A log without a change: if it cannot be removed, recovery does it. */
     enum status closed = log_close(log, false, NULL);
-    (void)closed; /* a log without a change: recovery removes it */
+    closed = directory_remove(wal->dir, wal->options.world, NAME_LOG,
+                              wal->next_number - 1, NULL);
+    (void)closed;
     return status;
 }
 
@@ -247,11 +250,6 @@ static enum status open_or_create(struct wal *wal, bool continues, struct wal_lo
     if (wal->log_count == WAL_LOGS_MAX) {
         status = sync_to(wal, wal->progress.written, error);
     }
-    if (status == STATUS_OK && wal->log_count == WAL_LOGS_MAX) {
-        /* Nothing in them was unsynced: a sync that is asked for does nothing. */
-        sync_once(wal);
-        status = state(wal, error);
-    }
     uint64_t durable = wal->progress.durable;
     mutex_unlock(&wal->lock);
     if (status != STATUS_OK) {
@@ -285,62 +283,51 @@ static enum status next_log(struct wal *wal, struct error *error) {
     return STATUS_OK;
 }
 
-/* Requires append_lock. */
-static enum status begin(struct wal *wal, struct error *error) {
-    enum status status = wal_state(wal, error);
-    if (status == STATUS_OK &&
-        (wal->live == NULL || append_end(wal->live->append) >= wal->options.log_bytes)) {
-        status = next_log(wal, error);
+/* Requires append_lock. Gets ready to append: a live log with room, and the progress so
+ * far. */
+static enum status begin(struct wal *wal, struct wal_progress *now, struct error *error) {
+    enum status status = STATUS_OK;
+    if (wal->live == NULL || append_end(wal->live->append) >= wal->options.log_bytes) {
+        status = wal_state(wal, error);
+        if (status == STATUS_OK) {
+            status = next_log(wal, error);
+        }
+    }
+    if (status == STATUS_OK) {
+        mutex_lock(&wal->lock);
+        status = state(wal, error);
+        *now = wal->progress;
+        mutex_unlock(&wal->lock);
     }
     return status;
 }
 
 enum status wal_begin(struct wal *wal, struct error *error) {
+    struct wal_progress now;
     mutex_lock(&wal->append_lock);
-    enum status status = begin(wal, error);
+    enum status status = begin(wal, &now, error);
     mutex_unlock(&wal->append_lock);
     return status;
 }
 
-/* Requires append_lock. Gets ready to append: a live log with room, and in *next the next
- * sequence, in *mark that of the mark which is due or 0. */
-static enum status prepare(struct wal *wal, uint64_t *next, uint64_t *mark,
-                           struct error *error) {
-    enum status status = begin(wal, error);
-    if (status == STATUS_OK && failpoint(log_append)) {
-        status = error_set(error, STATUS_IO, "%s: failpoint log_append",
-                           wal->live->file->path);
-        return fail_now(wal, status, error);
-    }
-    mutex_lock(&wal->lock);
-    uint64_t due = wal->progress.durable + 1;
-    *next = wal->progress.written + 1;
-    mutex_unlock(&wal->lock);
-    *mark = due > wal->marked ? due : 0;
-    return status;
-}
-
 /* Requires append_lock. Commits the record that was begun and publishes it as written. */
-static enum status finish(struct wal *wal, struct log_writer *writer, uint64_t first,
-                          size_t count, uint64_t *sequence, struct error *error) {
-    uint64_t last = first + count - 1;
+static enum status finish(struct wal *wal, struct log_writer *writer, uint64_t last,
+                          uint64_t *sequence, struct error *error) {
     uint64_t before = append_end(writer->append);
     bool begun;
-    mutex_lock(&wal->lock);
-    wal->progress.issued = last;
-    mutex_unlock(&wal->lock);
     enum status status = log_writer_end(writer, &begun, error);
     failpoint_pass(log_appended_not_synced);
     *sequence = begun ? last : 0;
     mutex_lock(&wal->lock);
+    if (begun) {
+        wal->progress.issued = last;
+    }
     if (status == STATUS_OK) {
         wal->progress.written = last;
         wal->progress.log_end = append_end(writer->append);
         wal->progress.appended_bytes += append_end(writer->append) - before;
     } else if (begun) {
         fail(wal, status, error);
-    } else {
-        wal->progress.issued = first - 1;
     }
     mutex_unlock(&wal->lock);
     if (status == STATUS_OK && writer->mark_sequence != 0) {
@@ -359,13 +346,18 @@ struct content {
 /* Requires append_lock. */
 static enum status append(struct wal *wal, const struct content *content,
                           uint64_t *sequence, struct error *error) {
-    uint64_t next = 0;
-    uint64_t mark = 0;
+    struct wal_progress now;
     unsigned char *payload;
-    enum status status = prepare(wal, &next, &mark, error);
+    enum status status = begin(wal, &now, error);
+    if (status == STATUS_OK && failpoint(log_append)) {
+        status = error_set(error, STATUS_IO, "%s: failpoint log_append",
+                           wal->live->file->path);
+        return fail_now(wal, status, error);
+    }
     if (status != STATUS_OK) {
         return status;
     }
+    uint64_t mark = now.durable + 1 > wal->marked ? now.durable + 1 : 0;
     bool encoded = slice_present(content->encoded);
     size_t bytes =
         encoded ? content->encoded.length : change_bytes(content->ops, content->count);
@@ -376,11 +368,11 @@ static enum status append(struct wal *wal, const struct content *content,
     }
     if (encoded) {
         memcpy(payload, content->encoded.data, bytes);
-        encode_fixed64(payload, next);
+        encode_fixed64(payload, now.written + 1);
     } else {
-        change_encode(payload, next, content->ops, content->count);
+        change_encode(payload, now.written + 1, content->ops, content->count);
     }
-    return finish(wal, &writer, next, content->count, sequence, error);
+    return finish(wal, &writer, now.written + content->count, sequence, error);
 }
 
 enum status wal_append(struct wal *wal, const struct kv_op *ops, size_t count,
@@ -410,16 +402,14 @@ enum status wal_append_encoded(struct wal *wal, struct slice change, uint64_t *s
 
 enum status wal_mark(struct wal *wal, struct error *error) {
     mutex_lock(&wal->append_lock);
-    enum status status = begin(wal, error);
-    mutex_lock(&wal->lock);
-    uint64_t sequence = wal->progress.durable + 1;
-    mutex_unlock(&wal->lock);
-    if (status == STATUS_OK && sequence > wal->marked) {
+    struct wal_progress now;
+    enum status status = begin(wal, &now, error);
+    if (status == STATUS_OK && now.durable + 1 > wal->marked) {
         struct log_writer writer = {.append = wal->live->append};
         uint64_t before = append_end(writer.append);
-        status = log_writer_mark(&writer, sequence, error);
+        status = log_writer_mark(&writer, now.durable + 1, error);
         if (status == STATUS_OK) {
-            wal->marked = sequence;
+            wal->marked = now.durable + 1;
             mutex_lock(&wal->lock);
             wal->progress.log_end = append_end(writer.append);
             wal->progress.appended_bytes += append_end(writer.append) - before;
