@@ -11,6 +11,17 @@
 # check, or a line "N passed, N failed". A command that prints none of these is one case.
 set -u
 
+# What a command printed, without the cmocka cases that were well.
+interesting() {
+    awk '
+        /^\[ RUN      \]/ { held = $0; next }
+        /^\[       OK \]/ { held = ""; next }
+        held { held = held "\n" $0 }
+        /^\[  (FAILED|SKIPPED)/ && held { print held; held = ""; next }
+        !held
+        END { if (held) print held }' "$1"
+}
+
 if [ "${1-}" = --one ]; then # a worker: directory, number, seconds, command
     directory=$2 number=$3 seconds=$4 command=$5
     printed=$directory/$number.out
@@ -38,7 +49,7 @@ if [ "${1-}" = --one ]; then # a worker: directory, number, seconds, command
     {
         printf '%-9s %5d of %-5d %6s s  %s\n' "$result" "$good" $((good + bad)) "$took" "$command"
         [ "$bad" = 0 ] && grep '^programs=.*verdict=' "$printed" | sed 's/^/                                /'
-        [ "$bad" = 0 ] || tail -n 200 "$printed" | sed 's/^/    | /'
+        [ "$bad" = 0 ] || interesting "$printed" | tail -n 200 | sed 's/^/    | /'
     } >"$directory/$number.line"
     cat "$directory/$number.line"
     echo "$good $bad" >"$directory/$number.count"
