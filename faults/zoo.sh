@@ -127,8 +127,10 @@ hunt() { # $1 patch, $2 work folder
             # The healthy tree, on the same seed, for a little longer.
             calm=$(awk -v t="$took" 'BEGIN { printf "%d", t + 2 }')
             calm=$(sed -E "s/--seconds[ =][0-9]+/--seconds $calm/" <<<"$killer")
-            timeout -k 5 "$limit" bash -c "$calm" >"$work/$name.healthy" 2>&1 </dev/null ||
+            if ! timeout -k 5 "$limit" bash -c "$calm" >"$work/$name.calm" 2>&1 </dev/null; then
                 result="killer fails without the bug"
+                mv "$work/$name.calm" "$out"
+            fi
         fi
     fi
     rm -rf "$tree"
@@ -138,8 +140,8 @@ hunt() { # $1 patch, $2 work folder
 
 killed_by() { # the check's name, or the program's
     local name=${1##*--check[ =]}
-    [ "$name" != "$1" ] || name=$(basename "${1%% *}")
-    echo "${name%% *}"
+    [ "$name" != "$1" ] || name=$(programs "$1" | tail -n 1)
+    basename "${name%% *}"
 }
 
 select_patches() {
@@ -189,7 +191,7 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 
 # What the copies start from, and what must stay well without the bugs.
-make $(for patch in "${patches[@]}"; do
+make --no-print-directory $(for patch in "${patches[@]}"; do
     flavour=$(field Flavour "$patch")
     killer=$(field Killer "$patch")
     programs "${killer//'{build}'/build/${flavour:-check}}"
@@ -205,7 +207,7 @@ for patch in "${patches[@]}"; do
         passed=$((passed + 1))
     else
         failed=$((failed + 1))
-        echo "--- $name" && tail -n 30 "$work/$name.out"
+        echo "--- $name" && tail -n 20 "$work/$name.out"
     fi
     if [ $mode = show ]; then
         echo && cat "$patch" && echo && cat "$work/$name.out"
