@@ -46,7 +46,7 @@ header_trouble() {
 }
 
 programs() { # of a killer: the files of build/ that it needs
-    tr ' ;|&()' '\n' <<<"$1" | grep '^build/' | sort -u
+    tr ' ;|&()=' '\n' <<<"$1" | grep '^build/' | sort -u
 }
 
 copy_tree() { # $1 target, $2 flavour. Times are kept, so only what changes is compiled.

@@ -65,6 +65,9 @@ bug 01-wrong 41 "$killer"
 quick=$(ZOO_ROOT=$work "$here/faults/zoo.sh" --quick | tail -n 1)
 [ "$quick" = '1 passed, 0 failed' ] && passed=$((passed + 1)) || failed=$((failed + 1))
 expect '^01-wrong +crash.posix +[0-9.]+ s +3 operations, 1 crash +dead' '1 passed, 0 failed'
+make -s build/check/harness-01
+bug 01-variable 41 'program={build}/harness-01; $program crash'
+expect '^01-variable +harness-01 .* dead' '1 passed, 0 failed'
 bug 01-harmless 42 "$killer"
 expect '^01-harmless .* alive' '0 passed, 1 failed'
 bug 01-slow sleep "$killer"
