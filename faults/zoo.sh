@@ -191,7 +191,7 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 
 # What the copies start from, and what must stay well without the bugs.
-make --no-print-directory $(for patch in "${patches[@]}"; do
+make -s --no-print-directory $(for patch in "${patches[@]}"; do
     flavour=$(field Flavour "$patch")
     killer=$(field Killer "$patch")
     programs "${killer//'{build}'/build/${flavour:-check}}"
