@@ -231,12 +231,12 @@ bench: all ## what an append costs, written and mapped
 	build/strata-01 bench append
 coverage: run-coverage build/.packages-coverage ## which lines the tests reach
 	@find build/coverage -name '*.gcda' -delete
-	@tests/run.sh --seconds 300 $(call leg,coverage)
-	@lcov -q --capture --directory build/coverage --base-directory . --no-external \
-	    --output-file build/coverage/all.info 2>&1 | grep -v '^Subroutine .* redefined' || :
-	@lcov -q --extract build/coverage/all.info '$(CURDIR)/common/*' '$(CURDIR)/stages/*' \
-	    --output-file build/coverage/engine.info
-	@lcov --list build/coverage/engine.info
+	@tests/run.sh --seconds 300 $(call leg,coverage); code=$$?; \
+	lcov -q --capture --directory build/coverage --base-directory . --no-external \
+	    --output-file build/coverage/all.info 2>&1 | grep -v '^Subroutine .* redefined'; \
+	lcov -q --extract build/coverage/all.info '$(CURDIR)/common/*' '$(CURDIR)/stages/*' \
+	    --output-file build/coverage/engine.info && \
+	lcov --list build/coverage/engine.info && exit $$code
 tidy: run-check build/.packages-format build/.packages-tidy ## the house rules: sizes, contracts, layers, layout, bug patterns
 	@.ci/tidy.sh --objects build/check && echo 'tidy: nothing to say'
 format: build/.packages-format ## lays out all sources as .clang-format says
