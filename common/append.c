@@ -25,8 +25,7 @@ enum status append_open(struct file *file, uint64_t end, enum append_kind kind,
         status = append_reserve(opened, 1, &space, error);
     }
     if (status != STATUS_OK) {
-        struct error ignored;
-        (void)!append_close(opened, &ignored); /* the first error is the one to tell */
+        append_abandon(opened); /* the first error is the one to tell */
         return status;
     }
     *append = opened;
@@ -47,7 +46,14 @@ enum status append_sync(struct append *append, struct error *error) {
 }
 
 enum status append_close(struct append *append, struct error *error) {
-    return append == NULL ? STATUS_OK : append->ops->close(append, error);
+    return append == NULL ? STATUS_OK : append->ops->close(append, true, error);
+}
+
+void append_abandon(struct append *append) {
+    if (append != NULL) {
+        enum status status = append->ops->close(append, false, NULL);
+        (void)status; /* nothing was asked of the file but to be let go */
+    }
 }
 
 enum status append_allocate(struct append *append, size_t bytes, struct error *error) {

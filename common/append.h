@@ -32,7 +32,7 @@ struct append_ops {
     enum status (*reserve)(struct append *append, size_t bytes, unsigned char **space,
                            struct error *error);
     enum status (*commit)(struct append *append, size_t bytes, struct error *error);
-    enum status (*close)(struct append *append, struct error *error);
+    enum status (*close)(struct append *append, bool cut, struct error *error);
 };
 
 /* Fields are the tenants'; readers use append_end(). */
@@ -44,8 +44,9 @@ struct append {
     size_t step_bytes;
 };
 
-/* A region that begins at `end` bytes into the file. The file stays the caller's and must
- * outlive the region. */
+/* A region that begins at `end` bytes into the file, which is cut there if it is longer.
+ * The file stays the caller's and must outlive the region. APPEND_MAPPED takes its first
+ * space here, so it may answer NO_SPACE and UNSUPPORTED. step_bytes is not 0. */
 MUST_CHECK enum status append_open(struct file *file, uint64_t end, enum append_kind kind,
                                    size_t step_bytes, struct append **append,
                                    struct error *error);
@@ -64,5 +65,9 @@ static inline uint64_t append_end(const struct append *append) {
 
 /* Frees the region even when it fails. NULL is allowed. */
 MUST_CHECK enum status append_close(struct append *append, struct error *error);
+
+/* Frees the region and leaves the file as it is: what the death of the process would do.
+ * NULL is allowed. */
+void append_abandon(struct append *append);
 
 #endif

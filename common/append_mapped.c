@@ -75,13 +75,16 @@ static enum status mapped_commit(struct append *append, size_t bytes,
     return STATUS_OK;
 }
 
-/* The window goes first: behind the cut it would have no file under it. */
-static enum status mapped_close(struct append *append, struct error *error) {
+/* The window goes first: behind the cut it would have no file under it. If it will not
+ * go, the zeros stay. */
+static enum status mapped_close(struct append *append, bool cut, struct error *error) {
     struct append_mapped *mapped = (struct append_mapped *)append;
     enum status status = drop_window(mapped, error);
-    enum status cut = append_cut(append, status == STATUS_OK ? error : NULL);
+    if (status == STATUS_OK && cut) {
+        status = append_cut(append, error);
+    }
     memory_give(mapped);
-    return status != STATUS_OK ? status : cut;
+    return status;
 }
 
 static const struct append_ops mapped_ops = {mapped_reserve, mapped_commit, mapped_close};

@@ -58,9 +58,9 @@ static enum status write_commit(struct append *append, size_t bytes,
     return status;
 }
 
-static enum status write_close(struct append *append, struct error *error) {
+static enum status write_close(struct append *append, bool cut, struct error *error) {
     struct append_write *writer = (struct append_write *)append;
-    enum status status = append_cut(append, error);
+    enum status status = cut ? append_cut(append, error) : STATUS_OK;
     buf_free(&writer->buf);
     memory_give(writer);
     return status;

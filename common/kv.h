@@ -19,7 +19,9 @@
  *
  * After a failed write or sync of the log the store is fail-stop: writes answer the first
  * failure again, reads go on serving what was acknowledged, and the failed change is
- * unknown (it will be whole or absent) until kv_resume or the next open. */
+ * unknown (it will be whole or absent) until kv_resume or the next open.
+ *
+ * tidy: long because it is the whole of what a user of the library reads. */
 #ifndef STRATA_KV_H
 #define STRATA_KV_H
 
@@ -55,7 +57,8 @@ struct kv_options {
     const struct world *world;
 };
 
-/* The defaults of the settings table (settings.h), the real world. */
+/* The defaults of the settings table (settings.h), create, not exclusive, the real world.
+ */
 struct kv_options kv_options_default(void);
 
 enum kv_op_type { KV_DELETE = 0, KV_PUT = 1 }; /* LevelDB's kTypeDeletion, kTypeValue */
@@ -164,7 +167,7 @@ MUST_CHECK enum status kv_resume(struct kv *kv, struct error *error);
 void kv_progress(struct kv *kv, struct kv_progress *progress);
 void kv_stats(struct kv *kv, struct kv_stats *stats);
 
-/* The statistics as lines "name value unit  words", or as one JSON object. */
+/* The statistics as lines "name value unit  words", or as one JSON object on a line. */
 MUST_CHECK enum status kv_stats_print(const struct kv_stats *stats, bool json,
                                       struct buf *out);
 

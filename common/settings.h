@@ -4,8 +4,8 @@
  * `#` comments, the syntax of redis.conf). A later source overrides an earlier one:
  * defaults, file, environment, options.
  *
- * Sizes take the suffixes k, m, g (1024), times ms, s; a bare number is in the setting's
- * own unit. Nothing here is shared: a settings struct is the caller's value. */
+ * Sizes take the suffixes k, m, g, t (1024), times ms, s; a bare number is in the
+ * setting's own unit. Nothing here is shared: a settings struct is the caller's value. */
 #ifndef STRATA_SETTINGS_H
 #define STRATA_SETTINGS_H
 

@@ -1,0 +1,264 @@
+# Strata's build: one Makefile, outputs in build/ only. `make help` lists the targets.
+#
+# A stage is a link set. What stage N links is what stage N-1 links, without the files
+# that N retires, with the files that N adds; so for the library, the command-line program
+# and the harness alike:
+#
+#     SET(N) = SET(N-1) - DROP(N) + ADD(N)
+#
+# Each source is compiled once per flavour, and sees the headers of common/ and of the
+# stages up to the one that owns it: an upward #include does not compile. Later stages
+# link the same objects.
+
+# ---- the stages, and what each adds and drops ---------------------------------------------
+
+STAGES := 01-wal
+
+# Stage 01 begins with all of common/, the program and the harness; what those gain for a
+# later stage is in that stage's ADD.
+ADD_01         := $(wildcard common/*.c stages/01-wal/*.c)
+PROGRAM_ADD_01 := $(wildcard common/program/*.c)
+HARNESS_ADD_01 := $(wildcard harness/*.c)
+
+number = $(firstword $(subst -, ,$1))# 01-wal -> 01
+NUMBERS := $(foreach stage,$(STAGES),$(call number,$(stage)))
+
+define stage_sets # $1 its number, $2 its folder, $3 the number of the stage before
+LIBRARY_$1 := $(filter-out $(DROP_$1),$(LIBRARY_$3)) $(ADD_$1)
+PROGRAM_$1 := $(filter-out $(PROGRAM_DROP_$1),$(PROGRAM_$3)) $(PROGRAM_ADD_$1)
+HARNESS_$1 := $(filter-out $(HARNESS_DROP_$1),$(HARNESS_$3)) $(HARNESS_ADD_$1)
+SEES_$1    := $(SEES_$3) -Istages/$2
+before     := $1
+endef
+$(foreach stage,$(STAGES),\
+    $(eval $(call stage_sets,$(call number,$(stage)),$(stage),$(before))))
+
+# harness/counted_memory.c takes the place of this file wherever the harness is linked.
+MEMORY := common/memory.c
+
+# The headers that a source may include, by its folder.
+includes = -Icommon $(if $(filter harness/% tests/%,$1),-Iharness) \
+    $(SEES_$(call number,$(word 2,$(subst /, ,$1))))
+
+# ---- the flavours -----------------------------------------------------------------------
+#
+# Assertions stay in all of them, release too: a store that has met its own bug must stop
+# before it writes that bug down. They are too few and too cheap to be seen in a benchmark.
+# In `sim` every atomic is a switch point of the harness's scheduler, so there is no
+# program of that flavour.
+
+FLAVOURS := release check debug asan tsan sim coverage clang
+OPTIONS_release  := -O2
+OPTIONS_check    := -O2 -DFIU_ENABLE
+OPTIONS_debug    := -O0 -DFIU_ENABLE
+OPTIONS_asan     := -O1 -DFIU_ENABLE -fsanitize=address,undefined \
+                    -fno-sanitize-recover=all -fno-omit-frame-pointer
+OPTIONS_tsan     := -O1 -DFIU_ENABLE -fsanitize=thread
+OPTIONS_sim      := -O2 -DFIU_ENABLE -DSTRATA_SIM
+OPTIONS_coverage := -O0 -DFIU_ENABLE --coverage
+OPTIONS_clang    := -O2 -DFIU_ENABLE
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+CC_clang := clang
+compiler = $(or $(CC_$1),$(CC))
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
+    -Wmissing-prototypes -Wcast-qual -Wwrite-strings -Wundef -Wvla -Wformat=2 \
+    -Wswitch-enum
+ifneq ($(filter true,$(CI))$(filter 1,$(WERROR)),)
+WARNINGS += -Werror
+endif
+compile = $(compiler) -std=c11 -D_GNU_SOURCE -g $(OPTIONS_$1) $(WARNINGS) $(CFLAGS)
+link = $(compiler) $(filter -fsanitize% --coverage,$(OPTIONS_$1)) $(LDFLAGS)
+libraries = -lisal -lcjson $(if $(filter release,$1),,-lfiu) -lpthread
+
+# ---- from sources to objects, sets, programs and tests -------------------------------------
+
+TESTS := $(patsubst %.c,%,$(wildcard tests/*/test_*.c))
+AREAS := $(sort $(foreach test,$(TESTS),$(word 2,$(subst /, ,$(test)))))
+SHARED_AREAS := $(filter-out $(STAGES),$(AREAS))
+
+objects = $(patsubst %.c,build/$1/%.o,$2)
+
+define flavour_rules # $1 the flavour
+build/$1/%.o: %.c build/$1/.command | build/.packages-build
+	@mkdir -p $$(@D)
+	$(Q)$$(call compile,$1) $$(call includes,$$<) -MMD -MP -c $$< -o $$@
+
+# Remembers how objects were made: other compilers or options make them anew.
+build/$1/.command: FORCE $(if $(filter clang,$(call compiler,$1)),| build/.packages-clang)
+	@mkdir -p $$(@D)
+	@echo '$$(call compile,$1)' | cmp -s - $$@ || echo '$$(call compile,$1)' >$$@
+endef
+
+define stage_rules # $1 the flavour, $2 the stage's number
+build/$1/strata-$2: $(call objects,$1,$(PROGRAM_$2) $(LIBRARY_$2))
+	$(say) LD $$@
+	$(Q)$$(call link,$1) -o $$@ $$^ $(call libraries,$1)
+
+# Commands that a stage's store brings along need parts of the program: hence program.a.
+build/$1/harness-$2: $(call objects,$1,$(HARNESS_$2) $(filter-out $(MEMORY),$(LIBRARY_$2))) \
+        build/$1/$2/program.a
+	$(say) LD $$@
+	$(Q)$$(call link,$1) -o $$@ $$^ $(call libraries,$1) -lxxhash
+
+build/$1/$2/library.a: $(call objects,$1,$(LIBRARY_$2))
+build/$1/$2/program.a: $(call objects,$1,$(PROGRAM_$2))
+build/$1/$2/harness.a: $(call objects,$1,$(HARNESS_$2))
+build/$1/$2/%.a:
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$(Q)ar rcs $$@ $$^
+endef
+
+# A test links of a set what it needs: its own objects first, then the harness (and with
+# it counted memory, if the test asks for that), then the program and the library.
+define test_rule # $1 the flavour, $2 the test, $3 the number of the stage that it runs on
+build/$1/$2: build/$1/$2.o $(call objects,$1,$(call helpers,$2)) \
+        build/$1/$3/harness.a build/$1/$3/program.a build/$1/$3/library.a
+	$(Q)$$(call link,$1) -o $$@ $$(filter %.o,$$^) \
+	    -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group \
+	    $(call libraries,$1) -lxxhash -lcmocka
+endef
+
+# Other sources in a test's folder are linked into each test of that folder.
+helpers = $(filter-out $(dir $1)test_%,$(wildcard $(dir $1)*.c))
+
+# Tests of a stage's folder link that stage; all others the first.
+test_stage = $(or $(filter $(NUMBERS),$(call number,$(word 2,$(subst /, ,$1)))),\
+    $(firstword $(NUMBERS)))
+
+Q := $(if $(V),,@)
+say := @printf '  %-3s %s\n'
+
+.DEFAULT_GOAL := all
+$(foreach flavour,$(FLAVOURS),\
+    $(eval $(call flavour_rules,$(flavour)))\
+    $(foreach number,$(NUMBERS),$(eval $(call stage_rules,$(flavour),$(number))))\
+    $(foreach test,$(TESTS),\
+        $(eval $(call test_rule,$(flavour),$(test),$(call test_stage,$(test))))))
+
+-include $(shell find build -name '*.d' 2>/dev/null)
+
+# The names that people type. The harness is optimised and has its failpoints in.
+build/strata-%: build/release/strata-%
+	@ln -sf release/$(@F) $@
+build/harness-%: build/check/harness-%
+	@ln -sf check/$(@F) $@
+
+build/.packages-%: .ci/packages .ci/packages.sh
+	@mkdir -p build
+	@.ci/packages.sh $*
+	@touch $@
+
+# ---- targets ----------------------------------------------------------------------------
+
+PREFIX ?= /usr/local
+CORES := $(shell nproc)
+SECONDS := 60
+export CORES
+
+tests = $(foreach test,$(filter $(addprefix tests/,$(addsuffix /%,$2)),$(TESTS)),build/$1/$(test))
+quoted = $(patsubst %,'%',$1)
+# What runs the tests of a flavour in some areas. Those of the program need a program, the
+# one of stage $3; the sim flavour has none.
+test_runs = $(call quoted,$(call tests,$1,$(filter-out program,$2))) \
+    $(if $(filter sim,$1),,$(foreach test,$(call tests,$1,$(filter program,$2)),\
+        'STRATA_PROGRAM=build/$1/strata-$3 $(test)'))
+scripts = $(wildcard $(patsubst %,tests/%/test_*.sh,$1))
+harnesses = $(NUMBERS:%=build/$1/harness-%)
+programs = $(NUMBERS:%=build/$1/strata-%)
+engine_sources = $(shell find common stages harness tests faults -name '*.[ch]')
+
+all: $(NUMBERS:%=all-%) ## the programs and harnesses of all stages: build/strata-NN, build/harness-NN
+demo: all ## a walk: write, crash, recover, and the harness at work
+	@bash harness/demo.sh
+
+# Fixed seeds, so that a red run can be had again. The legs run what is quick in each: all
+# tests, and every check of the harness for a moment (`list`).
+check: $(addprefix run-,release check asan tsan sim clang) all build/.packages-format ## every test of every stage, and short legs of all the rest
+	@tests/run.sh \
+	    --seconds 300 $(foreach number,$(NUMBERS),'build/check/harness-$(number) check') \
+	    --seconds 120 $(call test_runs,check,$(filter-out program,$(AREAS))) \
+	    $(foreach number,$(NUMBERS),$(call test_runs,check,program,$(number))) \
+	    $(call quoted,$(call scripts,build $(AREAS))) \
+	    $(foreach flavour,asan tsan sim clang,$(call leg,$(flavour))) \
+	    '.ci/tidy.sh --quick --objects build/check' \
+	    $(if $(wildcard faults/bugs/*.patch),'faults/zoo.sh --quick') \
+	    $(if $(wildcard notes/*.md),'notes/check.sh')
+
+leg = $(call test_runs,$1,$(AREAS),$(lastword $(NUMBERS))) \
+    $(foreach harness,$(call harnesses,$1),'$(harness) list')
+
+asan tsan sim: %: run-% ## all tests and checks in that flavour
+	@tests/run.sh --seconds 600 \
+	    $(foreach harness,$(call harnesses,$*),'$(harness) check') \
+	    --seconds 240 $(call test_runs,$*,$(AREAS),$(lastword $(NUMBERS)))
+
+check-NN: ; @echo 'make check-01, and so on for: $(NUMBERS)' ## tests of common/, the harness, the program and stage NN
+crash: $(NUMBERS:%=crash-%) ## power losses on fresh seeds: make crash SECONDS=600 SEED=7
+crash-NN: ; @echo 'make crash-01, and so on for: $(NUMBERS)' ## the same for one stage
+
+define stage_targets # $1 its number, $2 its folder
+all-$1: build/strata-$1 build/harness-$1
+check-$1: all-$1 build/check/strata-$1 $(call tests,check,$(SHARED_AREAS) $2)
+	@tests/run.sh --seconds 300 'build/check/harness-$1 check' --seconds 120 \
+	    $(call test_runs,check,$(SHARED_AREAS) $2,$1) \
+	    $(call quoted,$(call scripts,$(SHARED_AREAS) $2))
+crash-$1: all-$1
+	build/harness-$1 crash --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+.PHONY: all-$1 check-$1 crash-$1
+endef
+$(foreach stage,$(STAGES),$(eval $(call stage_targets,$(call number,$(stage)),$(stage))))
+
+# One area alone, while working on it: make check-common.
+$(foreach area,$(AREAS),$(eval check-$(area): $(call tests,check,$(area))))
+check-program: $(call programs,check)
+$(AREAS:%=check-%): check-%:
+	@tests/run.sh $(call test_runs,check,$*,$(lastword $(NUMBERS))) $(call quoted,$(call scripts,$*))
+
+# All that is run in a flavour. In `sim` atomics are switch points of the harness's
+# scheduler, which the program does not have.
+$(foreach flavour,$(FLAVOURS),$(eval run-$(flavour): \
+    $(if $(filter release,$(flavour)),,$(call tests,$(flavour),$(AREAS)) $(call harnesses,$(flavour))) \
+    $(if $(filter sim,$(flavour)),,$(call programs,$(flavour)))))
+
+zoo: all ## seeds every bug of faults/bugs/ and demands that it is found: make zoo BUG=NAME
+	@faults/zoo.sh $(BUG)
+bench: all ## what an append costs, written and mapped
+	build/strata-01 bench append
+coverage: run-coverage build/.packages-coverage ## which lines the tests reach
+	@find build/coverage -name '*.gcda' -delete
+	@tests/run.sh --seconds 300 $(call leg,coverage); code=$$?; \
+	lcov -q --capture --directory build/coverage --base-directory . --no-external \
+	    --output-file build/coverage/all.info 2>&1 | grep -v '^Subroutine .* redefined'; \
+	lcov -q --extract build/coverage/all.info '$(CURDIR)/common/*' '$(CURDIR)/stages/*' \
+	    --output-file build/coverage/engine.info && \
+	lcov --list build/coverage/engine.info && exit $$code
+tidy: run-check build/.packages-format build/.packages-tidy ## the house rules: sizes, contracts, layers, layout, bug patterns
+	@.ci/tidy.sh --objects build/check && echo 'tidy: nothing to say'
+format: build/.packages-format ## lays out all sources as .clang-format says
+	@clang-format -i $(engine_sources)
+notes-check: all ## runs again what the notes show, and compares
+	@notes/check.sh
+install: $(call programs,release) ## the programs into $(DESTDIR)$(PREFIX)/bin
+	install -d '$(DESTDIR)$(PREFIX)/bin'
+	install -m 755 $^ '$(DESTDIR)$(PREFIX)/bin'
+clean: ## removes build/
+	rm -rf build
+help: ## this list
+	@awk -F ':.*## ' '/^[a-zA-Z][a-zA-Z -]*:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
+	@echo 'Variables: CC=clang, WERROR=1, V=1 (show commands), CFLAGS, LDFLAGS, PREFIX, DESTDIR'
+
+FORCE:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+ifeq ($(filter -j% --jobserver%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(CORES)
+endif
+.PHONY: all demo check check-NN crash crash-NN asan tsan sim zoo bench coverage tidy format \
+    notes-check install clean help FORCE $(FLAVOURS:%=run-%) $(AREAS:%=check-%)
+.SECONDARY:
+.DELETE_ON_ERROR:

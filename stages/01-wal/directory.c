@@ -1,0 +1,263 @@
+#include "directory.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "memory.h"
+
+struct visit {
+    struct listing *listing;
+    bool out_of_memory;
+};
+
+static bool add_log(struct listing *listing, uint64_t number) {
+    if (listing->log_count == listing->log_room) {
+        size_t room = listing->log_room == 0 ? 8 : 2 * listing->log_room;
+        uint64_t *logs = memory_resize(listing->logs, room * sizeof *logs);
+        if (logs == NULL) {
+            return false;
+        }
+        listing->logs = logs;
+        listing->log_room = room;
+    }
+    listing->logs[listing->log_count++] = number;
+    return true;
+}
+
+static void note(struct visit *visit, struct name name, const char *text) {
+    struct listing *listing = visit->listing;
+    switch (name.kind) {
+    case NAME_LOG:
+        visit->out_of_memory |= !add_log(listing, name.number);
+        break;
+    case NAME_TABLE:
+        listing->tables++;
+        break;
+    case NAME_MANIFEST:
+        listing->manifests++;
+        break;
+    case NAME_CURRENT:
+        listing->current = true;
+        break;
+    case NAME_REPAIRED:
+        listing->repaired = name.number;
+        break;
+    case NAME_LOST:
+        listing->lost = true;
+        break;
+    case NAME_FOREIGN:
+        listing->foreign++;
+        snprintf(listing->example, sizeof listing->example, "%s", text);
+        break;
+    case NAME_LOCK:
+    case NAME_TEXT_LOG:
+    case NAME_TEMPORARY:
+    case NAME_LOST_AND_FOUND:
+        break;
+    }
+    if (name.number > listing->largest) {
+        listing->largest = name.number;
+    }
+}
+
+static void visit_name(void *context, const char *text) {
+    note(context, name_parse(text), text);
+}
+
+static int compare_numbers(const void *a, const void *b) {
+    uint64_t left = *(const uint64_t *)a;
+    uint64_t right = *(const uint64_t *)b;
+    return (left > right) - (left < right);
+}
+
+enum status listing_read(struct listing *listing, const char *path,
+                         const struct world *world, struct error *error) {
+    struct visit visit = {listing, false};
+    *listing = (struct listing){0};
+    enum status status = directory_list(world->files, path, visit_name, &visit, error);
+    if (status == STATUS_OK && visit.out_of_memory) {
+        status = error_no_memory(error, "the list of logs", listing->log_room * 2);
+    }
+    if (status == STATUS_OK && listing->log_count > 1) {
+        qsort(listing->logs, listing->log_count, sizeof *listing->logs, compare_numbers);
+    }
+    return status;
+}
+
+void listing_free(struct listing *listing) {
+    memory_give(listing->logs);
+    *listing = (struct listing){0};
+}
+
+enum status listing_must_be_logs(const struct listing *listing, const char *path,
+                                 struct error *error) {
+    if (listing->current) {
+        return error_set(
+            error, STATUS_INVALID,
+            "%s: this database has tables (its file CURRENT says so); it was "
+            "written by stage 03 or later, or by LevelDB",
+            path);
+    }
+    if (listing->tables > 0 || listing->manifests > 0) {
+        return error_set(error, STATUS_CORRUPT,
+                         "%s: tables or a manifest, but no file CURRENT", path);
+    }
+    return STATUS_OK;
+}
+
+enum status listing_must_be_whole(const struct listing *listing, const char *path,
+                                  struct error *error) {
+    if (listing->repaired > 0) {
+        return error_set(error, STATUS_CORRUPT,
+                         "%s: a repair was cut off; run repair again to finish it", path);
+    }
+    return STATUS_OK;
+}
+
+static bool holds_database(const struct listing *listing) {
+    return listing->log_count > 0 || listing->tables > 0 || listing->manifests > 0 ||
+           listing->current || listing->repaired > 0;
+}
+
+/* Whether the directory is ours to open, judged before anything in it is touched. */
+static enum status judge(const struct listing *listing, const char *path,
+                         const struct kv_options *options, struct error *error) {
+    bool database = holds_database(listing);
+    if (!database && listing->foreign > 0) {
+        return error_set(error, STATUS_INVALID,
+                         "%s: not a database: it holds other files (%s)", path,
+                         listing->example);
+    }
+    if (!database && !options->create) {
+        return error_set(error, STATUS_NOT_FOUND, "%s: no database here", path);
+    }
+    if (database && options->exclusive) {
+        return error_set(error, STATUS_INVALID, "%s: holds a database already", path);
+    }
+    return STATUS_OK;
+}
+
+/* The new directory's name must be as durable as what will be in it. */
+static enum status make_durably(const char *path, const struct world *world,
+                                struct error *error) {
+    enum status status = directory_make(world->files, path, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    char *parent = memory_copy_text(path);
+    if (parent == NULL) {
+        return error_no_memory(error, "a path", strlen(path));
+    }
+    size_t length = strlen(parent);
+    while (length > 1 && parent[length - 1] == '/') {
+        parent[--length] = '\0';
+    }
+    char *slash = strrchr(parent, '/');
+    const char *name = ".";
+    if (slash != NULL) {
+        slash[slash == parent ? 1 : 0] = '\0';
+        name = parent;
+    }
+    status = directory_sync(world->files, name, error);
+    memory_give(parent);
+    return status;
+}
+
+/* A directory that was made and not synced cannot be told from one that was, so the
+ * parent is synced whenever the directory is found without a database in it. */
+static enum status look(struct directory *directory, const struct kv_options *options,
+                        struct error *error) {
+    struct error first = {0};
+    enum status status =
+        listing_read(&directory->listing, directory->path, directory->world, &first);
+    if (status == STATUS_NOT_FOUND && !options->create) {
+        return error_set(error, STATUS_NOT_FOUND, "%s: no database here",
+                         directory->path);
+    }
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
+        return error_set(error, status, "%s", first.message);
+    }
+    if (status == STATUS_OK) {
+        status = judge(&directory->listing, directory->path, options, error);
+        if (status != STATUS_OK || holds_database(&directory->listing)) {
+            return status;
+        }
+    }
+    return make_durably(directory->path, directory->world, error);
+}
+
+enum status directory_relist(struct directory *directory, struct error *error) {
+    listing_free(&directory->listing);
+    return listing_read(&directory->listing, directory->path, directory->world, error);
+}
+
+enum status directory_open(struct directory *directory, const char *path,
+                           const struct kv_options *options, struct error *error) {
+    *directory = (struct directory){.world = options->world};
+    char *lock_path = NULL;
+    enum status status = STATUS_OK;
+    directory->path = memory_copy_text(path);
+    lock_path = path_join(path, "LOCK");
+    if (directory->path == NULL || lock_path == NULL) {
+        status = error_no_memory(error, "a path", strlen(path));
+        goto out;
+    }
+    status = look(directory, options, error);
+    if (status != STATUS_OK) {
+        goto out;
+    }
+    status = file_lock(options->world->files, lock_path, &directory->lock, error);
+    if (status != STATUS_OK) {
+        goto out;
+    }
+    /* Between the look and the lock another process may have come and gone. */
+    status = directory_relist(directory, error);
+    if (status == STATUS_OK) {
+        status = judge(&directory->listing, path, options, error);
+    }
+out:
+    memory_give(lock_path);
+    if (status != STATUS_OK) {
+        directory_close(directory);
+    }
+    return status;
+}
+
+void directory_close(struct directory *directory) {
+    /* Nothing was written through the lock's descriptor: its close has nothing to lose.
+     */
+    enum status status = file_close(directory->lock, NULL);
+    (void)status;
+    listing_free(&directory->listing);
+    memory_give(directory->path);
+    *directory = (struct directory){0};
+}
+
+enum status directory_file(const char *path, const struct world *world,
+                           enum name_kind kind, uint64_t number, enum file_mode mode,
+                           struct file **file, struct error *error) {
+    char name[NAME_BYTES];
+    name_print(name, kind, number);
+    char *full = path_join(path, name);
+    if (full == NULL) {
+        return error_no_memory(error, "a path", strlen(path) + sizeof name);
+    }
+    enum status status = file_open(world->files, full, mode, file, error);
+    memory_give(full);
+    return status;
+}
+
+enum status directory_remove(const char *path, const struct world *world,
+                             enum name_kind kind, uint64_t number, struct error *error) {
+    char name[NAME_BYTES];
+    name_print(name, kind, number);
+    char *full = path_join(path, name);
+    if (full == NULL) {
+        return error_no_memory(error, "a path", strlen(path) + sizeof name);
+    }
+    enum status status = file_remove(world->files, full, error);
+    memory_give(full);
+    return status;
+}

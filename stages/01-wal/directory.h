@@ -1,0 +1,71 @@
+/* A database directory that is held: looked at, locked, its files known.
+ *
+ * directory_open decides whether a directory is ours to open and touches nothing until it
+ * is sure. What it may contain depends on the stage, so the facts stand here and the
+ * store judges them. One thread uses a struct directory at a time. */
+#ifndef STRATA_DIRECTORY_H
+#define STRATA_DIRECTORY_H
+
+#include "kv.h"
+#include "names.h"
+
+/* What a listing found. Numbers are sorted. */
+struct listing {
+    uint64_t *logs;
+    size_t log_count;
+    size_t log_room;
+    size_t tables;
+    size_t manifests;
+    size_t foreign; /* names that are not ours */
+    bool current;
+    bool lost;                /* DIR/lost is there */
+    uint64_t repaired;        /* number of a .repaired file; 0: none */
+    uint64_t largest;         /* largest file number of any kind; 0: none */
+    char example[NAME_BYTES]; /* one of the foreign names, cut to fit */
+};
+
+/* NOT_FOUND if there is no such directory. Ends with listing_free also after an error. */
+MUST_CHECK enum status listing_read(struct listing *listing, const char *path,
+                                    const struct world *world, struct error *error);
+void listing_free(struct listing *listing);
+
+/* For stages whose database is logs alone. INVALID: tables under CURRENT, of a later
+ * stage or of LevelDB; CORRUPT: tables or a manifest without CURRENT. */
+MUST_CHECK enum status listing_must_be_logs(const struct listing *listing,
+                                            const char *path, struct error *error);
+
+/* CORRUPT if a repair was cut off. */
+MUST_CHECK enum status listing_must_be_whole(const struct listing *listing,
+                                             const char *path, struct error *error);
+
+struct directory {
+    char *path;
+    const struct world *world;
+    struct file *lock;
+    struct listing listing; /* as found under the lock */
+};
+
+/* Locks the directory, making it first if options->create. INVALID: not a database, or
+ * one that options->exclusive forbids; NOT_FOUND: none there; BUSY: held. */
+MUST_CHECK enum status directory_open(struct directory *directory, const char *path,
+                                      const struct kv_options *options,
+                                      struct error *error);
+
+/* Takes the listing anew. */
+MUST_CHECK enum status directory_relist(struct directory *directory, struct error *error);
+
+/* Releases the lock. Zeroed storage is allowed. */
+void directory_close(struct directory *directory);
+
+/* Removes a numbered file; its being gone is durable after directory_sync (file.h). */
+MUST_CHECK enum status directory_remove(const char *path, const struct world *world,
+                                        enum name_kind kind, uint64_t number,
+                                        struct error *error);
+
+/* Opens a numbered file. */
+MUST_CHECK enum status directory_file(const char *path, const struct world *world,
+                                      enum name_kind kind, uint64_t number,
+                                      enum file_mode mode, struct file **file,
+                                      struct error *error);
+
+#endif

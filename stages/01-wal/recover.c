@@ -1,0 +1,166 @@
+#include "recover.h"
+
+#include <inttypes.h>
+
+#include "failpoint.h"
+
+/* What the steps share. */
+struct recovering {
+    struct directory *directory;
+    const struct kv_options *options;
+    struct replay *replay; /* step 1's */
+    struct wal *wal;
+    struct recovery *recovery;
+};
+
+/* Every change is known to be durable and nothing is damaged: nothing needs to be
+ * written. */
+static bool all_is_well(const struct replay *replay) {
+    for (size_t i = 0; i < replay->log_count; i++) {
+        if (!replay->logs[i].clean || replay->logs[i].foreign) {
+            return false;
+        }
+    }
+    return replay->last == replay->durable;
+}
+
+static enum status open_wal(struct recovering *r, bool continues, struct error *error) {
+    const struct replay *replay = r->replay;
+    struct wal_start start = {.durable = replay->durable,
+                              .number = r->directory->listing.largest + 1};
+    if (continues && replay->log_count > 0) {
+        const struct replay_log *last = &replay->logs[replay->log_count - 1];
+        start.continues = true;
+        start.number = last->number;
+        start.offset = last->changes_end;
+    }
+    return wal_open(r->directory->path, r->options, &start, &r->wal, error);
+}
+
+/* ---- step 2 ---------------------------------------------------------------------- */
+
+static enum status rewrite_change(void *context, const struct change_reader *change,
+                                  struct slice payload, struct error *error) {
+    struct recovering *r = context;
+    uint64_t sequence;
+    if (change->sequence <= r->replay->durable) {
+        return STATUS_OK;
+    }
+    r->recovery->rewritten++;
+    return wal_append_encoded(r->wal, payload, &sequence, error);
+}
+
+/* Reads the logs again and writes what no mark claims; *again receives where to cut. */
+static enum status rewrite(struct recovering *r, struct replay *again,
+                           struct error *error) {
+    const struct replay_options options = {UINT64_MAX, UINT64_MAX, r->replay->durable};
+    enum status status = wal_begin(r->wal, error);
+    if (status == STATUS_OK) {
+        status = replay_run(again, r->directory->path, r->directory->world,
+                            &r->directory->listing, &options, rewrite_change, r, error);
+    }
+    if (status == STATUS_OK && again->last != r->replay->last) {
+        /* A clean page may have been dropped and read anew from the disk, without the
+         * bytes that never reached it. */
+        status = error_set(error, STATUS_IO,
+                           "%s: the log changed while it was read: changes up to %" PRIu64
+                           ", then up to %" PRIu64,
+                           r->directory->path, r->replay->last, again->last);
+    }
+    failpoint_pass(recovery_rewritten_not_synced);
+    if (status == STATUS_OK) {
+        status = wal_sync(r->wal, r->replay->last, error);
+    }
+    if (status == STATUS_OK) {
+        status = wal_mark(r->wal, error); /* so that this need not be done again */
+    }
+    failpoint_pass(recovery_synced_not_trimmed);
+    return status;
+}
+
+/* ---- step 3 ---------------------------------------------------------------------- */
+
+static enum status cut(struct recovering *r, const struct replay_log *log,
+                       struct error *error) {
+    struct file *file = NULL;
+    enum status status = directory_file(r->directory->path, r->directory->world, NAME_LOG,
+                                        log->number, FILE_WRITE, &file, error);
+    if (status == STATUS_OK) {
+        status = file_truncate(file, log->cut, error);
+    }
+    if (status == STATUS_OK) {
+        status = file_sync(file, error);
+    }
+    enum status closed = file_close(file, status == STATUS_OK ? error : NULL);
+    return status != STATUS_OK ? status : closed;
+}
+
+static enum status trim_log(struct recovering *r, const struct replay_log *log,
+                            bool *removed, struct error *error) {
+    if (failpoint(recovery_trim)) {
+        return error_set(error, STATUS_IO, "%s: failpoint recovery_trim",
+                         r->directory->path);
+    }
+    if (!log->clean) {
+        r->recovery->dropped_bytes += log->bytes - log->end;
+    }
+    /* No change in turn, or none that the new log does not hold. */
+    if (log->first == 0 || log->first > r->replay->durable) {
+        *removed = true;
+        return directory_remove(r->directory->path, r->directory->world, NAME_LOG,
+                                log->number, error);
+    }
+    return log->cut < log->bytes ? cut(r, log, error) : STATUS_OK;
+}
+
+static enum status trim(struct recovering *r, const struct replay *again,
+                        struct error *error) {
+    bool removed = false;
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < again->log_count && status == STATUS_OK; i++) {
+        status = trim_log(r, &again->logs[i], &removed, error);
+    }
+    if (status == STATUS_OK && removed) {
+        status = directory_sync(r->directory->world->files, r->directory->path, error);
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------------------------- */
+
+static enum status repair_chain(struct recovering *r, struct error *error) {
+    struct replay again = {0};
+    enum status status = rewrite(r, &again, error);
+    if (status == STATUS_OK) {
+        status = trim(r, &again, error);
+    }
+    replay_free(&again);
+    return status;
+}
+
+enum status recover(struct directory *directory, const struct kv_options *options,
+                    replay_visit *visit, void *context, struct wal **wal,
+                    struct recovery *recovery, struct error *error) {
+    struct replay replay = {0};
+    struct recovering r = {directory, options, &replay, NULL, recovery};
+    *recovery = (struct recovery){0};
+    enum status status =
+        replay_run(&replay, directory->path, directory->world, &directory->listing,
+                   &replay_everything, visit, context, error);
+    bool well = status == STATUS_OK && all_is_well(&replay);
+    if (status == STATUS_OK) {
+        status = open_wal(&r, well, error);
+    }
+    if (status == STATUS_OK && !well) {
+        status = repair_chain(&r, error);
+    }
+    if (status == STATUS_OK) {
+        recovery->last = replay.last;
+        recovery->changes = replay.changes;
+        *wal = r.wal;
+    } else {
+        wal_abandon(r.wal);
+    }
+    replay_free(&replay);
+    return status;
+}
