@@ -354,6 +354,18 @@ static void test_gone_files_have_no_pieces(void **state) {
     disk_free(disk);
 }
 
+/* A file that is put there stays, whatever was pending of its name. */
+static void test_put_is_durable(void **state) {
+    (void)state;
+    struct disk *disk = disk_new();
+    disk_put_file(disk, "a", slice_of("1"));
+    assert_int_equal(ops_of(disk)->remove(disk, "a"), 0);
+    disk_put_file(disk, "a", slice_of("2"));
+    expect_after(disk, DISK_POSIX, "", "a", "2");
+    expect_after(disk, DISK_EXT4, "", "a", "2");
+    disk_free(disk);
+}
+
 /* ---- failed syncs
  * --------------------------------------------------------------------------- */
 
@@ -529,6 +541,7 @@ int main(void) {
         cmocka_unit_test(test_names_ext4),
         cmocka_unit_test(test_lost_directory_takes_its_files),
         cmocka_unit_test(test_gone_files_have_no_pieces),
+        cmocka_unit_test(test_put_is_durable),
         cmocka_unit_test(test_failed_sync),
         cmocka_unit_test(test_failed_sync_effects),
         cmocka_unit_test(test_stores_are_pending_at_once),
