@@ -1,4 +1,6 @@
-/* What survives a loss of power: the rules of notes/crash-model.md, one by one. */
+/* What survives a loss of power: the rules of notes/crash-model.md, one by one.
+ *
+ * tidy: long because there is one test per rule, and the rules are one table. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,6 @@
-/* The simulated disk as a running process sees it. */
+/* The simulated disk as a running process sees it: calls, faults, journal.
+ *
+ * tidy: long because all of one tenant is tested with the same few helpers. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
