@@ -158,7 +158,6 @@ build/.packages-%: .ci/packages .ci/packages.sh
 PREFIX ?= /usr/local
 CORES := $(shell nproc)
 SECONDS := 60
-SEED := $(strip $(shell od -An -N4 -tu4 /dev/urandom))
 export CORES
 
 tests = $(foreach test,$(filter $(addprefix tests/,$(addsuffix /%,$2)),$(TESTS)),build/$1/$(test))
@@ -181,7 +180,7 @@ demo: all ## a walk: write, crash, recover, and the harness at work
 # tests, and every check of the harness for a moment (`list`).
 check: $(addprefix run-,release check asan tsan sim clang) all build/.packages-format ## every test of every stage, and short legs of all the rest
 	@tests/run.sh \
-	    --seconds 300 $(foreach number,$(NUMBERS),'build/check/harness-$(number) check --seed 1') \
+	    --seconds 300 $(foreach number,$(NUMBERS),'build/check/harness-$(number) check') \
 	    --seconds 120 $(call test_runs,check,$(filter-out program,$(AREAS))) \
 	    $(foreach number,$(NUMBERS),$(call test_runs,check,program,$(number))) \
 	    $(call quoted,$(call scripts,build $(AREAS))) \
@@ -191,11 +190,11 @@ check: $(addprefix run-,release check asan tsan sim clang) all build/.packages-f
 	    $(if $(wildcard notes/*.md),'notes/check.sh')
 
 leg = $(call test_runs,$1,$(AREAS),$(lastword $(NUMBERS))) \
-    $(foreach harness,$(call harnesses,$1),'$(harness) list --seed 1')
+    $(foreach harness,$(call harnesses,$1),'$(harness) list')
 
 asan tsan sim: %: run-% ## all tests and checks in that flavour
 	@tests/run.sh --seconds 600 \
-	    $(foreach harness,$(call harnesses,$*),'$(harness) check --seed 1') \
+	    $(foreach harness,$(call harnesses,$*),'$(harness) check') \
 	    --seconds 240 $(call test_runs,$*,$(AREAS),$(lastword $(NUMBERS)))
 
 check-NN: ; @echo 'make check-01, and so on for: $(NUMBERS)' ## tests of common/, the harness, the program and stage NN
@@ -205,11 +204,11 @@ crash-NN: ; @echo 'make crash-01, and so on for: $(NUMBERS)' ## the same for one
 define stage_targets # $1 its number, $2 its folder
 all-$1: build/strata-$1 build/harness-$1
 check-$1: all-$1 build/check/strata-$1 $(call tests,check,$(SHARED_AREAS) $2)
-	@tests/run.sh --seconds 300 'build/check/harness-$1 check --seed 1' --seconds 120 \
+	@tests/run.sh --seconds 300 'build/check/harness-$1 check' --seconds 120 \
 	    $(call test_runs,check,$(SHARED_AREAS) $2,$1) \
 	    $(call quoted,$(call scripts,$(SHARED_AREAS) $2))
 crash-$1: all-$1
-	build/harness-$1 crash --seed $(SEED) --seconds $(SECONDS)
+	build/harness-$1 crash --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 .PHONY: all-$1 check-$1 crash-$1
 endef
 $(foreach stage,$(STAGES),$(eval $(call stage_targets,$(call number,$(stage)),$(stage))))
@@ -232,12 +231,12 @@ bench: all ## what an append costs, written and mapped
 	build/strata-01 bench append
 coverage: run-coverage build/.packages-coverage ## which lines the tests reach
 	@find build/coverage -name '*.gcda' -delete
-	@tests/run.sh --seconds 300 $(call leg,coverage)
-	@lcov -q --capture --directory build/coverage --base-directory . --no-external \
-	    --output-file build/coverage/all.info 2>&1 | grep -v '^Subroutine .* redefined' || :
-	@lcov -q --extract build/coverage/all.info '$(CURDIR)/common/*' '$(CURDIR)/stages/*' \
-	    --output-file build/coverage/engine.info
-	@lcov --list build/coverage/engine.info
+	@tests/run.sh --seconds 300 $(call leg,coverage); code=$$?; \
+	lcov -q --capture --directory build/coverage --base-directory . --no-external \
+	    --output-file build/coverage/all.info 2>&1 | grep -v '^Subroutine .* redefined'; \
+	lcov -q --extract build/coverage/all.info '$(CURDIR)/common/*' '$(CURDIR)/stages/*' \
+	    --output-file build/coverage/engine.info && \
+	lcov --list build/coverage/engine.info && exit $$code
 tidy: run-check build/.packages-format build/.packages-tidy ## the house rules: sizes, contracts, layers, layout, bug patterns
 	@.ci/tidy.sh --objects build/check && echo 'tidy: nothing to say'
 format: build/.packages-format ## lays out all sources as .clang-format says

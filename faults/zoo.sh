@@ -46,7 +46,7 @@ header_trouble() {
 }
 
 programs() { # of a killer: the files of build/ that it needs
-    tr ' ;|&()' '\n' <<<"$1" | grep '^build/' | sort -u
+    tr ' ;|&()=' '\n' <<<"$1" | grep '^build/' | sort -u
 }
 
 copy_tree() { # $1 target, $2 flavour. Times are kept, so only what changes is compiled.
@@ -76,9 +76,22 @@ ending() { # $1 exit code, $2 what it printed
     fi
 }
 
-# The size of the shrunk counterexample, if the harness told it.
+# The size of the first counterexample that the harness tells: the numbered steps of its
+# program, and how often the power goes or the process dies.
 size_of() {
-    grep -oE '[0-9]+ operations?,? (and )?[0-9]+ crash(es)?' "$1" | tail -n 1
+    awk '
+        /: FAILED: / { telling = 1 }
+        /^replay: / { if (telling) exit }
+        telling && /^  [ 0-9][0-9]  / {
+            if (/power loss,|the process dies/) crashes++
+            else steps++
+        }
+        telling && /^power lost/ { crashes++ }
+        END {
+            if (steps + crashes > 0)
+                printf "%d operation%s, %d crash%s\n", steps, steps == 1 ? "" : "s",
+                    crashes, crashes == 1 ? "" : "es"
+        }' "$1"
 }
 
 now() { date +%s.%N; }
@@ -114,8 +127,10 @@ hunt() { # $1 patch, $2 work folder
             # The healthy tree, on the same seed, for a little longer.
             calm=$(awk -v t="$took" 'BEGIN { printf "%d", t + 2 }')
             calm=$(sed -E "s/--seconds[ =][0-9]+/--seconds $calm/" <<<"$killer")
-            timeout -k 5 "$limit" bash -c "$calm" >"$work/$name.healthy" 2>&1 </dev/null ||
+            if ! timeout -k 5 "$limit" bash -c "$calm" >"$work/$name.calm" 2>&1 </dev/null; then
                 result="killer fails without the bug"
+                mv "$work/$name.calm" "$out"
+            fi
         fi
     fi
     rm -rf "$tree"
@@ -125,8 +140,8 @@ hunt() { # $1 patch, $2 work folder
 
 killed_by() { # the check's name, or the program's
     local name=${1##*--check[ =]}
-    [ "$name" != "$1" ] || name=$(basename "${1%% *}")
-    echo "${name%% *}"
+    [ "$name" != "$1" ] || name=$(programs "$1" | tail -n 1)
+    basename "${name%% *}"
 }
 
 select_patches() {
@@ -176,7 +191,7 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 
 # What the copies start from, and what must stay well without the bugs.
-make $(for patch in "${patches[@]}"; do
+make -s --no-print-directory $(for patch in "${patches[@]}"; do
     flavour=$(field Flavour "$patch")
     killer=$(field Killer "$patch")
     programs "${killer//'{build}'/build/${flavour:-check}}"
@@ -192,7 +207,7 @@ for patch in "${patches[@]}"; do
         passed=$((passed + 1))
     else
         failed=$((failed + 1))
-        echo "--- $name" && tail -n 30 "$work/$name.out"
+        echo "--- $name" && tail -n 20 "$work/$name.out"
     fi
     if [ $mode = show ]; then
         echo && cat "$patch" && echo && cat "$work/$name.out"

@@ -5,7 +5,7 @@
  * So from the first piece of metadata that is lost, all later ones are lost; and bytes of
  * a file that needed metadata to become reachable (behind the durable end, or behind a
  * truncation that is lost) are not seen either if they were written after it. */
-#include "disk_state.h"
+#include "crash_state.h"
 
 #include <ctype.h>
 #include <stdlib.h>

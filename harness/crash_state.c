@@ -7,7 +7,7 @@
  *
  * A piece never touches a byte outside its own range, except that a kept one behind the
  * end of its file leaves zeros in between. */
-#include "disk_state.h"
+#include "crash_state.h"
 
 #include <stdlib.h>
 

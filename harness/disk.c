@@ -8,6 +8,7 @@
 
 #include <xxhash.h>
 
+#include "crash_state.h"
 #include "disk_state.h"
 
 enum {
@@ -157,8 +158,8 @@ static void absorb_mapping(struct disk *disk, const struct mapping *map) {
     end = end < map->bytes ? end : map->bytes;
     size_t first = 0;
     size_t behind = 0; /* the run of changed bytes is [first, behind) */
-    for (size_t page = 0; page < end; page += DISK_PAGE_BYTES) {
-        size_t page_end = page + DISK_PAGE_BYTES < end ? page + DISK_PAGE_BYTES : end;
+    for (size_t page = 0; page < end; page += FILE_MAP_BYTES) {
+        size_t page_end = page + FILE_MAP_BYTES < end ? page + FILE_MAP_BYTES : end;
         if (memcmp(map->address + page, cache->data + map->offset + page,
                    page_end - page) == 0) {
             continue;

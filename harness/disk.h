@@ -7,13 +7,17 @@
  * found by comparing each mapping with the file, before every operation; they are pending
  * at once. A crash plan names one such state: the operation before which the power goes,
  * and the fate of each piece that is pending then. What each profile allows is written in
- * notes/crash-model.md with its sources; harness/disk.c is a transcription of that table.
+ * notes/crash-model.md with its sources; crash_state.c and crash_image.c transcribe it.
  *
  * A failed sync (see struct fault) leaves its pages clean, unwritten and readable until
  * the power goes: later syncs succeed and do not write them.
  *
+ * Directories cannot be renamed or removed; "/db/", "./db" and "db" are one path, and
+ * "", "." and "/" are the root, which is always there.
+ *
  * Not for two threads at once, except under the harness's scheduler. Out of memory ends
- * the program: the harness's own memory is never made to fail. */
+ * the program: the harness's own memory is never made to fail. (Longer than other
+ * headers: one object, and its parts are used together.) */
 #ifndef STRATA_DISK_H
 #define STRATA_DISK_H
 
@@ -157,7 +161,9 @@ void disk_set_capacity(struct disk *disk, size_t bytes);
 /* ---- corruption, and tests
  * --------------------------------------------------------------- */
 
-/* Contents behind the engine's back; false if there is no such file. */
+/* Contents behind the engine's back; false if there is no such file. A slice lives until
+ * the file next changes. A flipped bit is durable; pending writes over it stay pending.
+ */
 bool disk_read_file(struct disk *disk, const char *path, struct slice *contents);
 bool disk_flip_bit(struct disk *disk, const char *path, uint64_t bit);
 

@@ -1,7 +1,9 @@
 /* Memory of the simulated disk: growing contents, and arrays. */
-#include "disk_state.h"
+#include "disk_contents.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void *present(void *block) {
     if (block == NULL) {

@@ -1,5 +1,5 @@
 /* The simulated disk in words, for counterexamples. */
-#include "disk_state.h"
+#include "crash_state.h"
 
 #include <stdlib.h>
 

@@ -6,7 +6,7 @@
  *     split     one write torn at each sector boundary, everything after it lost, or kept
  *     omit two  all but two
  *     random    any legal fates */
-#include "disk_state.h"
+#include "crash_state.h"
 
 enum { PREFIX, OMIT, SPLIT, OMIT_TWO, RANDOM };
 

@@ -2,6 +2,7 @@
 #include <argp.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -325,6 +326,9 @@ int main(int count, char **texts) {
     struct arguments arguments = {.seed = FIXED_SEED,
                                   .profiles = 1u << DISK_POSIX | 1u << DISK_EXT4};
     argp_err_exit_status = USAGE;
+    /* Every state takes and gives back the same few large blocks: keep them. */
+    mallopt(M_MMAP_THRESHOLD, 1 << 30);
+    mallopt(M_TRIM_THRESHOLD, 1 << 30);
     argp_parse(&argp, count, texts, 0, NULL, &arguments);
     if (arguments.list) {
         list_names();

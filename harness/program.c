@@ -257,14 +257,14 @@ static void draw_options(struct kv_options *options, struct tape *tape) {
     static const enum durability modes[] = {DURABILITY_ALWAYS, DURABILITY_NONE,
                                             DURABILITY_INTERVAL};
     static const uint64_t log_bytes[] = {1 << 20, PROGRAM_LOG_BYTES_MIN, 1000, 40000};
-    static const uint32_t steps[] = {4096, 8192, 65536};
+    static const uint32_t steps[] = {4096, 4096, 4096, 4096, 8192, 65536};
     *options = kv_options_default();
     options->create = true;
     options->world = NULL;
     options->durability = modes[tape_choose(tape, 3)];
     options->log_region = tape_choose(tape, 2) == 0 ? APPEND_WRITE : APPEND_MAPPED;
     options->log_bytes = log_bytes[tape_choose(tape, 4)];
-    options->log_step_bytes = steps[tape_choose(tape, 3)];
+    options->log_step_bytes = steps[tape_choose(tape, 6)];
     options->interval_millis = tape_choose(tape, 2) == 0 ? 1000 : 10;
     options->interval_bytes = tape_choose(tape, 3) < 2 ? 1 << 20 : 100;
 }

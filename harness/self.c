@@ -112,6 +112,57 @@ static bool one_comparison(struct check_run *check, struct tape *tape) {
     return holds;
 }
 
+/* ---- the law -------------------------------------------------------------------------
+ */
+
+static bool expect(struct check_run *check, size_t operation, size_t least, size_t most) {
+    struct law law = run_law(check->run, operation);
+    check->cases++;
+    if (law.least >= least && law.most <= most && law.least <= law.most) {
+        return true;
+    }
+    if (check->story != NULL) {
+        run_print(check->run, check->story);
+        fprintf(
+            check->story,
+            "before disk operation %zu the law allows %zu to %zu changes; it must not "
+            "be wider than %zu to %zu\n",
+            operation, law.least, law.most, least, most);
+    }
+    return false;
+}
+
+/* The law counted anew from the program alone: behind a step that asked for durability
+ * all changes so far are durable, and before a step its change has not been issued. */
+static bool one_law(struct check_run *check, struct tape *tape) {
+    const struct program_limits limits = {
+        .operations = OPERATION_BIT(PUT) | OPERATION_BIT(DELETE) | OPERATION_BIT(CHANGE) |
+                      OPERATION_BIT(SYNC) | OPERATION_BIT(GET) | OPERATION_BIT(REOPEN),
+        .value_bytes = 100,
+        .profiles = check->profiles};
+    struct program program;
+    program_draw(&program, tape, stage.number, &limits);
+    struct run *run = check->run;
+    run_begin(run, &program, NULL);
+    bool holds = run_steps(run);
+    size_t changes = 0, durable = 0;
+    for (size_t i = 0; holds && i < program.count; i++) {
+        const struct step *step = &program.steps[i];
+        enum durability mode = step->durability != DURABILITY_DEFAULT
+                                   ? step->durability
+                                   : program.options.durability;
+        holds = expect(check, run->ends[i], durable, changes);
+        changes += step->op_count > 0;
+        if (step->operation == OPERATION_SYNC || step->operation == OPERATION_REOPEN ||
+            (step->op_count > 0 && mode == DURABILITY_ALWAYS)) {
+            durable = changes;
+        }
+        holds = holds && expect(check, run->ends[i + 1], durable, changes);
+    }
+    holds = run_end(run) && holds;
+    return holds && expect(check, disk_operations(run->disk), changes, changes);
+}
+
 /* ---- determinism ---------------------------------------------------------------------
  */
 
@@ -157,6 +208,9 @@ const struct check self_checks[] = {
      "the model answers as a naive replay of all operations does", one_model, NULL},
     {"self.comparison", CHECK_CHECK, 1, 0, 200, 10,
      "comparing a store with a wrong state is noticed", one_comparison, NULL},
+    {"self.law", CHECK_CHECK, 1, 0, 500, 20,
+     "what a crash may leave is no more and no less than the program promised", one_law,
+     NULL},
     {"self.replay", CHECK_CHECK, 1, 0, 100, 5, "a tape runs the same way each time",
      one_replay, NULL},
     {0},

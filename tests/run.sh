@@ -7,9 +7,20 @@
 # failed; so has one that ends well without having tested anything. What a failing command
 # printed is shown; nothing of the others is.
 #
-# Cases are counted in what a command prints: cmocka's lines, or a last line of the form
-# "N passed, N failed". A command that prints neither is one case.
+# Cases are counted in what a command prints: cmocka's lines, the harness's line for each
+# check, or a line "N passed, N failed". A command that prints none of these is one case.
 set -u
+
+# What a command printed, without the cmocka cases that were well.
+interesting() {
+    awk '
+        /^\[ RUN      \]/ { held = $0; next }
+        /^\[       OK \]/ { held = ""; next }
+        held { held = held "\n" $0 }
+        /^\[  (FAILED|SKIPPED)/ && held { print held; held = ""; next }
+        !held
+        END { if (held) print held }' "$1"
+}
 
 if [ "${1-}" = --one ]; then # a worker: directory, number, seconds, command
     directory=$2 number=$3 seconds=$4 command=$5
@@ -21,11 +32,12 @@ if [ "${1-}" = --one ]; then # a worker: directory, number, seconds, command
         /^\[==========\] Running [0-9]+ test/ { cmocka = 1; all += $3 }
         /^\[       OK \]/ { good++ }
         /^\[  SKIPPED \] [^0-9]/ { skipped++ }
+        /^(ok|FAIL) +[a-z_.]+ +programs=/ { harness = 1; if ($1 == "ok") good++; else bad++ }
         /^[0-9]+ passed, [0-9]+ failed$/ { own = 1; own_good = $1; own_bad = $3 }
         END {
             if (cmocka) bad = all - good - skipped
             else if (own) { good = own_good; bad = own_bad }
-            else if (code == 0) good = 1
+            else if (!harness && code == 0) good = 1
             if (code != 0 && bad == 0 || good + bad == 0) bad++
             print good + 0, bad + 0
         }' "$printed")
@@ -36,7 +48,8 @@ if [ "${1-}" = --one ]; then # a worker: directory, number, seconds, command
     [ "$code" != 124 ] && [ "$code" != 137 ] || result="TIMED OUT"
     {
         printf '%-9s %5d of %-5d %6s s  %s\n' "$result" "$good" $((good + bad)) "$took" "$command"
-        [ "$bad" = 0 ] || tail -n 200 "$printed" | sed 's/^/    | /'
+        [ "$bad" = 0 ] && grep '^programs=.*verdict=' "$printed" | sed 's/^/                                /'
+        [ "$bad" = 0 ] || interesting "$printed" | tail -n 200 | sed 's/^/    | /'
     } >"$directory/$number.line"
     cat "$directory/$number.line"
     echo "$good $bad" >"$directory/$number.count"

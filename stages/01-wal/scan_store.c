@@ -125,7 +125,10 @@ static enum status scan_store_open(const char *dir, const struct kv_options *opt
         memory_give(store);
         return status;
     }
-    status = directory_open(&store->directory, dir, options, error);
+    status = recover_may_adopt(dir, options->world, error);
+    if (status == STATUS_OK) {
+        status = directory_open(&store->directory, dir, options, error);
+    }
     if (status == STATUS_OK) {
         status = listing_must_be_logs(&store->directory.listing, dir, error);
     }

@@ -36,6 +36,10 @@ cmocka 0 0 | script empty
 echo "echo '7 passed, 0 failed'" | script own
 echo "echo '7 passed, 2 failed'; exit 1" | script own_bad
 echo 'exit 0' | script plain
+check='crash.power          programs=10 cases=9 states=200 seconds=0.1  losing power loses nothing'
+last='programs=10 states=200 states_per_second=2000 failpoints=1/1 seed=1 verdict='
+echo "echo 'ok   $check'; echo 'ok   $check'; echo '${last}pass'" | script harness
+echo "echo 'ok   $check'; echo 'FAIL $check'; echo '${last}fail'; exit 1" | script harness_bad
 
 expect '3 passed, 0 failed' '^ok  *3 of 3 ' "$work/good"
 expect '2 passed, 1 failed' '| .*test_2: 1 != 2' "$work/bad"
@@ -46,6 +50,8 @@ expect '0 passed, 1 failed' '^FAILED  *0 of 1 ' "$work/empty"
 expect '7 passed, 0 failed' '^ok  *7 of 7 ' "$work/own"
 expect '7 passed, 2 failed' '^FAILED  *7 of 9 ' "$work/own_bad"
 expect '1 passed, 0 failed' '^ok  *1 of 1 ' "$work/plain"
+expect '2 passed, 0 failed' '^ *programs=10 states=200 ' "$work/harness"
+expect '1 passed, 1 failed' '| FAIL crash.power' "$work/harness_bad"
 expect '0 passed, 1 failed' '^FAILED' "$work/missing"
 expect '0 passed, 0 failed' '' # nothing was tested: that is no success
 expect '12 passed, 1 failed' '^FAILED' "$work/good" "$work/bad" "$work/own"

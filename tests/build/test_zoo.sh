@@ -21,7 +21,15 @@ cat >main.sh <<'END'
 [ "$answer" != sleep ] || sleep 60
 [ "$answer" != odd ] || exit 3
 [ "$answer" = 42 ] && [ "$*" != lies ] && echo verdict=pass && exit 0
-echo "smallest: 3 operations, 1 crash" && echo verdict=fail && exit 1
+cat <<'STORY'
+crash.posix: FAILED: an answer survives
+   1  put "a" = 3 bytes
+   2  sync
+  10  put "b" = 4 bytes
+power lost before 14 sync 000001.log
+replay: build/harness-01 replay 'crash.posix:1.2'
+STORY
+echo verdict=fail && exit 1
 END
 
 bug() { # $1 name, $2 the seeded answer, $3 the killer
@@ -57,6 +65,9 @@ bug 01-wrong 41 "$killer"
 quick=$(ZOO_ROOT=$work "$here/faults/zoo.sh" --quick | tail -n 1)
 [ "$quick" = '1 passed, 0 failed' ] && passed=$((passed + 1)) || failed=$((failed + 1))
 expect '^01-wrong +crash.posix +[0-9.]+ s +3 operations, 1 crash +dead' '1 passed, 0 failed'
+make -s build/check/harness-01
+bug 01-variable 41 'program={build}/harness-01; $program crash'
+expect '^01-variable +harness-01 .* dead' '1 passed, 0 failed'
 bug 01-harmless 42 "$killer"
 expect '^01-harmless .* alive' '0 passed, 1 failed'
 bug 01-slow sleep "$killer"

@@ -102,6 +102,12 @@ static void test_data_pieces_ext4(void **state) {
     expect_after(disk, DISK_EXT4, "lzl", "log", "durable");
     expect_after(disk, DISK_EXT4, "lnl", "log", "durable");
     expect_after(disk, DISK_EXT4, "kls", "log", "durable-one");
+    struct disk *straddling = crash_now(disk, DISK_EXT4, "llz");
+    struct slice extended;
+    assert_true(disk_read_file(straddling, "log", &extended));
+    assert_int_equal(extended.length, 11);
+    assert_memory_equal(extended.data, "durable\0\0\0\0", 11);
+    disk_free(straddling);
     for (const char *fate = "zns"; *fate != '\0'; fate++) {
         struct disk *image =
             crash_now(disk, DISK_EXT4, (const char[]){*fate, 'l', *fate, '\0'});
@@ -301,14 +307,16 @@ static void test_names_ext4(void **state) {
     expect_after(disk, DISK_EXT4, "kkl", "new", "new");
     expect_after(disk, DISK_EXT4, "llk", "old", "old"); /* no later entry without it */
     struct file *log = must_open(disk, "log", FILE_WRITE);
-    put(log, 3, "!");
-    /* The extension is of a later transaction than the lost names. */
-    expect_after(disk, DISK_EXT4, "llkk", "log", "log");
+    put(log, 2, "G!");
+    /* The extension is of a later transaction than the lost names; in place, there is
+     * no transaction. */
+    expect_after(disk, DISK_EXT4, "llkk", "log", "loG");
+    expect_after(disk, DISK_EXT4, "kkkk", "log", "loG!");
     assert_int_equal(log->ops->sync(log), 0);
     /* One file's sync commits all names, and nobody else's data. */
     expect_after(disk, DISK_EXT4, "l", "new", "");
     expect_after(disk, DISK_EXT4, "l", "old", NULL);
-    expect_after(disk, DISK_EXT4, "l", "log", "log!");
+    expect_after(disk, DISK_EXT4, "l", "log", "loG!");
     disk_free(disk);
 }
 
@@ -393,6 +401,36 @@ static void test_stores_are_pending_at_once(void **state) {
     disk_free(disk);
 }
 
+/* What was stored between two looks is cut where nothing was stored for a while. */
+static void test_stores_far_apart(void **state) {
+    (void)state;
+    struct disk *disk = disk_new();
+    disk_put_file(disk, "log", slice_of(""));
+    struct file *file = must_open(disk, "log", FILE_WRITE);
+    assert_int_equal(file->ops->truncate(file, 8192), 0);
+    assert_int_equal(file->ops->sync(file), 0);
+    char *map = NULL;
+    void *address = NULL;
+    assert_int_equal(file->ops->map(file, 0, 8192, true, &address), 0);
+    map = address;
+    map[100] = 'a';
+    map[120] = 'b';
+    map[1000] = 'c';
+    map[5000] = 'd';
+    size_t before = 4; /* put, truncate, sync, and the first store */
+    assert_int_equal(disk_operations(disk), before + 2);
+    assert_int_equal(disk_pending(disk, DISK_POSIX, before + 2), 3);
+    struct disk *image = crash_now(disk, DISK_POSIX, "nkl");
+    struct slice contents;
+    assert_true(disk_read_file(image, "log", &contents));
+    for (size_t i = 0; i < 8192; i++) {
+        bool damaged = i >= 100 && i <= 120;
+        assert_true(damaged || contents.data[i] == (i == 1000 ? 'c' : 0));
+    }
+    disk_free(image);
+    disk_free(disk);
+}
+
 /* ---- the machinery
  * -------------------------------------------------------------------------- */
 
@@ -422,8 +460,8 @@ static void test_crash_points_in_any_order(void **state) {
             disk_free(image);
         }
     }
-    for (size_t i = OPERATIONS; i-- > 0;) {
-        for (int profile = DISK_POSIX; profile <= DISK_EXT4; profile++) {
+    for (int profile = DISK_POSIX; profile <= DISK_EXT4; profile++) {
+        for (size_t i = OPERATIONS; i-- > 0;) {
             crash.profile = (enum disk_profile)profile;
             crash.operation = i + 2; /* behind the put and the i-th */
             struct disk *image = disk_crash(disk, &crash);
@@ -473,6 +511,7 @@ int main(void) {
         cmocka_unit_test(test_failed_sync),
         cmocka_unit_test(test_failed_sync_effects),
         cmocka_unit_test(test_stores_are_pending_at_once),
+        cmocka_unit_test(test_stores_far_apart),
         cmocka_unit_test(test_crash_points_in_any_order),
         cmocka_unit_test(test_image_is_durable),
     };
