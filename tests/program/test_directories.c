@@ -274,7 +274,7 @@ static void repair_after_damage(void **state) {
     assert_non_null(strstr((char *)result.err.data, log));
     RUN(&result, "-d", "dmg", "verify");
     expect_code(&result, 3);
-    assert_non_null(strstr(out_text(&result), log));
+    assert_non_null(strstr(out_text(&result), strrchr(log, '/') + 1));
     RUN(&result, "dump", log);
     expect_code(&result, 3);
     RUN(&result, "-d", "dmg", "repair");
@@ -289,7 +289,8 @@ static void repair_after_damage(void **state) {
     result_free(&result);
 }
 
-/* A file with a log's name and other content. */
+/* A file with a log's name and other content: both ways of looking at it say so, and
+ * neither changes it. */
 static void foreign_log(void **state) {
     (void)state;
     struct result result = {0};
@@ -299,14 +300,10 @@ static void foreign_log(void **state) {
     }
     assert_int_equal(mkdir("flog", 0700), 0);
     write_file("flog/000001.log", buf_slice(&text));
-    RUN(&result, "-d", "flog", "get", "k");
-    assert_true(result.code == 2 || result.code == 3);
-    RUN(&result, "-d", "flog", "put", "k", "v");
-    assert_true(result.code == 2 || result.code == 3);
     RUN(&result, "-d", "flog", "verify");
-    expect_code(&result, 3);
+    assert_non_null(strstr(out_text(&result), "000001.log: offset 0: "));
     RUN(&result, "dump", "flog/000001.log");
-    expect_code(&result, 3);
+    expect_error(&result, 3, "flog/000001.log: offset 0: ");
     struct buf after = {0};
     read_file("flog/000001.log", &after);
     assert_int_equal(after.length, text.length);
