@@ -75,7 +75,8 @@ static enum status mapped_commit(struct append *append, size_t bytes,
     return STATUS_OK;
 }
 
-/* The window goes first: behind the cut it would have no file under it. */
+/* The window goes first: behind the cut it would have no file under it. If it will not
+ * go, the zeros stay. */
 static enum status mapped_close(struct append *append, bool cut, struct error *error) {
     struct append_mapped *mapped = (struct append_mapped *)append;
     enum status status = drop_window(mapped, error);

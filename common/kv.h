@@ -19,7 +19,9 @@
  *
  * After a failed write or sync of the log the store is fail-stop: writes answer the first
  * failure again, reads go on serving what was acknowledged, and the failed change is
- * unknown (it will be whole or absent) until kv_resume or the next open. */
+ * unknown (it will be whole or absent) until kv_resume or the next open.
+ *
+ * tidy: long because it is the whole of what a user of the library reads. */
 #ifndef STRATA_KV_H
 #define STRATA_KV_H
 

@@ -7,13 +7,17 @@
  * found by comparing each mapping with the file, before every operation; they are pending
  * at once. A crash plan names one such state: the operation before which the power goes,
  * and the fate of each piece that is pending then. What each profile allows is written in
- * notes/crash-model.md with its sources; harness/disk.c is a transcription of that table.
+ * notes/crash-model.md with its sources; crash_state.c and crash_image.c transcribe it.
  *
  * A failed sync (see struct fault) leaves its pages clean, unwritten and readable until
  * the power goes: later syncs succeed and do not write them.
  *
+ * Directories cannot be renamed or removed; "/db/", "./db" and "db" are one path, and
+ * "", "." and "/" are the root, which is always there.
+ *
  * Not for two threads at once, except under the harness's scheduler. Out of memory ends
- * the program: the harness's own memory is never made to fail. */
+ * the program: the harness's own memory is never made to fail. (Longer than other
+ * headers: one object, and its parts are used together.) */
 #ifndef STRATA_DISK_H
 #define STRATA_DISK_H
 
@@ -40,6 +44,11 @@ size_t disk_operations(struct disk *disk);
 
 /* "14 write 000001.log [140, 279)" for the operation at `index`. */
 void disk_print_operation(struct disk *disk, size_t index, FILE *out);
+
+/* One line for the operation before which the power goes and one for each piece that is
+ * then not kept: "lost: write 000001.log [140, 279)". */
+struct crash;
+void disk_print_crash(struct disk *disk, const struct crash *crash, FILE *out);
 
 /* Every file with its length, and which ranges are synced, pending or
  * clean-but-unwritten; used in counterexamples. */
@@ -68,8 +77,8 @@ enum { CRASH_PIECES_MAX = 64 };
  * All zero is "every operation before the crash point reached the disk". */
 struct crash {
     enum disk_profile profile;
-    size_t operation; /* operations [0, operation) happened */
-    size_t piece_count;
+    size_t operation;   /* operations [0, operation) happened */
+    size_t piece_count; /* as the exploration found it; no fate depends on it */
     unsigned char
         fates[CRASH_PIECES_MAX]; /* enum fate; for a piece that is a name: kept or lost */
     size_t split_piece;          /* the piece torn at a sector: its first */
@@ -93,10 +102,11 @@ void disk_kill(struct disk *disk);
 /* A 64-bit fingerprint of names and contents: equal images, equal fingerprints. */
 uint64_t disk_fingerprint(struct disk *disk);
 
-/* The exploration order for one crash point: every prefix of the pending operations, then
+/* The exploration order for one crash point: every prefix of the pending pieces, then
  * omit one, split one, omit two, then random subsets without end (drawn from *random, a
- * seed that is advanced). Zero-initialise with disk_explore_begin; false when the
- * systematic part is over and `random` is NULL. */
+ * seed that is advanced). Begin with disk_explore_begin; false when the systematic part
+ * is over and `random` is NULL, or nothing is pending. Every plan is legal; two of them
+ * may lead to equal images. */
 struct exploration {
     struct crash crash; /* the current one */
     int phase;
@@ -108,8 +118,9 @@ void disk_explore_begin(struct exploration *exploration, enum disk_profile profi
 bool disk_explore_next(struct disk *disk, struct exploration *exploration,
                        uint64_t *random);
 
-/* Complete enumeration for one crash point: every assignment of kept, lost and zero to
- * the pending pieces; false after the last, or at once if there are more than 12 pieces.
+/* Complete enumeration for one crash point: every legal assignment of kept, lost and zero
+ * to the pending pieces (names and sizes: kept and lost), each once. Begin with
+ * disk_explore_begin; false after the last, or at once if there are more than 12 pieces.
  */
 bool disk_enumerate_next(struct disk *disk, struct exploration *exploration);
 
@@ -124,7 +135,10 @@ enum fault_effect {
     FAULT_EFFECT_COUNT
 };
 
-/* A countdown: the `countdown`-th call from now that could fail (1 is the next) does. */
+/* A countdown: the `countdown`-th call from now that could fail (1 is the next) does. Of
+ * the short effects, only reads and writes of at least 2 bytes count: other calls go
+ * through unharmed. A sync that fails with EINTR has not tried any page and loses none.
+ */
 struct fault {
     size_t countdown; /* 0: no fault */
     enum fault_effect effect;
@@ -147,7 +161,9 @@ void disk_set_capacity(struct disk *disk, size_t bytes);
 /* ---- corruption, and tests
  * --------------------------------------------------------------- */
 
-/* Contents behind the engine's back; false if there is no such file. */
+/* Contents behind the engine's back; false if there is no such file. A slice lives until
+ * the file next changes. A flipped bit is durable; pending writes over it stay pending.
+ */
 bool disk_read_file(struct disk *disk, const char *path, struct slice *contents);
 bool disk_flip_bit(struct disk *disk, const char *path, uint64_t bit);
 

@@ -1,7 +1,7 @@
-/* The command-line program: a table of commands over one store. A command is a row here
- * or in its stage's `commands`; the main function finds it, parses its options (argp),
- * opens the database where it wants one, runs it and turns its status into the exit code.
- */
+/* The command-line program: a table of commands over one store. A command is a row of
+ * commands.c or of its stage's `commands`; the main function finds it, parses its options
+ * (argp), opens the database where it wants one, runs it and turns its status into the
+ * exit code. */
 #ifndef STRATA_COMMAND_H
 #define STRATA_COMMAND_H
 
@@ -10,9 +10,18 @@
 
 #include "stage.h"
 
+/* What a command wants of the directory named with -d. */
+enum command_directory {
+    DIRECTORY_UNUSED,
+    DIRECTORY_PRESENT, /* it must be there; the command works on it offline */
+    DIRECTORY_OPEN,    /* it must be there; run->kv is open */
+    DIRECTORY_CREATE   /* made where missing; run->kv is open */
+};
+
 /* What a command is given. */
 struct command_run {
-    const char *program;              /* as called, for messages */
+    const char *program;              /* as called, without its directory; for messages */
+    const struct command *command;    /* the row that runs */
     const char *dir;                  /* -d, "data" unless given */
     const struct kv_options *options; /* all settings resolved */
     struct kv *kv;                    /* open, if the command asks for one; else NULL */
@@ -20,6 +29,7 @@ struct command_run {
     char **arguments;
     void *values; /* the command's own parsed options, zeroed before parsing */
     struct error *error;
+    bool interrupted; /* the command sets it when a signal made it end early */
 };
 
 typedef enum status command_body(struct command_run *run);
@@ -28,15 +38,38 @@ struct command {
     const char *name;
     const char *arguments; /* "KEY VALUE", as in usage lines */
     const char *summary;   /* one line */
-    const char *help;      /* paragraphs: what it does, examples, exit codes */
+    const char *help; /* paragraphs: what it does, examples, exit codes; "$0" stands for
+                         the program's name */
     const struct argp_option *options; /* own options, or NULL */
     error_t (*parse)(int key, char *argument,
                      struct argp_state *state); /* state->input:
                                                    struct command_run */
     size_t values_bytes;
     int arguments_least, arguments_most; /* -1: no limit */
-    bool opens;                          /* wants run->kv */
+    enum command_directory directory;
     command_body *run;
 };
+
+/* The commands that every stage has. */
+extern const struct command *const common_commands[];
+extern const size_t common_command_count;
+
+/* The row of that name, the stage's own first; NULL if there is none. */
+const struct command *command_find(const char *name);
+
+/* Whether some stage has the command and this one has not. */
+bool command_lacked(const char *name, enum feature *feature);
+
+/* Appends the list of commands, one a line, with those that later stages bring. */
+MUST_CHECK enum status command_list(struct buf *out);
+
+/* Says what is wrong with the arguments, and how to ask for help; does not return: the
+ * program ends with exit code 2. For parse functions. */
+void command_usage_error(const struct command_run *run, const char *format, ...)
+    __attribute__((format(printf, 2, 3), noreturn));
+
+/* Reads a whole number of at least `least` for the option `name`, or ends as above. */
+uint64_t command_number(const struct command_run *run, const char *name, const char *text,
+                        uint64_t least);
 
 #endif

@@ -44,14 +44,14 @@ static void note(struct visit *visit, struct name name, const char *text) {
     case NAME_REPAIRED:
         listing->repaired = name.number;
         break;
-    case NAME_LOST:
-        listing->lost = true;
+    case NAME_LOCK:
+        listing->lock = true;
         break;
     case NAME_FOREIGN:
         listing->foreign++;
         snprintf(listing->example, sizeof listing->example, "%s", text);
         break;
-    case NAME_LOCK:
+    case NAME_LOST:
     case NAME_TEXT_LOG:
     case NAME_TEMPORARY:
     case NAME_LOST_AND_FOUND:

@@ -18,7 +18,7 @@ struct listing {
     size_t manifests;
     size_t foreign; /* names that are not ours */
     bool current;
-    bool lost;                /* DIR/lost is there */
+    bool lock;                /* LOCK is there: Strata or LevelDB has opened it before */
     uint64_t repaired;        /* number of a .repaired file; 0: none */
     uint64_t largest;         /* largest file number of any kind; 0: none */
     char example[NAME_BYTES]; /* one of the foreign names, cut to fit */

@@ -138,6 +138,47 @@ static enum status repair_chain(struct recovering *r, struct error *error) {
     return status;
 }
 
+/* ---- logs of LevelDB ------------------------------------------------------------- */
+
+static enum status judge_foreign(const struct replay *replay, const char *dir,
+                                 struct error *error) {
+    for (size_t i = 0; i < replay->log_count; i++) {
+        const struct replay_log *log = &replay->logs[i];
+        bool last = i + 1 == replay->log_count;
+        if (log->foreign && !log->clean && !(log->cut_short && last)) {
+            char name[NAME_BYTES];
+            name_print(name, NAME_LOG, log->number);
+            return error_set(error, STATUS_CORRUPT,
+                             "%s/%s: offset %" PRIu64
+                             ": %s; as a log of LevelDB it is not "
+                             "whole, and repair would take what there is",
+                             dir, name, log->end, log->why);
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status recover_may_adopt(const char *dir, const struct world *world,
+                              struct error *error) {
+    struct listing listing = {0};
+    struct replay replay = {0};
+    enum status status = listing_read(&listing, dir, world, error);
+    if (status == STATUS_NOT_FOUND) {
+        status = STATUS_OK;
+    } else if (status == STATUS_OK && !listing.lock && listing.log_count > 0) {
+        status = replay_run(&replay, dir, world, &listing, &replay_everything, NULL, NULL,
+                            error);
+        if (status == STATUS_OK) {
+            status = judge_foreign(&replay, dir, error);
+        }
+    }
+    replay_free(&replay);
+    listing_free(&listing);
+    return status;
+}
+
+/* ---------------------------------------------------------------------------------- */
+
 enum status recover(struct directory *directory, const struct kv_options *options,
                     replay_visit *visit, void *context, struct wal **wal,
                     struct recovery *recovery, struct error *error) {

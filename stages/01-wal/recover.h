@@ -34,6 +34,14 @@ struct recovery {
     uint64_t dropped_bytes; /* cut or removed without being kept anywhere */
 };
 
+/* Before a directory is touched at all: logs that LevelDB wrote, found in a directory
+ * without LOCK, have to be a whole database by themselves: from sequence 1 on, undamaged
+ * but for a last record cut short. Else CORRUPT: what they continue is elsewhere, or they
+ * cannot be told from a damaged tail once Strata has opened them. OK for every other
+ * directory. */
+MUST_CHECK enum status recover_may_adopt(const char *dir, const struct world *world,
+                                         struct error *error);
+
 /* Recovers the logs of the held directory and opens the wal that continues them. `visit`
  * (may be NULL) is called for every change as in replay_run, before it is known whether
  * recovery will succeed. Returns only when what it recovered is durable. The directory

@@ -16,8 +16,6 @@ struct run {
     const struct replay_options *options;
     replay_visit *visit;
     void *context;
-    uint64_t shift;    /* subtracted from the sequences of foreign logs */
-    bool unforgivable; /* a foreign log is damaged by more than a cut-off end */
 };
 
 /* Ends the reading of a log. */
@@ -48,22 +46,15 @@ static enum status take(struct run *run, size_t index, const struct log_item *it
     *goes_on = false;
     if (!change_read(&change, item->payload, &why)) {
         stop(log, why);
-        run->unforgivable |= log->foreign;
         return STATUS_OK;
     }
-    if (log->foreign && index == 0 && replay->changes == 0) {
-        run->shift = change.sequence - 1;
-    }
-    change.sequence -= log->foreign ? run->shift : 0;
     uint64_t last = change.sequence + change.count - 1;
     if (change.sequence > replay->last + 1) {
         stop(log, "a change is missing before it");
-        run->unforgivable |= log->foreign;
         return STATUS_OK;
     }
     if (change.sequence <= replay->last && last > replay->last) {
         stop(log, "it overlaps the change before it");
-        run->unforgivable |= log->foreign;
         return STATUS_OK;
     }
     *goes_on = true;
@@ -114,7 +105,7 @@ static enum status read_log(struct run *run, size_t index, struct log_reader *re
             break;
         case LOG_DAMAGE:
             stop(log, item.why);
-            run->unforgivable |= log->foreign && !item.cut_short;
+            log->cut_short = item.cut_short;
             goes_on = false;
             break;
         }
@@ -173,10 +164,6 @@ static enum status corrupt(const struct run *run, struct error *error) {
     }
     char name[NAME_BYTES];
     name_print(name, NAME_LOG, broken->number);
-    if (broken->foreign) {
-        return error_set(error, STATUS_CORRUPT, "%s/%s: offset %" PRIu64 ": %s", run->dir,
-                         name, broken->end, broken->why);
-    }
     return error_set(error, STATUS_CORRUPT,
                      "%s/%s: offset %" PRIu64 ": %s; changes up to sequence %" PRIu64
                      " were durable, they can be read up to %" PRIu64,
@@ -216,8 +203,7 @@ enum status replay_run(struct replay *replay, const char *dir, const struct worl
             return status;
         }
     }
-    return run.unforgivable || replay->durable > replay->last ? corrupt(&run, error)
-                                                              : STATUS_OK;
+    return replay->durable > replay->last ? corrupt(&run, error) : STATUS_OK;
 }
 
 void replay_free(struct replay *replay) {

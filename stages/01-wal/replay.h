@@ -12,10 +12,10 @@
  * CORRUPT. Otherwise what could not be read was never acknowledged as durable, and is
  * dropped.
  *
- * A log that does not begin with a mark was written by LevelDB. It says nothing of what
- * was durable, so only a record cut short by the end of the file may be dropped from it;
- * its sequences may begin anywhere and are counted from 1 here (such a log is a database
- * of its own only where it is the first). */
+ * A log that does not begin with a mark was written by LevelDB, or lost its beginning to
+ * a loss of power. It goes by the same rules, and says nothing of what was durable; so
+ * logs of LevelDB are looked at more strictly before they are first opened (recover.h).
+ */
 #ifndef STRATA_REPLAY_H
 #define STRATA_REPLAY_H
 
@@ -33,7 +33,8 @@ struct replay_log {
     uint64_t cut;    /* offset of its first change in turn above options.cut_above; `end`
                         if there is none */
     bool clean;      /* read to its end; nothing but zeros behind it */
-    bool foreign;    /* does not begin with a mark: written by LevelDB */
+    bool cut_short;  /* if not clean: the file ends within a record */
+    bool foreign;    /* begins with a record that is no mark */
     const char *why; /* if not clean: in words */
 };
 

@@ -43,16 +43,21 @@ static void enter(struct scan_store *store) {
 static void leave(struct scan_store *store) {
     mutex_lock(&store->lock);
     store->inside--;
-    condition_broadcast(&store->left);
+    if (store->resuming) {
+        condition_broadcast(&store->left);
+    }
     mutex_unlock(&store->lock);
 }
 
 static void enter_alone(struct scan_store *store) {
     mutex_lock(&store->lock);
-    while (store->resuming || store->inside > 0) {
+    while (store->resuming) {
         condition_wait(&store->left, &store->lock);
     }
     store->resuming = true;
+    while (store->inside > 0) {
+        condition_wait(&store->left, &store->lock);
+    }
     mutex_unlock(&store->lock);
 }
 
@@ -120,7 +125,10 @@ static enum status scan_store_open(const char *dir, const struct kv_options *opt
         memory_give(store);
         return status;
     }
-    status = directory_open(&store->directory, dir, options, error);
+    status = recover_may_adopt(dir, options->world, error);
+    if (status == STATUS_OK) {
+        status = directory_open(&store->directory, dir, options, error);
+    }
     if (status == STATUS_OK) {
         status = listing_must_be_logs(&store->directory.listing, dir, error);
     }

@@ -123,13 +123,16 @@ enum status syncer_admit(struct syncer *syncer, uint64_t sequence, struct error 
     struct wal_progress now;
     mutex_lock(&syncer->lock);
     wal_progress(syncer->wal, &now);
-    if (!at_risk(syncer, &now)) {
+    bool first = !at_risk(syncer, &now);
+    if (first) {
         syncer->oldest_micros = clock_monotonic_micros(syncer->world->clock);
     }
     if (sequence > syncer->last) {
         syncer->last = sequence;
     }
-    condition_signal(&syncer->work);
+    if (first || now.unsynced_bytes >= syncer->interval_bytes / 2) {
+        condition_signal(&syncer->work); /* otherwise it knows its deadline */
+    }
     if (too_much(syncer, sequence)) {
         syncer->stalls++;
         do {

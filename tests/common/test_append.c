@@ -5,99 +5,7 @@
 #include <errno.h>
 
 #include "append.h"
-
-/* ---- a file that refuses on demand
- * ----------------------------------------------------- */
-
-struct refusing {
-    struct file file;
-    struct file *under;
-    int allocate_errnum; /* 0: not refused; the same for the others */
-    int write_errnum;
-    int sync_errnum;
-    int truncate_errnum;
-    int map_errnum;
-    int unmap_errnum;
-    size_t allocates;
-    size_t writes;
-    size_t mappings; /* alive */
-};
-
-static struct refusing *refusing_of(struct file *file) {
-    return (struct refusing *)file;
-}
-
-static int refusing_read_at(struct file *file, uint64_t offset, void *bytes, size_t count,
-                            size_t *done) {
-    struct file *under = refusing_of(file)->under;
-    return under->ops->read_at(under, offset, bytes, count, done);
-}
-
-static int refusing_write_at(struct file *file, uint64_t offset, const void *bytes,
-                             size_t count, size_t *done) {
-    struct refusing *refusing = refusing_of(file);
-    struct file *under = refusing->under;
-    refusing->writes++;
-    return refusing->write_errnum != 0
-               ? refusing->write_errnum
-               : under->ops->write_at(under, offset, bytes, count, done);
-}
-
-static int refusing_sync(struct file *file) {
-    struct refusing *refusing = refusing_of(file);
-    struct file *under = refusing->under;
-    return refusing->sync_errnum != 0 ? refusing->sync_errnum : under->ops->sync(under);
-}
-
-static int refusing_truncate(struct file *file, uint64_t bytes) {
-    struct refusing *refusing = refusing_of(file);
-    struct file *under = refusing->under;
-    assert_int_equal(refusing->mappings, 0); /* never cut under a mapping */
-    return refusing->truncate_errnum != 0 ? refusing->truncate_errnum
-                                          : under->ops->truncate(under, bytes);
-}
-
-static int refusing_allocate(struct file *file, uint64_t offset, uint64_t bytes) {
-    struct refusing *refusing = refusing_of(file);
-    struct file *under = refusing->under;
-    refusing->allocates++;
-    return refusing->allocate_errnum != 0 ? refusing->allocate_errnum
-                                          : under->ops->allocate(under, offset, bytes);
-}
-
-static int refusing_size(struct file *file, uint64_t *bytes) {
-    struct file *under = refusing_of(file)->under;
-    return under->ops->size(under, bytes);
-}
-
-static int refusing_map(struct file *file, uint64_t offset, size_t bytes, bool writable,
-                        void **address) {
-    struct refusing *refusing = refusing_of(file);
-    struct file *under = refusing->under;
-    int errnum = refusing->map_errnum != 0
-                     ? refusing->map_errnum
-                     : under->ops->map(under, offset, bytes, writable, address);
-    refusing->mappings += errnum == 0;
-    return errnum;
-}
-
-static int refusing_unmap(struct file *file, void *address, size_t bytes) {
-    struct refusing *refusing = refusing_of(file);
-    int errnum = refusing->under->ops->unmap(refusing->under, address, bytes);
-    refusing->mappings -= errnum == 0;
-    return refusing->unmap_errnum != 0 ? refusing->unmap_errnum : errnum;
-}
-
-static int refusing_close(struct file *file) {
-    (void)file;
-    return 0;
-}
-
-static const struct file_ops refusing_ops = {
-    refusing_read_at,  refusing_write_at, refusing_sync,
-    refusing_truncate, refusing_allocate, refusing_size,
-    refusing_map,      refusing_unmap,    refusing_close,
-};
+#include "refusing_file.h"
 
 /* ---- the fixture
  * -------------------------------------------------------------------------- */
@@ -440,8 +348,23 @@ static void failed_mappings_are_told(void **state) {
     refusing.unmap_errnum = EIO;
     assert_int_equal(append_close(append, &error), STATUS_IO);
     assert_message_has(error, "log: unmap");
-    assert_exactly(&refusing, (const unsigned char *)"keptmore", 8);
+    /* Nothing is cut away under what may still be mapped. */
+    assert_model_then_zeros(&refusing, (const unsigned char *)"keptmore", 8);
+    assert_true(read_contents(&refusing) > 8);
     end(&refusing);
+}
+
+/* As the death of the process would leave it: what was committed, and space behind. */
+static void an_abandoned_region_leaves_the_file_alone(void **state) {
+    struct refusing refusing = begin();
+    struct append *append = open_region(&refusing, 0, kind_of(state), STEP_BYTES);
+    add(append, "kept", 4);
+    append_abandon(append);
+    assert_int_equal(refusing.mappings, 0);
+    assert_int_equal(read_contents(&refusing), STEP_BYTES);
+    assert_model_then_zeros(&refusing, (const unsigned char *)"kept", 4);
+    end(&refusing);
+    append_abandon(NULL);
 }
 
 static void closing_nothing_is_legal(void **state) {
@@ -467,6 +390,7 @@ static enum append_kind kinds[] = {APPEND_WRITE, APPEND_MAPPED};
         cmocka_unit_test_prestate(failures_are_told_and_close_frees, kind),              \
         cmocka_unit_test_prestate(a_failed_write_is_cut_away, kind),                     \
         cmocka_unit_test_prestate(failed_mappings_are_told, kind),                       \
+        cmocka_unit_test_prestate(an_abandoned_region_leaves_the_file_alone, kind),      \
         cmocka_unit_test_prestate(closing_nothing_is_legal, kind)
 
 /* cmocka gives a group's state to its tests in place of their own: it must stay NULL. */

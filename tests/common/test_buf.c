@@ -54,6 +54,28 @@ static void behaves_as_an_array(void **state) {
     free(model);
 }
 
+/* At every room that is left, text of every length about it, the terminator included. */
+static void printing_fits_or_grows(void **state) {
+    (void)state;
+    for (size_t used = 0; used <= 64; used++) {
+        for (int length = 0; length <= 70; length++) {
+            struct buf buf = {0};
+            assert_ok(buf_reserve(&buf, 64));
+            memset(buf.data, 'u', used);
+            buf.length = used;
+            assert_ok(buf_printf(&buf, "%.*s", length,
+                                 "0123456789012345678901234567890123456789"
+                                 "0123456789012345678901234567890123456789"));
+            assert_int_equal(buf.length, used + (size_t)length);
+            for (size_t i = 0; i < buf.length; i++) {
+                assert_int_equal(buf.data[i],
+                                 i < used ? (int)'u' : '0' + (int)((i - used) % 10));
+            }
+            buf_free(&buf);
+        }
+    }
+}
+
 static void empty_is_present(void **state) {
     (void)state;
     struct buf buf = {0};
@@ -103,6 +125,7 @@ static void too_much_is_refused_and_changes_nothing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(behaves_as_an_array),
+        cmocka_unit_test(printing_fits_or_grows),
         cmocka_unit_test(empty_is_present),
         cmocka_unit_test(a_part_of_itself_can_be_assigned),
         cmocka_unit_test(growth_doubles),

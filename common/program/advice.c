@@ -1,0 +1,93 @@
+#include "advice.h"
+
+#include "escape.h"
+#include "holder.h"
+#include "memory.h"
+
+enum { NAMES_SHOWN = 5 };
+
+struct names {
+    struct buf *out;
+    size_t count;
+    enum status status;
+};
+
+static void add_name(void *context, const char *name) {
+    struct names *names = context;
+    names->count++;
+    if (names->status == STATUS_OK && names->count <= NAMES_SHOWN) {
+        names->status = buf_append_text(names->out, names->count == 1 ? "" : ", ");
+    }
+    if (names->status == STATUS_OK && names->count <= NAMES_SHOWN) {
+        names->status = escape_print(slice_of(name), names->out);
+    }
+}
+
+/* "data holds: a.txt, b.txt and 3 more" */
+static enum status list_contents(const struct command_run *run, struct buf *out) {
+    struct names names = {.out = out, .status = STATUS_OK};
+    size_t before = out->length;
+    enum status status = buf_printf(out, "  %s holds: ", run->dir);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = directory_list(run->options->world->files, run->dir, add_name, &names, NULL);
+    if (status != STATUS_OK || names.count == 0) {
+        out->length = before; /* no directory: the message has said so */
+        return STATUS_OK;
+    }
+    if (names.status == STATUS_OK && names.count > NAMES_SHOWN) {
+        names.status = buf_printf(out, " and %zu more", names.count - NAMES_SHOWN);
+    }
+    return names.status == STATUS_OK ? buf_append_text(out, "\n") : names.status;
+}
+
+static enum status name_holder(const struct command_run *run, struct buf *out) {
+    char *path = path_join(run->dir, "LOCK");
+    if (path == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    struct holder holder;
+    enum status status;
+    if (holder_find(path, &holder)) {
+        status = buf_printf(out,
+                            "  process %ld (%s) has it open; end that one, or wait until "
+                            "it is done\n",
+                            holder.process, holder.name);
+    } else {
+        status = buf_printf(out,
+                            "  a database is open in one process at a time; `fuser %s` "
+                            "names it\n",
+                            path);
+    }
+    memory_give(path);
+    return status;
+}
+
+enum status advice_print(const struct command_run *run, enum status status, bool opening,
+                         struct buf *out) {
+    switch (status) {
+    case STATUS_CORRUPT:
+        return buf_printf(
+            out,
+            "  `%s -d %s verify` shows every fault; `%s -d %s repair` saves "
+            "what can be read\n",
+            run->program, run->dir, run->program, run->dir);
+    case STATUS_BUSY:
+        return name_holder(run, out);
+    case STATUS_NO_SPACE:
+        return buf_append_text(out,
+                               "  make room on the file system and run it again; what "
+                               "was acknowledged before is kept\n");
+    case STATUS_INVALID:
+        return opening ? list_contents(run, out) : STATUS_OK;
+    case STATUS_OK:
+    case STATUS_NOT_FOUND:
+    case STATUS_UNSUPPORTED:
+    case STATUS_IO:
+    case STATUS_NO_MEMORY:
+    case STATUS_LIMIT:
+        break;
+    }
+    return STATUS_OK;
+}

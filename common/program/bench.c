@@ -1,0 +1,68 @@
+/* bench: measurements that a person can repeat. */
+#include "bench_append.h"
+#include "commands.h"
+
+enum { KEY_JSON = 0x100, KEY_COUNT, KEY_ROUNDS };
+
+static error_t parse_option(int key, char *argument, struct argp_state *state) {
+    struct command_run *run = state->input;
+    struct bench_append *values = run->values;
+    switch (key) {
+    case KEY_JSON:
+        values->json = true;
+        return 0;
+    case KEY_COUNT:
+        values->count = command_number(run, "count", argument, 1);
+        return 0;
+    case KEY_ROUNDS:
+        values->rounds = command_number(run, "rounds", argument, 1);
+        if (values->rounds > BENCH_ROUNDS_MAX) {
+            command_usage_error(run, "--rounds %s: at most %d", argument,
+                                BENCH_ROUNDS_MAX);
+        }
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static enum status run_bench(struct command_run *run) {
+    struct bench_append *values = run->values;
+    if (strcmp(run->arguments[0], "append") != 0) {
+        command_usage_error(run, "\"%s\": the one benchmark of this stage is append",
+                            run->arguments[0]);
+    }
+    values->count = values->count == 0 ? BENCH_COUNT : values->count;
+    values->rounds = values->rounds == 0 ? BENCH_ROUNDS : values->rounds;
+    return bench_append_run(values, run);
+}
+
+static const struct argp_option options[] = {
+    {"count", KEY_COUNT, "N", 0,
+     "Changes a round (default 100000; a hundredth of it where each waits for the disk)",
+     0},
+    {"rounds", KEY_ROUNDS, "N", 0, "Rounds, of which the median is shown (default 5)", 0},
+    {"json", KEY_JSON, NULL, 0, "One JSON object instead of a table", 0},
+    {0}};
+
+const struct command command_bench = {
+    .name = "bench",
+    .arguments = "append",
+    .summary = "Measure what a change costs",
+    .help =
+        "append: puts of 16 + 100 bytes into fresh databases under DIR, through "
+        "write(2) and through the mapped region, at each durability; in between, in "
+        "the same rounds on the same directory, bare write(2) of as many bytes as the "
+        "log gets, and append + fdatasync(2), growing and into preallocated space. "
+        "Microseconds a change, median and spread of the rounds, and the ratio to "
+        "what it cannot undercut. Its files are removed again.\n\n"
+        "Examples:\n"
+        "  $0 bench append\n"
+        "  $0 -d /mnt/disk/bench bench append --count 20000 --json",
+    .options = options,
+    .parse = parse_option,
+    .values_bytes = sizeof(struct bench_append),
+    .arguments_least = 1,
+    .arguments_most = 1,
+    .directory = DIRECTORY_UNUSED,
+    .run = run_bench};

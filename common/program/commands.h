@@ -1,0 +1,14 @@
+/* The rows of the table of commands, each beside the code that it runs. */
+#ifndef STRATA_COMMANDS_H
+#define STRATA_COMMANDS_H
+
+#include "command.h"
+
+extern const struct command command_put, command_get, command_del;        /* entry.c */
+extern const struct command command_scan, command_export;                 /* scan.c */
+extern const struct command command_import;                               /* import.c */
+extern const struct command command_sync, command_stats;                  /* state.c */
+extern const struct command command_verify, command_repair, command_dump; /* offline.c */
+extern const struct command command_bench;                                /* bench.c */
+
+#endif

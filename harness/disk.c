@@ -1,0 +1,357 @@
+/* The simulated disk as a running process sees it: names, contents, handles, mappings,
+ * and the journal of all that changes them. What of it survives a loss of power is
+ * computed from the journal alone, in crash_state.c. */
+#include "disk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <xxhash.h>
+
+#include "crash_state.h"
+#include "disk_state.h"
+
+enum {
+    /* Stores closer together than this are one: a record's zero bytes, stored over zeros,
+     * do not show, and must not cut it in pieces. */
+    STORE_GAP_BYTES = 64
+};
+
+/* ---- names and nodes
+ * ------------------------------------------------------------------------ */
+
+/* "/db/", "./db" and "db" are one path; the root is "". */
+static struct slice path_trim(const char *path) {
+    while (path[0] == '/' || (path[0] == '.' && (path[1] == '/' || path[1] == '\0'))) {
+        path++;
+    }
+    struct slice trimmed = slice_of(path);
+    while (trimmed.length > 0 && trimmed.data[trimmed.length - 1] == '/') {
+        trimmed.length--;
+    }
+    return trimmed;
+}
+
+static uint32_t intern(struct disk *disk, struct slice path) {
+    if (path.length == 0) {
+        return NO_NAME;
+    }
+    uint64_t hash = XXH3_64bits(path.data, path.length);
+    for (size_t i = 0; i < disk->name_count; i++) {
+        if (disk->names[i].hash == hash &&
+            slice_equal(slice_of(disk->names[i].text), path)) {
+            return (uint32_t)i;
+        }
+    }
+    struct slice parent = path;
+    while (parent.length > 0 && parent.data[parent.length - 1] != '/') {
+        parent.length--;
+    }
+    parent.length -= parent.length > 0;
+    uint32_t parent_name = intern(disk, parent);
+    char *text = disk_take(path.length + 1);
+    memcpy(text, path.data, path.length);
+    text[path.length] = '\0';
+    disk->names = disk_grow(disk->names, disk->name_count, &disk->name_capacity,
+                            sizeof *disk->names);
+    disk->names[disk->name_count] = (struct name){text, hash, parent_name};
+    return (uint32_t)disk->name_count++;
+}
+
+uint32_t disk_name(struct disk *disk, const char *path) {
+    return intern(disk, path_trim(path));
+}
+
+const char *disk_text(const struct disk *disk, uint32_t name) {
+    return name == NO_NAME ? "." : disk->names[name].text;
+}
+
+uint32_t disk_node_named(const struct disk *disk, uint32_t name) {
+    for (size_t i = 0; i < disk->node_count; i++) {
+        if (disk->nodes[i].name == name && name != NO_NAME) {
+            return (uint32_t)i;
+        }
+    }
+    return NO_NODE;
+}
+
+bool disk_is_directory(const struct disk *disk, uint32_t name) {
+    uint32_t node = disk_node_named(disk, name);
+    return name == NO_NAME || (node != NO_NODE && disk->nodes[node].directory);
+}
+
+uint32_t disk_add_node(struct disk *disk, uint32_t name, bool directory) {
+    disk->nodes = disk_grow(disk->nodes, disk->node_count, &disk->node_capacity,
+                            sizeof *disk->nodes);
+    disk->nodes[disk->node_count] =
+        (struct node){.directory = directory, .name = name, .base_name = NO_NAME};
+    return (uint32_t)disk->node_count++;
+}
+
+struct node *disk_add_base_node(struct disk *disk, uint32_t name, bool directory) {
+    struct node *node = &disk->nodes[disk_add_node(disk, name, directory)];
+    node->base_name = name;
+    return node;
+}
+
+/* ---- the journal, and what it does to the live state
+ * ---------------------------------------- */
+
+void disk_journal(struct disk *disk, struct operation operation) {
+    disk->operations = disk_grow(disk->operations, disk->operation_count,
+                                 &disk->operation_capacity, sizeof *disk->operations);
+    disk->operations[disk->operation_count++] = operation;
+}
+
+void disk_refresh_mappings(struct disk *disk, uint32_t node, size_t first,
+                           size_t behind) {
+    const struct contents *cache = &disk->nodes[node].cache;
+    for (struct mapping *map = disk->mappings; map != NULL; map = map->next) {
+        size_t from = first > map->offset ? first : map->offset;
+        size_t to = behind < map->offset + map->bytes ? behind : map->offset + map->bytes;
+        if (map->node != node || from >= to) {
+            continue;
+        }
+        size_t there = to < cache->size ? to : cache->size;
+        there = there > from ? there : from;
+        if (there > from) {
+            memcpy(map->address + (from - map->offset), cache->data + from, there - from);
+        }
+        memset(map->address + (there - map->offset), 0, to - there);
+    }
+}
+
+void disk_change_bytes(struct disk *disk, enum operation_kind kind, uint32_t node,
+                       uint32_t name, size_t offset, struct slice bytes) {
+    size_t at = disk->bytes.size;
+    struct contents *cache = &disk->nodes[node].cache;
+    size_t first = offset < cache->size ? offset : cache->size;
+    contents_write(&disk->bytes, at, bytes.data, bytes.length);
+    disk_journal(disk, (struct operation){.kind = kind,
+                                          .node = node,
+                                          .name = name,
+                                          .offset = offset,
+                                          .length = bytes.length,
+                                          .bytes = at});
+    contents_write(cache, offset, disk->bytes.data + at, bytes.length);
+    disk_refresh_mappings(disk, node, first, offset + bytes.length);
+}
+
+void disk_change_size(struct disk *disk, enum operation_kind kind, uint32_t node,
+                      uint32_t name, size_t offset, size_t length) {
+    struct contents *cache = &disk->nodes[node].cache;
+    size_t end = offset + length;
+    size_t first = end < cache->size ? end : cache->size;
+    size_t behind = end < cache->size ? cache->size : end;
+    disk_journal(disk, (struct operation){.kind = kind,
+                                          .node = node,
+                                          .name = name,
+                                          .offset = offset,
+                                          .length = length});
+    contents_resize(cache, end);
+    disk_refresh_mappings(disk, node, first, behind);
+}
+
+static void absorb_mapping(struct disk *disk, const struct mapping *map) {
+    const struct contents *cache = &disk->nodes[map->node].cache;
+    size_t end = cache->size > map->offset ? cache->size - map->offset : 0;
+    end = end < map->bytes ? end : map->bytes;
+    size_t first = 0;
+    size_t behind = 0; /* the run of changed bytes is [first, behind) */
+    for (size_t page = 0; page < end; page += FILE_MAP_BYTES) {
+        size_t page_end = page + FILE_MAP_BYTES < end ? page + FILE_MAP_BYTES : end;
+        if (memcmp(map->address + page, cache->data + map->offset + page,
+                   page_end - page) == 0) {
+            continue;
+        }
+        for (size_t i = page; i < page_end; i++) {
+            if (map->address[i] == cache->data[map->offset + i]) {
+                continue;
+            }
+            if (behind > first && i >= behind + STORE_GAP_BYTES) {
+                disk_change_bytes(disk, OPERATION_STORE, map->node, map->name,
+                                  map->offset + first,
+                                  slice_make(map->address + first, behind - first));
+                first = behind;
+            }
+            first = behind > first ? first : i;
+            behind = i + 1;
+        }
+    }
+    if (behind > first) {
+        disk_change_bytes(disk, OPERATION_STORE, map->node, map->name,
+                          map->offset + first,
+                          slice_make(map->address + first, behind - first));
+    }
+}
+
+void disk_absorb_stores(struct disk *disk) {
+    for (const struct mapping *map = disk->mappings; map != NULL; map = map->next) {
+        if (map->writable) {
+            absorb_mapping(disk, map);
+        }
+    }
+}
+
+/* ---- the disk
+ * ------------------------------------------------------------------------------- */
+
+struct disk *disk_new(void) {
+    struct disk *disk = disk_take(sizeof *disk);
+    *disk = (struct disk){.files = {&disk_file_system_ops, disk}, .capacity = SIZE_MAX};
+    return disk;
+}
+
+void disk_kill(struct disk *disk) {
+    disk_absorb_stores(disk);
+    while (disk->handles != NULL) {
+        disk_free_handle(disk->handles);
+    }
+    while (disk->mappings != NULL) {
+        struct mapping *map = disk->mappings;
+        disk->mappings = map->next;
+        free(map->address);
+        free(map);
+    }
+}
+
+void disk_free(struct disk *disk) {
+    if (disk == NULL) {
+        return;
+    }
+    disk_kill(disk);
+    crash_state_free(disk->state);
+    for (size_t i = 0; i < disk->node_count; i++) {
+        contents_free(&disk->nodes[i].base);
+        contents_free(&disk->nodes[i].cache);
+    }
+    for (size_t i = 0; i < disk->name_count; i++) {
+        free(disk->names[i].text);
+    }
+    contents_free(&disk->bytes);
+    free(disk->operations);
+    free(disk->nodes);
+    free(disk->names);
+    free(disk);
+}
+
+const struct file_system *disk_files(struct disk *disk) {
+    return &disk->files;
+}
+
+size_t disk_operations(struct disk *disk) {
+    disk_absorb_stores(disk);
+    return disk->operation_count;
+}
+
+size_t disk_open_handles(struct disk *disk) {
+    size_t count = 0;
+    for (const struct handle *handle = disk->handles; handle != NULL;
+         handle = handle->next) {
+        count += 1 + handle->lock;
+    }
+    for (const struct mapping *map = disk->mappings; map != NULL; map = map->next) {
+        count++;
+    }
+    return count;
+}
+
+void disk_set_capacity(struct disk *disk, size_t bytes) {
+    disk->capacity = bytes;
+}
+
+/* A sum, so that the order of the nodes does not matter. */
+uint64_t disk_fingerprint(struct disk *disk) {
+    disk_absorb_stores(disk);
+    uint64_t sum = 0;
+    for (size_t i = 0; i < disk->node_count; i++) {
+        const struct node *node = &disk->nodes[i];
+        if (node->name != NO_NAME) {
+            uint64_t seed = disk->names[node->name].hash + node->directory;
+            sum += XXH3_64bits_withSeed(node->cache.data, node->cache.size, seed);
+        }
+    }
+    return sum;
+}
+
+/* ---- behind the engine's back
+ * --------------------------------------------------------------- */
+
+bool disk_read_file(struct disk *disk, const char *path, struct slice *contents) {
+    disk_absorb_stores(disk);
+    uint32_t node = disk_node_named(disk, disk_name(disk, path));
+    if (node == NO_NODE || disk->nodes[node].directory) {
+        return false;
+    }
+    const struct contents *cache = &disk->nodes[node].cache;
+    *contents = slice_make(cache->size > 0 ? (const void *)cache->data : "", cache->size);
+    return true;
+}
+
+bool disk_flip_bit(struct disk *disk, const char *path, uint64_t bit) {
+    disk_absorb_stores(disk);
+    uint32_t name = disk_name(disk, path);
+    uint32_t node = disk_node_named(disk, name);
+    if (node == NO_NODE || bit / 8 >= disk->nodes[node].cache.size) {
+        return false;
+    }
+    size_t at = (size_t)(bit / 8);
+    unsigned char byte =
+        (unsigned char)(disk->nodes[node].cache.data[at] ^ (1U << (bit % 8)));
+    disk_journal(disk, (struct operation){.kind = OPERATION_FLIP,
+                                          .node = node,
+                                          .name = name,
+                                          .offset = (size_t)bit});
+    contents_write(&disk->nodes[node].cache, at, &byte, 1);
+    disk_refresh_mappings(disk, node, at, at + 1);
+    return true;
+}
+
+static uint32_t put_node(struct disk *disk, uint32_t name, bool directory) {
+    uint32_t parent = disk->names[name].parent;
+    if (!disk_is_directory(disk, parent)) {
+        put_node(disk, parent, true);
+    }
+    uint32_t old = disk_node_named(disk, name);
+    if (old != NO_NODE) {
+        disk->nodes[old].name = NO_NAME;
+    }
+    uint32_t node = disk_add_node(disk, name, directory);
+    disk_journal(disk, (struct operation){.kind = OPERATION_PUT,
+                                          .node = node,
+                                          .name = name,
+                                          .bytes = disk->bytes.size});
+    return node;
+}
+
+void disk_put_file(struct disk *disk, const char *path, struct slice contents) {
+    disk_absorb_stores(disk);
+    uint32_t node = put_node(disk, disk_name(disk, path), false);
+    if (contents.length > 0) {
+        struct operation *put = &disk->operations[disk->operation_count - 1];
+        put->length = contents.length;
+        contents_write(&disk->bytes, put->bytes, contents.data, contents.length);
+        contents_write(&disk->nodes[node].cache, 0, contents.data, contents.length);
+    }
+}
+
+static int compare_texts(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+void disk_list_files(struct disk *disk, void (*visit)(void *context, const char *path),
+                     void *context) {
+    const char **paths = disk_take(disk->node_count * sizeof *paths);
+    size_t count = 0;
+    for (size_t i = 0; i < disk->node_count; i++) {
+        const struct node *node = &disk->nodes[i];
+        if (node->name != NO_NAME && !node->directory) {
+            paths[count++] = disk_text(disk, node->name);
+        }
+    }
+    qsort(paths, count, sizeof *paths, compare_texts);
+    for (size_t i = 0; i < count; i++) {
+        visit(context, paths[i]);
+    }
+    free(paths);
+}

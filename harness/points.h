@@ -1,0 +1,35 @@
+/* The failpoints of the engine (faults/failpoints.h), watched: every pass is counted, and
+ * one at a time can be armed. All points are enabled in libfiu from points_watch on and
+ * stay so, with a callback that counts and decides; nothing else may call fiu_enable or
+ * fiu_disable. Passes are counted atomically; arming is for one thread at a time. */
+#ifndef STRATA_POINTS_H
+#define STRATA_POINTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../faults/failpoints.h"
+
+void points_watch(void);
+void points_unwatch(void);
+
+const char *points_name(enum failpoint point);
+const char *points_story(enum failpoint point);
+
+/* Whether stage `number` passes the point. */
+bool points_listed(enum failpoint point, int number);
+
+/* Whether the point can be made to fail (kind ERROR). */
+bool points_can_fail(enum failpoint point);
+
+/* Passes since points_watch. */
+uint64_t points_hits(enum failpoint point);
+
+/* The countdown-th pass from now fails (1 is the next, 0: none), once. */
+void points_arm(enum failpoint point, size_t countdown);
+
+/* Whether the armed point has failed. */
+bool points_struck(void);
+
+#endif

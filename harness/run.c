@@ -1,0 +1,532 @@
+/* The law is kept as moments: after every step, what had been issued, and what had to be
+ * durable. A change is issued once its step has begun to change the disk; it is durable
+ * once the store has said so: by acknowledging a write that asked for it, by an
+ * acknowledged sync, by D in kv_progress, by a close, by returning from open; or when
+ * `interval` has had twice its time. A loss of power before operation i is held to the
+ * last moment that ended at or before i and to the last one that began before it.
+ *
+ * Reads say what sequence they observed. It must be the end of a change, all that was
+ * acknowledged must be in it and nothing that was not issued, and the answer must be the
+ * model's at that sequence. */
+#include "run.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "run_reads.h"
+
+static uint64_t choose_thread(void *context, uint64_t bound) {
+    struct run *run = context;
+    return run->schedule != NULL ? tape_choose(run->schedule, bound) : 0;
+}
+
+void run_init(struct run *run) {
+    *run = (struct run){0};
+    run->scheduler = scheduler_new(choose_thread, run);
+}
+
+void run_free(struct run *run) {
+    if (run->scheduler == NULL) {
+        return;
+    }
+    if (run->disk != NULL) {
+        run_kill(run, run->disk);
+        disk_free(run->disk);
+    }
+    scheduler_free(run->scheduler);
+    model_free(&run->model);
+    *run = (struct run){0};
+}
+
+struct world run_world_on(struct run *run, struct disk *disk) {
+    return (struct world){disk_files(disk), scheduler_threads(run->scheduler),
+                          scheduler_clock(run->scheduler)};
+}
+
+void run_kill(struct run *run, struct disk *disk) {
+    scheduler_kill(run->scheduler);
+    counted_memory_reclaim();
+    disk_kill(disk);
+}
+
+bool run_fails(struct run *run, const char *format, ...) {
+    if (run->failed) {
+        return false;
+    }
+    run->failed = true;
+    int length = snprintf(run->failure, sizeof run->failure, "step %zu: ", run->step + 1);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(run->failure + length, sizeof run->failure - (size_t)length, format,
+              arguments);
+    va_end(arguments);
+    return false;
+}
+
+/* ---- faults --------------------------------------------------------------------------
+ */
+
+bool run_fault_struck(struct run *run) {
+    bool now = disk_fault_struck(run->disk) != NULL || counted_memory_failed() ||
+               points_struck();
+    run->struck = run->struck || now;
+    run->excused = run->excused || now;
+    return run->struck;
+}
+
+void run_clear_faults(struct run *run) {
+    run_fault_struck(run);
+    disk_set_fault(run->disk, &(struct fault){0});
+    disk_set_capacity(run->disk, SIZE_MAX);
+    counted_memory_fail(0, false);
+    points_arm(FAILPOINT_COUNT, 0);
+}
+
+/* The store is well again: what fails from now on has no excuse. */
+static void recovered(struct run *run) {
+    run_fault_struck(run);
+    if (run->excused) {
+        run_clear_faults(run);
+    }
+    run->excused = false;
+    run->stopped = false;
+}
+
+/* Whether an error may be: something was made to fail, and the error says what in words.
+ */
+static bool excusable(struct run *run, const char *what, enum status status,
+                      const struct error *error) {
+    run_fault_struck(run);
+    if (!run->excused) {
+        return run_fails(run, "%s failed though nothing was made to fail: %s: %s", what,
+                         status_words(status), error->message);
+    }
+    if (error->message[0] == '\0') {
+        return run_fails(run, "%s failed without a message: %s", what,
+                         status_words(status));
+    }
+    return true;
+}
+
+/* ---- reading all ---------------------------------------------------------------------
+ */
+
+/* The state of the open store must lie within the law; *changes says which it is. Faults
+ * that strike a read are cleared, and then it must succeed. */
+static bool read_all(struct run *run, struct law law, size_t *changes) {
+    char words[600] = "";
+    for (int attempt = 0; attempt < 2; attempt++) {
+        enum status status =
+            run_read_all(&run->model, run->kv, law, true, changes, words, sizeof words);
+        if (status == STATUS_OK) {
+            return true;
+        }
+        run_fault_struck(run);
+        if (status == STATUS_CORRUPT || !run->excused) {
+            break;
+        }
+        run_clear_faults(run);
+    }
+    return run_fails(run, "%s", words);
+}
+
+static struct law visible(const struct run *run) {
+    return (struct law){run->acknowledged, run->model.change_count};
+}
+
+/* ---- the law -------------------------------------------------------------------------
+ */
+
+static void note(struct run *run, size_t begun) {
+    if (run->moment_count < RUN_MOMENTS_MAX) {
+        run->moments[run->moment_count++] = (struct moment){
+            begun, disk_operations(run->disk), run->model.change_count, run->durable};
+    }
+}
+
+struct law run_law(const struct run *run, size_t operation) {
+    struct law law = run->base;
+    for (size_t i = 0; i < run->moment_count; i++) {
+        const struct moment *moment = &run->moments[i];
+        if (moment->ended <= operation && moment->durable > law.least) {
+            law.least = moment->durable;
+        }
+        if (moment->begun < operation && moment->issued > law.most) {
+            law.most = moment->issued;
+        }
+    }
+    law.most = law.most < law.least ? law.least : law.most;
+    return law;
+}
+
+/* A recovery has shown the state after `changes` changes: it is final. Where it has
+ * dropped a change the model forgets it too, and crash points before this one would need
+ * the model of then. */
+static void settle_on(struct run *run, size_t changes, bool durable) {
+    bool forgets = changes < run->model.change_count;
+    model_truncate(&run->model, changes);
+    run->acknowledged = changes;
+    run->timed = run->timed < changes ? run->timed : changes;
+    run->durable = durable || run->durable > changes ? changes : run->durable;
+    if (forgets) {
+        run->first_point = disk_operations(run->disk);
+        run->base = (struct law){run->durable, changes};
+        run->moment_count = 0;
+    }
+}
+
+/* Takes what the store says of its progress into the account, and checks it. */
+static bool check_progress(struct run *run) {
+    struct kv_progress progress = {0};
+    kv_progress(run->kv, &progress);
+    uint64_t acknowledged = model_sequence(&run->model, run->acknowledged);
+    uint64_t issued = model_sequence(&run->model, run->model.change_count);
+    if (progress.issued < progress.written || progress.written < progress.durable ||
+        progress.written < acknowledged || progress.issued > issued ||
+        progress.durable < run->reported) {
+        return run_fails(run,
+                         "progress says issued %" PRIu64 ", W %" PRIu64 ", D %" PRIu64
+                         " (was %" PRIu64 "); acknowledged are %" PRIu64
+                         ", issued %" PRIu64,
+                         progress.issued, progress.written, progress.durable,
+                         run->reported, acknowledged, issued);
+    }
+    run->reported = progress.durable;
+    if (progress.durable < model_sequence(&run->model, run->durable)) {
+        return run_fails(run, "D is %" PRIu64 ", but durable must be %" PRIu64,
+                         progress.durable, model_sequence(&run->model, run->durable));
+    }
+    size_t durable = model_changes_at(&run->model, progress.durable);
+    run->durable = durable > run->durable ? durable : run->durable;
+    return true;
+}
+
+static void must_be_durable(struct run *run, size_t changes) {
+    run->durable = changes > run->durable ? changes : run->durable;
+}
+
+/* ---- opening and closing -------------------------------------------------------------
+ */
+
+static bool nothing_left(struct run *run, const char *after) {
+    size_t blocks = counted_memory_blocks() - run->blocks;
+    size_t handles = disk_open_handles(run->disk);
+    size_t objects = scheduler_objects(run->scheduler);
+    if (blocks + handles + objects > 0) {
+        return run_fails(run,
+                         "%s leaves behind: %zu allocations, %zu files, mappings or "
+                         "locks, %zu mutexes or conditions",
+                         after, blocks, handles, objects);
+    }
+    return true;
+}
+
+static bool open_store(struct run *run, struct law law) {
+    size_t begun = disk_operations(run->disk);
+    run->world = run_world_on(run, run->disk);
+    run->reported = 0;
+    struct error error = {0};
+    enum status status = kv_open(RUN_DIRECTORY, &run->options, &run->kv, &error);
+    if (status != STATUS_OK) {
+        run->kv = NULL;
+        if (!excusable(run, "open", status, &error) ||
+            !nothing_left(run, "an open that failed")) {
+            return false;
+        }
+        run_clear_faults(run);
+        status = kv_open(RUN_DIRECTORY, &run->options, &run->kv, &error);
+    }
+    if (status != STATUS_OK) {
+        run->kv = NULL;
+        return run_fails(run, "open failed: %s: %s", status_words(status), error.message);
+    }
+    size_t changes;
+    if (!read_all(run, law, &changes)) {
+        return false;
+    }
+    recovered(run);
+    settle_on(run, changes, true);
+    if (!check_progress(run)) {
+        return false;
+    }
+    note(run, begun);
+    return true;
+}
+
+static bool close_store(struct run *run) {
+    size_t begun = disk_operations(run->disk);
+    struct error error = {0};
+    struct kv *kv = run->kv;
+    run->kv = NULL;
+    enum status status = kv_close(kv, &error);
+    if (status != STATUS_OK && !excusable(run, "close", status, &error)) {
+        return false;
+    }
+    if (status == STATUS_OK) {
+        must_be_durable(run, run->acknowledged);
+    }
+    note(run, begun);
+    return nothing_left(run, "close");
+}
+
+/* ---- the operations ------------------------------------------------------------------
+ */
+
+static enum durability effective(const struct run *run, const struct step *step) {
+    return step->durability != DURABILITY_DEFAULT ? step->durability
+                                                  : run->options.durability;
+}
+
+static bool write_failed(struct run *run, const struct step *step, uint64_t sequence,
+                         enum status status, const struct error *error) {
+    if (!excusable(run, "a write", status, error)) {
+        return false;
+    }
+    if (sequence == 0) {
+        return true; /* never issued: it is not there */
+    }
+    if (run->stopped || run->acknowledged < run->model.change_count) {
+        return run_fails(run, "a write was issued after another had failed");
+    }
+    run->stopped = true;
+    uint64_t last = model_apply(&run->model, step->ops, step->op_count);
+    return last == sequence ||
+           run_fails(run, "the failed write got sequence %" PRIu64 ", not %" PRIu64,
+                     sequence, last);
+}
+
+static bool run_write(struct run *run, const struct step *step) {
+    uint64_t sequence = 0;
+    struct kv_write_options options = {step->durability, &sequence};
+    struct error error = {0};
+    enum status status;
+    if (step->operation == OPERATION_PUT) {
+        status = kv_put(run->kv, step->ops[0].key, step->ops[0].value, &options, &error);
+    } else if (step->operation == OPERATION_DELETE) {
+        status = kv_delete(run->kv, step->ops[0].key, &options, &error);
+    } else {
+        status = kv_write(run->kv, step->ops, step->op_count, &options, &error);
+    }
+    run->first_sequences[run->step] =
+        model_sequence(&run->model, run->model.change_count) + 1;
+    if (status != STATUS_OK) {
+        return write_failed(run, step, sequence, status, &error);
+    }
+    if (run->stopped) {
+        return run_fails(run, "a write was taken though an earlier one, or a sync, had "
+                              "failed");
+    }
+    uint64_t last = model_apply(&run->model, step->ops, step->op_count);
+    if (sequence != last) {
+        return run_fails(run, "the write got sequence %" PRIu64 ", not %" PRIu64,
+                         sequence, last);
+    }
+    run->acknowledged = run->model.change_count;
+    if (effective(run, step) == DURABILITY_ALWAYS) {
+        must_be_durable(run, run->acknowledged);
+    } else if (effective(run, step) == DURABILITY_INTERVAL) {
+        run->timed = run->acknowledged;
+        run->timed_at = clock_monotonic_micros(run->world.clock);
+    }
+    return true;
+}
+
+static bool run_put(struct run *run, const struct step *step) {
+    return run_write(run, step);
+}
+
+static bool run_delete(struct run *run, const struct step *step) {
+    return run_write(run, step);
+}
+
+static bool run_change(struct run *run, const struct step *step) {
+    return run_write(run, step);
+}
+
+static bool run_sync(struct run *run, const struct step *step) {
+    (void)step;
+    struct error error = {0};
+    enum status status = kv_sync(run->kv, &error);
+    if (status == STATUS_OK && run->stopped) {
+        return run_fails(run, "a sync succeeded though an earlier write or sync failed");
+    }
+    if (status == STATUS_OK) {
+        must_be_durable(run, run->acknowledged);
+        return true;
+    }
+    run->stopped = run->stopped || status == STATUS_IO;
+    return excusable(run, "sync", status, &error);
+}
+
+/* An error that something made to fail excuses; a wrong answer nothing does. */
+static bool answered(struct run *run, enum status status, const char *words) {
+    run_fault_struck(run);
+    return status == STATUS_OK || (status != STATUS_CORRUPT && run->excused) ||
+           run_fails(run, "%s", words);
+}
+
+static bool run_get(struct run *run, const struct step *step) {
+    char text[600] = "";
+    struct words words = {text, sizeof text};
+    return answered(run, read_key(&run->model, run->kv, visible(run), step->key, words),
+                    text);
+}
+
+static bool run_scan(struct run *run, const struct step *step) {
+    char text[600] = "";
+    struct words words = {text, sizeof text};
+    size_t changes;
+    enum status status =
+        read_scan(&run->model, run->kv, visible(run), step, &changes, words);
+    return answered(run, status, text);
+}
+
+static bool run_advance(struct run *run, const struct step *step) {
+    scheduler_advance(run->scheduler, step->micros);
+    run_fault_struck(run);
+    uint64_t now = clock_monotonic_micros(run->world.clock);
+    if (!run->excused && now - run->timed_at >= 2000 * run->options.interval_millis) {
+        must_be_durable(run, run->timed);
+    }
+    return true;
+}
+
+static bool run_reopen(struct run *run, const struct step *step) {
+    (void)step;
+    return close_store(run) && open_store(run, visible(run));
+}
+
+static bool run_process_death(struct run *run, const struct step *step) {
+    (void)step;
+    run_fault_struck(run);
+    run->kv = NULL;
+    run_kill(run, run->disk);
+    return open_store(run, visible(run));
+}
+
+static bool run_power(struct run *run, const struct step *step) {
+    run_fault_struck(run);
+    struct crash crash = {.profile = run->program->profile};
+    crash.operation = disk_operations(run->disk);
+    crash.piece_count = disk_pending(run->disk, crash.profile, crash.operation);
+    crash.piece_count =
+        crash.piece_count < CRASH_PIECES_MAX ? crash.piece_count : CRASH_PIECES_MAX;
+    for (size_t i = 0; i < crash.piece_count; i++) {
+        crash.fates[i] = step->fates[i % POWER_FATES];
+    }
+    struct law law = run_law(run, crash.operation);
+    run->kv = NULL;
+    run_kill(run, run->disk);
+    struct disk *found = disk_crash(run->disk, &crash);
+    disk_free(run->disk);
+    run->disk = found;
+    run->first_step = run->step + 1;
+    if (!open_store(run, law)) {
+        return false;
+    }
+    /* The disk is new, so its journal is this recovery's. What was found is the most that
+     * a recovery of the same disk that is cut off may leave. */
+    run->first_point = 0;
+    run->base = (struct law){law.least, run->acknowledged};
+    run->moment_count = 0;
+    note(run, 0);
+    return true;
+}
+
+static bool run_resume(struct run *run, const struct step *step) {
+    (void)step;
+    struct error error = {0};
+    enum status status = kv_resume(run->kv, &error);
+    if (status != STATUS_OK) {
+        return excusable(run, "resume", status, &error);
+    }
+    size_t changes;
+    if (!read_all(run, visible(run), &changes)) {
+        return false;
+    }
+    recovered(run);
+    settle_on(run, changes, false);
+    return true;
+}
+
+/* ---- the program ---------------------------------------------------------------------
+ */
+
+static bool (*const runners[OPERATION_COUNT])(struct run *, const struct step *) = {
+    [OPERATION_PUT] = run_put,
+    [OPERATION_DELETE] = run_delete,
+    [OPERATION_CHANGE] = run_change,
+    [OPERATION_SYNC] = run_sync,
+    [OPERATION_GET] = run_get,
+    [OPERATION_SCAN] = run_scan,
+    [OPERATION_ADVANCE] = run_advance,
+    [OPERATION_REOPEN] = run_reopen,
+    [OPERATION_KILL] = run_process_death,
+    [OPERATION_POWER] = run_power,
+    [OPERATION_RESUME] = run_resume,
+};
+
+void run_begin(struct run *run, const struct program *program, struct tape *schedule) {
+    if (run->disk != NULL) {
+        run_kill(run, run->disk);
+        disk_free(run->disk);
+    }
+    struct run fresh = {.scheduler = run->scheduler,
+                        .model = run->model,
+                        .program = program,
+                        .options = program->options,
+                        .schedule = schedule};
+    *run = fresh;
+    run->disk = disk_new();
+    model_clear(&run->model);
+    run_clear_faults(run);
+    run->struck = false;
+    run->excused = false;
+    counted_memory_mark();
+    run->blocks = counted_memory_blocks();
+    run->options.world = &run->world;
+}
+
+bool run_steps(struct run *run) {
+    if (!open_store(run, (struct law){0, 0})) {
+        return false;
+    }
+    run->ends[0] = disk_operations(run->disk);
+    for (run->step = 0; run->step < run->program->count; run->step++) {
+        const struct step *step = &run->program->steps[run->step];
+        size_t begun = disk_operations(run->disk);
+        size_t dropped = run->first_point;
+        if (!runners[step->operation](run, step) || !check_progress(run)) {
+            return false;
+        }
+        /* A step that began a new account of the law has made its own moments. */
+        bool own = run->first_point != dropped || step->operation == OPERATION_POWER;
+        note(run, own ? disk_operations(run->disk) : begun);
+        run->ends[run->step + 1] = disk_operations(run->disk);
+    }
+    return true;
+}
+
+bool run_end(struct run *run) {
+    if (!run->failed) {
+        run_fault_struck(run);
+        bool reopen = run->kv == NULL || run->stopped || run->excused;
+        bool good = !reopen || run->kv == NULL || close_store(run);
+        run_clear_faults(run);
+        good = good && (!reopen || open_store(run, visible(run))) && close_store(run);
+    }
+    run->schedule = NULL;
+    if (run->failed) {
+        run->kv = NULL;
+        run_kill(run, run->disk);
+    }
+    return !run->failed;
+}
+
+void run_print(const struct run *run, FILE *out) {
+    program_print_steps(run->program, run->first_sequences, run->step + 1, out);
+    if (run->failed) {
+        fprintf(out, "  %s\n", run->failure);
+    }
+}

@@ -1,0 +1,163 @@
+/* The harness held against itself. A harness that cannot fail shows nothing, so each of
+ * these would notice one of its possible lies. */
+#include "check.h"
+
+#include <inttypes.h>
+
+/* ---- the model -----------------------------------------------------------------------
+ */
+
+enum { CHANGES_MAX = 10, OPS_MAX = 2 * CHANGES_MAX };
+
+/* The model against a naive replay of a list, at every sequence and key. */
+static bool one_model(struct check_run *check, struct tape *tape) {
+    struct kv_op ops[OPS_MAX];
+    struct model model = {0};
+    size_t count = 0;
+    for (size_t change = 0; change < CHANGES_MAX && tape_choose(tape, 8) > 0; change++) {
+        size_t before = count;
+        for (uint64_t more = 1 + tape_choose(tape, 2); more > 0; more--, count++) {
+            ops[count] = (struct kv_op){tape_choose(tape, 3) < 2 ? KV_PUT : KV_DELETE,
+                                        program_key(tape_choose(tape, PROGRAM_KEYS)),
+                                        program_value(count, 8)};
+        }
+        model_apply(&model, ops + before, count - before);
+    }
+    bool holds = true;
+    for (uint64_t sequence = 0; sequence <= count; sequence++) {
+        for (size_t key = 0; key < PROGRAM_KEYS; key++, check->cases++) {
+            const struct kv_op *newest = NULL;
+            for (size_t i = 0; i < sequence; i++) {
+                if (slice_equal(ops[i].key, program_key(key))) {
+                    newest = ops[i].type == KV_PUT ? &ops[i] : NULL;
+                }
+            }
+            const struct model_version *found =
+                model_get(&model, program_key(key), sequence);
+            holds = holds && (found == NULL) == (newest == NULL) &&
+                    (found == NULL || slice_equal(found->value, newest->value));
+        }
+    }
+    if (!holds && check->story != NULL) {
+        fprintf(check->story, "the model and a replay of its %zu operations differ\n",
+                count);
+    }
+    model_free(&model);
+    return holds;
+}
+
+/* ---- the comparison ------------------------------------------------------------------
+ */
+
+/* The model told a lie: the last visible put of its state has another value. */
+static bool falsify(struct model *model) {
+    uint64_t sequence = model_sequence(model, model->change_count);
+    const struct model_version *last = model_previous(model, (struct slice){0}, sequence);
+    for (size_t i = 0; last != NULL && i < model->version_count; i++) {
+        if (&model->versions[i] == last && last->value.length > 0) {
+            model->versions[i].value.data++;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool must_object(struct check_run *check, const struct model *model,
+                        struct law law, const char *lie) {
+    char words[200];
+    size_t changes;
+    check->cases++;
+    if (run_read_all(model, check->run->kv, law, true, &changes, words, sizeof words) ==
+        STATUS_CORRUPT) {
+        return true;
+    }
+    if (check->story != NULL) {
+        fprintf(check->story, "the comparison did not notice %s\n", lie);
+    }
+    return false;
+}
+
+static void draw(struct check_run *check, struct program *program, struct tape *tape) {
+    const struct program_limits limits = {.profiles = check->profiles};
+    program_draw(program, tape, stage.number, &limits);
+}
+
+/* A store that is right, compared with what is wrong. */
+static bool one_comparison(struct check_run *check, struct tape *tape) {
+    struct program program;
+    draw(check, &program, tape);
+    struct run *run = check->run;
+    run_begin(run, &program, NULL);
+    struct model lie = {0};
+    bool holds = run_steps(run);
+    size_t all = run->model.change_count;
+    if (holds && all > 0) {
+        model_copy(&lie, &run->model, all);
+        const struct law law = {all, all};
+        holds = must_object(check, &lie, (struct law){0, all - 1}, "a change too many");
+        if (falsify(&lie)) {
+            holds = holds && must_object(check, &lie, law, "a wrong value");
+        }
+        model_copy(&lie, &run->model, all);
+        const struct kv_op more = {KV_PUT, slice_of("c"), slice_of("v")};
+        model_apply(&lie, &more, 1);
+        holds = holds &&
+                must_object(check, &lie, (struct law){all + 1, all + 1}, "a lost change");
+    }
+    holds = run_end(run) && holds;
+    if (run->failed && check->story != NULL) {
+        run_print(run, check->story);
+    }
+    model_free(&lie);
+    return holds;
+}
+
+/* ---- determinism ---------------------------------------------------------------------
+ */
+
+struct trace {
+    size_t operations;
+    size_t calls;
+    uint64_t fingerprint;
+};
+
+static struct trace trace(struct run *run, const struct program *program, uint64_t seed) {
+    struct tape schedule = {0};
+    tape_seed(&schedule, seed);
+    run_begin(run, program, &schedule);
+    if (run_steps(run)) {
+        run_end(run);
+    }
+    tape_free(&schedule);
+    return (struct trace){disk_operations(run->disk), disk_calls(run->disk),
+                          disk_fingerprint(run->disk)};
+}
+
+/* The same tape, the same run: without that no failure could be replayed. */
+static bool one_replay(struct check_run *check, struct tape *tape) {
+    struct program program;
+    draw(check, &program, tape);
+    uint64_t seed = tape_choose(tape, 1000);
+    struct trace a = trace(check->run, &program, seed);
+    struct trace b = trace(check->run, &program, seed);
+    check->cases++;
+    bool same = a.operations == b.operations && a.calls == b.calls &&
+                a.fingerprint == b.fingerprint;
+    if (!same && check->story != NULL) {
+        program_print(&program, check->story);
+        fprintf(check->story,
+                "run twice, it made %zu and %zu disk operations, %zu and %zu calls\n",
+                a.operations, b.operations, a.calls, b.calls);
+    }
+    return same;
+}
+
+const struct check self_checks[] = {
+    {"self.model", CHECK_CHECK, 1, 0, 500, 20,
+     "the model answers as a naive replay of all operations does", one_model, NULL},
+    {"self.comparison", CHECK_CHECK, 1, 0, 200, 10,
+     "comparing a store with a wrong state is noticed", one_comparison, NULL},
+    {"self.replay", CHECK_CHECK, 1, 0, 100, 5, "a tape runs the same way each time",
+     one_replay, NULL},
+    {0},
+};
