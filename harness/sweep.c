@@ -14,7 +14,7 @@
 /* ---- programs ------------------------------------------------------------------------
  */
 
-enum { POWERLESS_STATES = 6, TOLD_OPERATIONS = 30 };
+enum { POWERLESS_STATES = 6, TOLD_OPERATIONS = 30, SCHEDULES = 1 << 16 };
 
 /* A loss of power inside the program would take the armed disk away: recoveries have
  * their own sweep. */
@@ -72,10 +72,13 @@ static void tell(struct check_run *check, const struct plan *plan, const char *s
 static bool sweep_program(struct check_run *check, struct tape *tape) {
     struct run *run = check->run;
     struct program program;
+    struct tape schedule = {0};
     char struck[PLAN_STRUCK_BYTES] = "";
     program_draw(&program, tape, stage.number, &limits);
+    tape_seed(&schedule, tape_choose(tape, SCHEDULES));
+    bool scheduled = tape_choose(tape, 2) != 0;
     struct plan plan = plan_draw(tape);
-    run_begin(run, &program, NULL);
+    run_begin(run, &program, scheduled ? &schedule : NULL);
     plan_arm(&plan, run->disk);
     bool holds = run_steps(run);
     plan_struck(run->disk, struck);
@@ -83,6 +86,7 @@ static bool sweep_program(struct check_run *check, struct tape *tape) {
         holds = survives_power_loss(run);
     }
     holds = run_end(run) && holds;
+    tape_free(&schedule);
     check->cases += run->struck;
     tell(check, &plan, struck);
     return holds;
@@ -241,7 +245,7 @@ static bool sweep_verify(struct check_run *check, struct tape *tape) {
 }
 
 const struct check sweep_checks[] = {
-    {"sweep.program", CHECK_SWEEP, 1, 0, 30, 1,
+    {"sweep.program", CHECK_SWEEP, 1, 0, 20, 1,
      "no failing file call or allocation in a program crashes, leaks or loses a write",
      sweep_program, plan_campaign},
     {"sweep.recovery", CHECK_SWEEP, 1, 0, 30, 1,
