@@ -6,7 +6,7 @@
 #     harness/demo.sh [none|interval|always]      durability of the imports (interval)
 #
 # DEMO_DURABILITY does the same; NO_COLOR switches colour off; DEMO_PACKAGES limits how
-# many records are imported (5000).
+# many records are imported (5000); DEMO_BUG names the bug to seed, of faults/bugs/.
 set -u
 root=$(cd "$(dirname "$0")/.." && pwd)
 program=$root/build/strata-01
@@ -186,8 +186,8 @@ else
 fi
 
 chapter '6. A proof that the harness can see: one seeded bug'
-bug=${DEMO_BUG:-$(cd "$root/faults/bugs" 2>/dev/null && ls ./*.patch 2>/dev/null | head -n 1)}
-bug=$(basename "${bug:-}" .patch)
+bug=${DEMO_BUG:-$(grep -l '^Killer:.* crash ' "$root"/faults/bugs/*.patch 2>/dev/null | head -n 1)}
+bug=$(basename "$bug" .patch)
 [ -n "$bug" ] || fail 'faults/bugs holds no patches'
 say "Into a scratch copy of the sources goes the bug of faults/bugs/$bug.patch; the harness" \
     'has to find it, shrink it to the shortest program that shows it, and explain.'
