@@ -13,29 +13,29 @@
 #define STRATA_FAILPOINTS_H
 
 /* clang-format off */
-#define FAILPOINT_TABLE(X)                                                                 \
-    X(log_create, ERROR, 1, 0, "a new log is wanted, nothing of it is there")              \
-    X(log_created_not_named, MOMENT, 1, 0,                                                 \
-      "a log and its first mark are written, the directory is not synced")                 \
-    X(log_begun, MOMENT, 1, 0, "a new log is live, the one before may be unsynced")        \
-    X(log_append, ERROR, 1, 0, "a change is about to be written to the live log")          \
-    X(log_appended_not_synced, MOMENT, 1, 0,                                               \
-      "a change has been handed to the system, no sync covers it")                         \
-    X(log_sync, ERROR, 1, 0, "a log is about to be synced")                                \
-    X(log_old_synced_live_not, MOMENT, 1, 0,                                               \
-      "an older log is synced, the live one is not")                                       \
-    X(log_synced_not_told, MOMENT, 1, 0, "all logs are synced, D has not moved yet")       \
-    X(log_close, ERROR, 1, 0, "the closing mark is written and about to be synced")        \
-    X(recovery_read, ERROR, 1, 0, "the logs are about to be replayed")                     \
-    X(recovery_rewritten_not_synced, MOMENT, 1, 0,                                         \
-      "what followed the last mark is written again, not synced")                          \
-    X(recovery_synced_not_trimmed, MOMENT, 1, 0,                                           \
-      "the rewritten changes are durable, and stand in old logs too")                      \
-    X(recovery_trim, ERROR, 1, 0, "an old log is about to be cut or removed")              \
-    X(repair_saved_not_named, MOMENT, 1, 0,                                                \
-      "what a repair could read is written and synced under a temporary name")             \
-    X(repair_named, MOMENT, 1, 0,                                                          \
-      "the repair is decided: its file has its name, the old logs are in place")           \
+#define FAILPOINT_TABLE(X) \
+    X(log_create, ERROR, 1, 0, "a new log is wanted, nothing of it is there") \
+    X(log_created_not_named, MOMENT, 1, 0, \
+      "a log and its first mark are written, the directory is not synced") \
+    X(log_begun, MOMENT, 1, 0, "a new log is live, the one before may be unsynced") \
+    X(log_append, ERROR, 1, 0, "a change is about to be written to the live log") \
+    X(log_appended_not_synced, MOMENT, 1, 0, \
+      "a change has been handed to the system, no sync covers it") \
+    X(log_sync, ERROR, 1, 0, "a log is about to be synced") \
+    X(log_old_synced_live_not, MOMENT, 1, 0, \
+      "an older log is synced, the live one is not") \
+    X(log_synced_not_told, MOMENT, 1, 0, "all logs are synced, D has not moved yet") \
+    X(log_close, ERROR, 1, 0, "the closing mark is written and about to be synced") \
+    X(recovery_read, ERROR, 1, 0, "the logs are about to be replayed") \
+    X(recovery_rewritten_not_synced, MOMENT, 1, 0, \
+      "what followed the last mark is written again, not synced") \
+    X(recovery_synced_not_trimmed, MOMENT, 1, 0, \
+      "the rewritten changes are durable, and stand in old logs too") \
+    X(recovery_trim, ERROR, 1, 0, "an old log is about to be cut or removed") \
+    X(repair_saved_not_named, MOMENT, 1, 0, \
+      "what a repair could read is written and synced under a temporary name") \
+    X(repair_named, MOMENT, 1, 0, \
+      "the repair is decided: its file has its name, the old logs are in place") \
     X(repair_moved, MOMENT, 1, 0, "the old logs are set aside, the new one not in place")
 /* clang-format on */
 

@@ -66,7 +66,7 @@ static bool one_case(struct check_run *check, struct tape *tape, program_drawer 
 /* ---- many states of one program ------------------------------------------------------
  */
 
-enum { SEEN_SLOTS = 1 << 14, STATES_MAX = SEEN_SLOTS / 2 };
+enum { SEEN_SLOTS = 1 << 12, ENUMERATED_PIECES_MAX = 12 };
 
 /* An image that was opened. */
 struct seen {
@@ -102,20 +102,30 @@ struct campaign {
     size_t program_made; /* from here on */
     struct tape tail;    /* those of the lives behind a crash */
     uint64_t random;
-    struct seen *seen;
+    struct seen *seen; /* a hash table that is never more than half full */
+    size_t slots;
     uint32_t number; /* of the program, from 1 */
     size_t states;   /* of the program */
+    size_t points;   /* crash points looked at, and of these those with more pending */
+    size_t cut;      /* pieces than are enumerated */
     struct witness witness;
 };
+
+static struct seen *new_slots(size_t count) {
+    struct seen *slots = calloc(count, sizeof *slots);
+    if (slots == NULL) {
+        fputs("harness: out of memory\n", stderr);
+        abort();
+    }
+    return slots;
+}
 
 static void campaign_begin(struct campaign *campaign, struct check_run *check,
                            program_drawer *draw) {
     *campaign = (struct campaign){.check = check, .draw = draw, .random = check->seed};
     campaign->lives = (struct lives){.run = check->run, .again = true};
-    campaign->seen = calloc(SEEN_SLOTS, sizeof *campaign->seen);
-    if (campaign->seen == NULL) {
-        abort();
-    }
+    campaign->slots = SEEN_SLOTS;
+    campaign->seen = new_slots(campaign->slots);
 }
 
 static void campaign_end(struct campaign *campaign) {
@@ -127,12 +137,28 @@ static void campaign_end(struct campaign *campaign) {
 
 /* The image's slot, taken or free. */
 static struct seen *find_seen(struct campaign *campaign, uint64_t fingerprint) {
-    size_t at = fingerprint % SEEN_SLOTS;
+    size_t at = fingerprint & (campaign->slots - 1);
     while (campaign->seen[at].program == campaign->number &&
            campaign->seen[at].fingerprint != fingerprint) {
-        at = (at + 1) % SEEN_SLOTS;
+        at = (at + 1) & (campaign->slots - 1);
     }
     return &campaign->seen[at];
+}
+
+static void make_room(struct campaign *campaign) {
+    if (campaign->states < campaign->slots / 2) {
+        return;
+    }
+    struct seen *old = campaign->seen;
+    size_t count = campaign->slots;
+    campaign->slots *= 2;
+    campaign->seen = new_slots(campaign->slots);
+    for (size_t i = 0; i < count; i++) {
+        if (old[i].program == campaign->number) {
+            *find_seen(campaign, old[i].fingerprint) = old[i];
+        }
+    }
+    free(old);
 }
 
 /* Draws and runs the next program from the tape. False, and reported, if a step failed.
@@ -208,14 +234,16 @@ static bool try_state(struct campaign *campaign, const struct crash *crash,
                       struct law law) {
     struct check_run *check = campaign->check;
     struct disk *image = disk_crash(check->run->disk, crash);
-    struct seen *seen = find_seen(campaign, disk_fingerprint(image));
+    make_room(campaign);
+    uint64_t fingerprint = disk_fingerprint(image);
+    struct seen *seen = find_seen(campaign, fingerprint);
     tape_seed(&campaign->tail, random_next(&campaign->random));
     bool holds;
     if (seen->program == campaign->number) {
         holds = seen->changes >= law.least && seen->changes <= law.most;
         disk_free(image);
     } else {
-        seen->fingerprint = disk_fingerprint(image);
+        seen->fingerprint = fingerprint;
         seen->program = campaign->number;
         holds = lives_lead(&campaign->lives, image, law, &campaign->tail);
         seen->changes = (uint32_t)campaign->lives.changes;
@@ -248,27 +276,32 @@ static bool next_state(struct campaign *campaign, struct exploration *exploratio
            disk_explore_next(disk, exploration, &campaign->random);
 }
 
-static bool try_point(struct campaign *campaign, size_t operation) {
-    struct check_run *check = campaign->check;
-    struct law law = run_law(check->run, operation);
+/* All states of one crash point and one profile. */
+static bool try_states(struct campaign *campaign, enum disk_profile profile,
+                       size_t operation) {
+    struct run *run = campaign->check->run;
+    struct law law = run_law(run, operation);
+    struct exploration exploration;
+    disk_explore_begin(&exploration, profile, operation);
+    campaign->points++;
+    campaign->cut += disk_pending(run->disk, profile, operation) > ENUMERATED_PIECES_MAX;
     campaign->witness.range += law.least > 0 && law.least < law.most;
-    for (unsigned profile = 0; profile < 2; profile++) {
-        if ((check->profiles >> profile & 1) == 0) {
-            continue;
+    for (size_t tried = 0; next_state(campaign, &exploration, tried); tried++) {
+        size_t before = campaign->states;
+        if (!try_state(campaign, &exploration.crash, law)) {
+            return false;
         }
-        struct exploration exploration;
-        disk_explore_begin(&exploration, (enum disk_profile)profile, operation);
-        for (size_t tried = 0;
-             campaign->states < STATES_MAX && next_state(campaign, &exploration, tried);
-             tried++) {
-            size_t before = campaign->states;
-            if (!try_state(campaign, &exploration.crash, law)) {
-                return false;
-            }
-            campaign->witness.altered += tried > 0 && campaign->states > before;
-        }
+        campaign->witness.altered += tried > 0 && campaign->states > before;
     }
     return true;
+}
+
+static bool try_point(struct campaign *campaign, size_t operation) {
+    unsigned profiles = campaign->check->profiles;
+    return ((profiles >> DISK_POSIX & 1) == 0 ||
+            try_states(campaign, DISK_POSIX, operation)) &&
+           ((profiles >> DISK_EXT4 & 1) == 0 ||
+            try_states(campaign, DISK_EXT4, operation));
 }
 
 static void try_program(struct campaign *campaign) {
@@ -369,7 +402,7 @@ static const struct {
     {OPERATION_PUT, DURABILITY_NONE, KV_PUT, 0, 3, 1},
     {OPERATION_PUT, DURABILITY_NONE, KV_PUT, 1, 600, 1},
     {OPERATION_DELETE, DURABILITY_NONE, KV_DELETE, 0, 0, 1},
-    {OPERATION_CHANGE, DURABILITY_NONE, KV_PUT, 0, 3, 2},
+    {OPERATION_CHANGE, DURABILITY_ALWAYS, KV_PUT, 0, 3, 2},
     {OPERATION_SYNC, DURABILITY_DEFAULT, KV_PUT, 0, 0, 0},
     {OPERATION_REOPEN, DURABILITY_DEFAULT, KV_PUT, 0, 0, 0},
     {OPERATION_KILL, DURABILITY_DEFAULT, KV_PUT, 0, 0, 0},
@@ -439,7 +472,7 @@ static void complete(struct check_run *check) {
     for (size_t steps = 0; steps <= longest; steps++, programs *= ALPHABET) {
         for (size_t i = 0; i < programs * COMPLETE_STORES; i++) {
             if (!check_goes_on(check)) {
-                goto out;
+                goto out; /* not complete: nothing to say */
             }
             write_program(&campaign.tape, i % COMPLETE_STORES, steps,
                           i / COMPLETE_STORES);
@@ -447,6 +480,15 @@ static void complete(struct check_run *check) {
                 try_program(&campaign);
             }
         }
+    }
+    if (!check->failed) {
+        fprintf(
+            check->report,
+            "%s: %zu programs of up to %zu of %d steps on %d stores, %zu crash points, "
+            "%zu of them with more than %d pending pieces, %zu states\n",
+            check->check->name, check->programs, longest, ALPHABET, COMPLETE_STORES,
+            campaign.points, campaign.cut, ENUMERATED_PIECES_MAX, check->states);
+        check->failed = campaign.cut > 0; /* it was not complete */
     }
 out:
     campaign_end(&campaign);

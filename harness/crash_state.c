@@ -97,6 +97,34 @@ static bool covers(const struct disk *disk, enum disk_profile profile,
     return operation_is_name(pending->kind) && disk->names[entry].parent == sync->name;
 }
 
+/* Whether no crash can show the node: it durably has no name, and none is pending. */
+static bool gone(const struct disk *disk, const struct crash_state *state,
+                 uint32_t node) {
+    for (size_t i = 0; i < state->piece_count; i++) {
+        const struct operation *pending = &disk->operations[state->pieces[i].operation];
+        if (operation_is_name(pending->kind) && pending->node == node) {
+            return false;
+        }
+    }
+    return state->names[node] == NO_NAME;
+}
+
+/* Pieces without effect would only make the exploration longer. */
+static void drop_moot_pieces(const struct disk *disk, struct crash_state *state) {
+    size_t left = 0;
+    size_t count = state->piece_count;
+    for (size_t i = 0; i < count; i++) {
+        struct piece piece = state->pieces[i];
+        const struct operation *pending = &disk->operations[piece.operation];
+        bool cut = operation_is_data(pending->kind) && piece.length == 0;
+        bool name = operation_is_name(pending->kind);
+        if (name || (!cut && !gone(disk, state, pending->node))) {
+            state->pieces[left++] = piece;
+        }
+    }
+    state->piece_count = left;
+}
+
 static void apply_sync(const struct disk *disk, struct crash_state *state,
                        const struct operation *sync) {
     size_t left = 0;
@@ -113,15 +141,7 @@ static void apply_sync(const struct disk *disk, struct crash_state *state,
         make_durable(disk, state, &piece);
     }
     state->piece_count = left;
-    left = 0;
-    for (size_t i = 0; i < state->piece_count; i++) {
-        const struct piece *piece = &state->pieces[i];
-        bool data = operation_is_data(disk->operations[piece->operation].kind);
-        if (!data || piece->length > 0) {
-            state->pieces[left++] = *piece;
-        }
-    }
-    state->piece_count = left;
+    drop_moot_pieces(disk, state);
 }
 
 /* The kernel marks the pages clean without having written them, and forgets. */
@@ -194,10 +214,16 @@ static void apply_operation(const struct disk *disk, struct crash_state *state,
     switch (operation->kind) {
     case OPERATION_WRITE:
     case OPERATION_STORE:
-        add_data_pieces(state, index, operation);
+        if (!gone(disk, state, operation->node)) {
+            add_data_pieces(state, index, operation);
+        }
         break;
     case OPERATION_ALLOCATE:
     case OPERATION_TRUNCATE:
+        if (!gone(disk, state, operation->node)) {
+            add_piece(state, index, 0, 0);
+        }
+        break;
     case OPERATION_CREATE:
     case OPERATION_MAKE_DIRECTORY:
     case OPERATION_REMOVE:

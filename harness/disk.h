@@ -16,8 +16,9 @@
  * "", "." and "/" are the root, which is always there.
  *
  * Not for two threads at once, except under the harness's scheduler. Out of memory ends
- * the program: the harness's own memory is never made to fail. (Longer than other
- * headers: one object, and its parts are used together.) */
+ * the program: the harness's own memory is never made to fail.
+ *
+ * tidy: long because it is the contract of one object, whose parts are used together. */
 #ifndef STRATA_DISK_H
 #define STRATA_DISK_H
 
@@ -91,8 +92,8 @@ struct crash {
 size_t disk_pending(struct disk *disk, enum disk_profile profile, size_t operation);
 
 /* The disk as the machine finds it after restart: a new disk whose contents are all
- * durable. The original stays as it is. A fate that the profile forbids is replaced by
- * the nearest legal one. */
+ * durable, with an empty journal, no fault and no limit. The original stays as it is. A
+ * fate that the profile forbids is replaced by the nearest legal one. */
 struct disk *disk_crash(struct disk *disk, const struct crash *crash);
 
 /* The disk as the next process finds it after the death of this one: nothing pending is

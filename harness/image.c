@@ -55,6 +55,17 @@ bool image_holds(struct run *run, struct disk *disk, struct law law, const char 
     return holds;
 }
 
+bool image_error_told(struct run *run, const char *what, enum status status,
+                      const struct error *error) {
+    if (status == STATUS_OK || (status <= STATUS_LIMIT && status != STATUS_CORRUPT &&
+                                error->message[0] != '\0')) {
+        return true;
+    }
+    return run_fails(run, "%s under a fault answers %d (%s): \"%s\"", what, (int)status,
+                     status <= STATUS_LIMIT ? status_words(status) : "no status",
+                     error->message);
+}
+
 static struct disk *copy(struct disk *disk, enum disk_profile profile, enum fate fate) {
     struct crash crash = {.profile = profile, .operation = disk_operations(disk)};
     size_t pieces = disk_pending(disk, profile, crash.operation);

@@ -21,6 +21,11 @@ struct kv_options image_options(const struct run *run, const struct world *world
 bool image_left_nothing(struct run *run, struct disk *disk, size_t blocks,
                         const char *when);
 
+/* An error under a fault must be one: a member of the enum, with words; and a fault is no
+ * corruption. OK passes too. False, with run_fails, if not. */
+bool image_error_told(struct run *run, const char *what, enum status status,
+                      const struct error *error);
+
 /* A copy of the disk as a restart finds it with everything kept. */
 struct disk *image_copy(struct disk *disk);
 

@@ -296,6 +296,27 @@ static bool write_failed(struct run *run, const struct step *step, uint64_t sequ
                      sequence, last);
 }
 
+/* `interval` promises a time, and that no more than interval_bytes are at risk once a
+ * write is acknowledged. */
+static bool hold_to_interval(struct run *run, const struct step *step) {
+    run->timed = run->acknowledged;
+    run->timed_at = clock_monotonic_micros(run->world.clock);
+    uint64_t *at_risk = &run->at_risk[run->acknowledged - 1];
+    for (size_t i = 0; i < step->op_count; i++) {
+        *at_risk += step->ops[i].key.length + step->ops[i].value.length;
+    }
+    struct kv_progress progress = {0};
+    kv_progress(run->kv, &progress);
+    uint64_t bytes = 0;
+    for (size_t i = model_changes_at(&run->model, progress.durable);
+         i < run->acknowledged; i++) {
+        bytes += run->at_risk[i];
+    }
+    return bytes <= run->options.interval_bytes ||
+           run_fails(run, "%" PRIu64 " bytes are at risk, `interval` allows %" PRIu64,
+                     bytes, run->options.interval_bytes);
+}
+
 static bool run_write(struct run *run, const struct step *step) {
     uint64_t sequence = 0;
     struct kv_write_options options = {step->durability, &sequence};
@@ -323,13 +344,11 @@ static bool run_write(struct run *run, const struct step *step) {
                          sequence, last);
     }
     run->acknowledged = run->model.change_count;
+    run->at_risk[run->acknowledged - 1] = 0;
     if (effective(run, step) == DURABILITY_ALWAYS) {
         must_be_durable(run, run->acknowledged);
-    } else if (effective(run, step) == DURABILITY_INTERVAL) {
-        run->timed = run->acknowledged;
-        run->timed_at = clock_monotonic_micros(run->world.clock);
     }
-    return true;
+    return effective(run, step) != DURABILITY_INTERVAL || hold_to_interval(run, step);
 }
 
 static bool run_put(struct run *run, const struct step *step) {

@@ -64,10 +64,11 @@ struct run {
     size_t acknowledged; /* of them: W at least */
     size_t durable;      /* of them: D at least */
     size_t timed;        /* of them: the last that `interval` promises to sync */
-    uint64_t timed_at;   /* when that was acknowledged, in micros */
+    uint64_t at_risk[PROGRAM_STEPS_MAX]; /* bytes of the i-th change, if `interval` */
+    uint64_t timed_at;                   /* when that was acknowledged, in micros */
     uint64_t reported; /* the highest D that the store has reported since it was opened */
     bool stopped;      /* a write or sync failed: fail-stop until resume or reopen */
-    struct law base; /* the law at first_point, before all moments */
+    struct law base;   /* the law at first_point, before all moments */
     struct moment moments[RUN_MOMENTS_MAX];
     size_t moment_count;
     size_t ends[PROGRAM_STEPS_MAX + 1]; /* disk operations after the open, and after each

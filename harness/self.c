@@ -2,7 +2,7 @@
  * these would notice one of its possible lies. */
 #include "check.h"
 
-#include <inttypes.h>
+#include "run_reads.h"
 
 /* ---- the model -----------------------------------------------------------------------
  */
@@ -49,32 +49,64 @@ static bool one_model(struct check_run *check, struct tape *tape) {
 /* ---- the comparison ------------------------------------------------------------------
  */
 
-/* The model told a lie: the last visible put of its state has another value. */
-static bool falsify(struct model *model) {
+/* The last visible put of the model's state; NULL if it is empty or has no bytes. */
+static struct model_version *last_put(struct model *model) {
     uint64_t sequence = model_sequence(model, model->change_count);
     const struct model_version *last = model_previous(model, (struct slice){0}, sequence);
     for (size_t i = 0; last != NULL && i < model->version_count; i++) {
         if (&model->versions[i] == last && last->value.length > 0) {
-            model->versions[i].value.data++;
-            return true;
+            return &model->versions[i];
         }
     }
-    return false;
+    return NULL;
 }
 
-static bool must_object(struct check_run *check, const struct model *model,
-                        struct law law, const char *lie) {
-    char words[200];
-    size_t changes;
+static bool objected(struct check_run *check, enum status status, const char *lie) {
     check->cases++;
-    if (run_read_all(model, check->run->kv, law, true, &changes, words, sizeof words) ==
-        STATUS_CORRUPT) {
+    if (status == STATUS_CORRUPT) {
         return true;
     }
     if (check->story != NULL) {
         fprintf(check->story, "the comparison did not notice %s\n", lie);
     }
     return false;
+}
+
+/* The open store is right; the model is not. A scan must notice. */
+static bool scan_objects(struct check_run *check, const struct model *model,
+                         struct law law, const char *lie) {
+    char words[200];
+    size_t changes;
+    return objected(
+        check,
+        run_read_all(model, check->run->kv, law, false, &changes, words, sizeof words),
+        lie);
+}
+
+/* And so must a get. */
+static bool get_objects(struct check_run *check, const struct model *model,
+                        struct slice key, const char *lie) {
+    char text[200];
+    struct law all = {model->change_count, model->change_count};
+    return objected(
+        check,
+        read_key(model, check->run->kv, all, key, (struct words){text, sizeof text}),
+        lie);
+}
+
+/* Lies about one put: its value, then whether it is there. */
+static bool notices_contents(struct check_run *check, struct model *lie) {
+    struct model_version *put = last_put(lie);
+    struct law law = {lie->change_count, lie->change_count};
+    if (put == NULL) {
+        return true;
+    }
+    put->value.data++;
+    bool holds = scan_objects(check, lie, law, "a wrong value in a scan") &&
+                 get_objects(check, lie, put->key, "a wrong value");
+    put->type = KV_DELETE;
+    return holds && scan_objects(check, lie, law, "a deleted key in a scan") &&
+           get_objects(check, lie, put->key, "a deleted key");
 }
 
 static void draw(struct check_run *check, struct program *program, struct tape *tape) {
@@ -92,17 +124,14 @@ static bool one_comparison(struct check_run *check, struct tape *tape) {
     bool holds = run_steps(run);
     size_t all = run->model.change_count;
     if (holds && all > 0) {
-        model_copy(&lie, &run->model, all);
-        const struct law law = {all, all};
-        holds = must_object(check, &lie, (struct law){0, all - 1}, "a change too many");
-        if (falsify(&lie)) {
-            holds = holds && must_object(check, &lie, law, "a wrong value");
-        }
-        model_copy(&lie, &run->model, all);
         const struct kv_op more = {KV_PUT, slice_of("c"), slice_of("v")};
+        model_copy(&lie, &run->model, all);
+        holds =
+            scan_objects(check, &lie, (struct law){0, all - 1}, "a change too many") &&
+            notices_contents(check, &lie);
         model_apply(&lie, &more, 1);
-        holds = holds &&
-                must_object(check, &lie, (struct law){all + 1, all + 1}, "a lost change");
+        holds = holds && scan_objects(check, &lie, (struct law){all + 1, all + 1},
+                                      "a lost change");
     }
     holds = run_end(run) && holds;
     if (run->failed && check->story != NULL) {
@@ -110,6 +139,57 @@ static bool one_comparison(struct check_run *check, struct tape *tape) {
     }
     model_free(&lie);
     return holds;
+}
+
+/* ---- the law -------------------------------------------------------------------------
+ */
+
+static bool expect(struct check_run *check, size_t operation, size_t least, size_t most) {
+    struct law law = run_law(check->run, operation);
+    check->cases++;
+    if (law.least >= least && law.most <= most && law.least <= law.most) {
+        return true;
+    }
+    if (check->story != NULL) {
+        run_print(check->run, check->story);
+        fprintf(
+            check->story,
+            "before disk operation %zu the law allows %zu to %zu changes; it must not "
+            "be wider than %zu to %zu\n",
+            operation, law.least, law.most, least, most);
+    }
+    return false;
+}
+
+/* The law counted anew from the program alone: behind a step that asked for durability
+ * all changes so far are durable, and before a step its change has not been issued. */
+static bool one_law(struct check_run *check, struct tape *tape) {
+    const struct program_limits limits = {
+        .operations = OPERATION_BIT(PUT) | OPERATION_BIT(DELETE) | OPERATION_BIT(CHANGE) |
+                      OPERATION_BIT(SYNC) | OPERATION_BIT(GET) | OPERATION_BIT(REOPEN),
+        .value_bytes = 100,
+        .profiles = check->profiles};
+    struct program program;
+    program_draw(&program, tape, stage.number, &limits);
+    struct run *run = check->run;
+    run_begin(run, &program, NULL);
+    bool holds = run_steps(run);
+    size_t changes = 0, durable = 0;
+    for (size_t i = 0; holds && i < program.count; i++) {
+        const struct step *step = &program.steps[i];
+        enum durability mode = step->durability != DURABILITY_DEFAULT
+                                   ? step->durability
+                                   : program.options.durability;
+        holds = expect(check, run->ends[i], durable, changes);
+        changes += step->op_count > 0;
+        if (step->operation == OPERATION_SYNC || step->operation == OPERATION_REOPEN ||
+            (step->op_count > 0 && mode == DURABILITY_ALWAYS)) {
+            durable = changes;
+        }
+        holds = holds && expect(check, run->ends[i + 1], durable, changes);
+    }
+    holds = run_end(run) && holds;
+    return holds && expect(check, disk_operations(run->disk), changes, changes);
 }
 
 /* ---- determinism ---------------------------------------------------------------------
@@ -157,6 +237,9 @@ const struct check self_checks[] = {
      "the model answers as a naive replay of all operations does", one_model, NULL},
     {"self.comparison", CHECK_CHECK, 1, 0, 200, 10,
      "comparing a store with a wrong state is noticed", one_comparison, NULL},
+    {"self.law", CHECK_CHECK, 1, 0, 500, 20,
+     "what a crash may leave is no more and no less than the program promised", one_law,
+     NULL},
     {"self.replay", CHECK_CHECK, 1, 0, 100, 5, "a tape runs the same way each time",
      one_replay, NULL},
     {0},

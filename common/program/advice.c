@@ -64,15 +64,27 @@ static enum status name_holder(const struct command_run *run, struct buf *out) {
     return status;
 }
 
+static enum status name_tools(const struct command_run *run, struct buf *out) {
+    if (run->command->directory == DIRECTORY_UNUSED) {
+        return STATUS_OK; /* it was not about the database in run->dir */
+    }
+    enum status status = STATUS_OK;
+    if (run->command->directory != DIRECTORY_PRESENT) {
+        status = buf_printf(out, "  `%s -d %s verify` shows every fault\n", run->program,
+                            run->dir);
+    }
+    return status == STATUS_OK ? buf_printf(out,
+                                            "  `%s -d %s repair` saves what can be read, "
+                                            "and keeps the old files\n",
+                                            run->program, run->dir)
+                               : status;
+}
+
 enum status advice_print(const struct command_run *run, enum status status, bool opening,
                          struct buf *out) {
     switch (status) {
     case STATUS_CORRUPT:
-        return buf_printf(
-            out,
-            "  `%s -d %s verify` shows every fault; `%s -d %s repair` saves "
-            "what can be read\n",
-            run->program, run->dir, run->program, run->dir);
+        return name_tools(run, out);
     case STATUS_BUSY:
         return name_holder(run, out);
     case STATUS_NO_SPACE:

@@ -3,11 +3,7 @@
 #include "output.h"
 
 static enum status run_verify(struct command_run *run) {
-    enum status status = kv_verify(run->dir, run->options, output_line, NULL, run->error);
-    if (status == STATUS_OK) {
-        output_line(NULL, "no fault found");
-    }
-    return status;
+    return kv_verify(run->dir, run->options, output_line, NULL, run->error);
 }
 
 static enum status run_repair(struct command_run *run) {

@@ -64,4 +64,10 @@ static inline size_t log_header_length(const unsigned char header[LOG_HEADER_BYT
     return (size_t)header[4] | (size_t)header[5] << 8;
 }
 
+/* The seven bytes of a first fragment without data, by which a mark begins. */
+extern const unsigned char log_empty_first[LOG_HEADER_BYTES];
+
+/* Where they first stand in the data, or NULL. */
+const unsigned char *log_find_empty_first(const unsigned char *data, size_t length);
+
 #endif

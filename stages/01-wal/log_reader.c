@@ -273,6 +273,36 @@ enum status log_reader_skip(struct log_reader *reader, uint64_t offset,
     }
 }
 
+/* The sequence of the mark at `at`, which begins as one does; 0 if it is none. */
+static uint64_t mark_sequence(const unsigned char *at, uint64_t offset) {
+    const unsigned char *last = at + LOG_HEADER_BYTES;
+    const unsigned char *data = last + LOG_HEADER_BYTES;
+    bool whole =
+        last[6] == LOG_LAST && log_header_length(last) == LOG_MARK_DATA_BYTES &&
+        decode_fixed32(last) == log_checksum(LOG_LAST, data, LOG_MARK_DATA_BYTES);
+    return whole && is_mark(offset, offset + LOG_MARK_BYTES, slice_of(""),
+                            slice_make(data, LOG_MARK_DATA_BYTES))
+               ? decode_fixed64(data)
+               : 0;
+}
+
+/* Looks through `count` bytes that stand at file offset `from`. */
+static void find_marks(const unsigned char *bytes, size_t count, uint64_t from,
+                       uint64_t *highest, uint64_t *offset) {
+    const unsigned char *end = bytes + count;
+    const unsigned char *at = bytes;
+    while ((at = log_find_empty_first(at, (size_t)(end - at))) != NULL &&
+           end - at >= LOG_MARK_BYTES) {
+        uint64_t start = from + (uint64_t)(at - bytes);
+        uint64_t sequence = mark_sequence(at, start);
+        if (sequence > *highest) {
+            *highest = sequence;
+            *offset = start;
+        }
+        at++;
+    }
+}
+
 enum status log_find_mark(struct file *file, uint64_t from, uint64_t limit,
                           uint64_t *sequence, uint64_t *offset, struct error *error) {
     enum { WINDOW_BYTES = 2 * LOG_BLOCK_BYTES };
@@ -280,44 +310,28 @@ enum status log_find_mark(struct file *file, uint64_t from, uint64_t limit,
     if (window == NULL) {
         return error_no_memory(error, "a window of the log", WINDOW_BYTES);
     }
-    unsigned char empty[LOG_HEADER_BYTES];
-    log_header_encode(empty, LOG_FIRST, NULL, 0);
     enum status status = STATUS_OK;
     uint64_t highest = 0;
+    uint64_t where = 0;
     while (from < limit) {
         size_t want = limit - from < WINDOW_BYTES ? (size_t)(limit - from) : WINDOW_BYTES;
-        size_t done;
+        size_t done = 0;
         status = file_read(file, from, window, want, &done, error);
         if (status != STATUS_OK || done < LOG_MARK_BYTES) {
             break;
         }
-        for (const unsigned char *at = window;; at++) {
-            at = memmem(at, (size_t)(window + done - at), empty, sizeof empty);
-            if (at == NULL || window + done - at < LOG_MARK_BYTES) {
-                break;
-            }
-            const unsigned char *data = at + 2 * LOG_HEADER_BYTES;
-            uint64_t start = from + (uint64_t)(at - window);
-            if (decode_fixed32(at + LOG_HEADER_BYTES) ==
-                    log_checksum(LOG_LAST, data, LOG_MARK_DATA_BYTES) &&
-                at[13] == LOG_LAST && log_header_length(at + LOG_HEADER_BYTES) == 12 &&
-                is_mark(start, start + LOG_MARK_BYTES, slice_of(""),
-                        slice_make(data, LOG_MARK_DATA_BYTES)) &&
-                decode_fixed64(data) > highest) {
-                highest = decode_fixed64(data);
-                if (offset != NULL) {
-                    *offset = start;
-                }
-            }
-        }
-        if (done < want || done == (size_t)(limit - from)) {
-            break;
+        find_marks(window, done, from, &highest, &where);
+        if (done < WINDOW_BYTES) {
+            break; /* the end of the file, or the limit */
         }
         from += done - (LOG_MARK_BYTES - 1); /* a mark may straddle two windows */
     }
     memory_give(window);
     if (status == STATUS_OK) {
         *sequence = highest;
+        if (offset != NULL) {
+            *offset = where;
+        }
     }
     return status;
 }

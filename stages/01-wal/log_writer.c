@@ -12,20 +12,9 @@
 
 #include "log_format.h"
 
-/* The seven bytes of a first fragment without data, by which a mark begins. */
-static void empty_first(unsigned char header[LOG_HEADER_BYTES]) {
-    log_header_encode(header, LOG_FIRST, NULL, 0);
-}
-
-static const unsigned char *find_empty_first(const unsigned char *data, size_t length) {
-    unsigned char header[LOG_HEADER_BYTES];
-    empty_first(header);
-    return memmem(data, length, header, sizeof header);
-}
-
 /* Cuts a fragment short where its data would show a mark's beginning (log_format.h). */
 static size_t without_forged_mark(const unsigned char *data, size_t length) {
-    const unsigned char *forged = find_empty_first(data, length);
+    const unsigned char *forged = log_find_empty_first(data, length);
     return forged == NULL ? length : (size_t)(forged - data) + LOG_HEADER_BYTES / 2;
 }
 
@@ -80,13 +69,13 @@ static void mark_encode(unsigned char *to, uint64_t offset, uint64_t sequence) {
     size_t room = log_block_room(offset);
     if (room < LOG_MARK_BYTES) {
         for (; room >= LOG_HEADER_BYTES; room -= LOG_HEADER_BYTES) {
-            empty_first(to);
+            memcpy(to, log_empty_first, LOG_HEADER_BYTES);
             to += LOG_HEADER_BYTES;
         }
         memset(to, 0, room);
         to += room;
     }
-    empty_first(to);
+    memcpy(to, log_empty_first, LOG_HEADER_BYTES);
     unsigned char *data = to + 2 * LOG_HEADER_BYTES;
     encode_fixed64(data, sequence);
     encode_fixed32(data + 8, 0);
@@ -131,7 +120,7 @@ static enum status widen(struct log_writer *writer, struct error *error) {
 enum status log_writer_end(struct log_writer *writer, bool *begun, struct error *error) {
     size_t lead = writer->framed_bytes - writer->payload_bytes;
     unsigned char *record = writer->space + writer->mark_bytes;
-    bool guard = find_empty_first(record + lead, writer->payload_bytes) != NULL;
+    bool guard = log_find_empty_first(record + lead, writer->payload_bytes) != NULL;
     *begun = false;
     if (guard) {
         enum status status = widen(writer, error);

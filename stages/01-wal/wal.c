@@ -19,19 +19,13 @@
 
 #include "change.h"
 #include "coding.h"
-#include "directory.h"
 #include "failpoint.h"
+#include "log_file.h"
 #include "log_writer.h"
 #include "memory.h"
 
 /* Live log and older ones not yet synced. At the bound a rotation waits for a sync. */
 enum { WAL_LOGS_MAX = 8 };
-
-struct wal_log {
-    uint64_t number;
-    struct file *file;
-    struct append *append;
-};
 
 struct wal {
     const char *dir;
@@ -41,87 +35,20 @@ struct wal {
     struct mutex
         append_lock; /* the writer's own: held across its I/O, taken before lock */
     /* guarded by append_lock */
-    struct wal_log *live; /* also the last of logs; NULL: not begun */
+    struct log_file *live; /* also the last of logs; NULL: not begun */
     uint64_t next_number;
     uint64_t marked; /* sequence of the newest mark (D+1 at that time); 0: none yet */
 
     struct mutex lock;
     struct condition sync_done;
     /* guarded by lock */
-    struct wal_log *logs[WAL_LOGS_MAX]; /* oldest first; the last is the live one */
+    struct log_file *logs[WAL_LOGS_MAX]; /* oldest first; the last is the live one */
     size_t log_count;
     bool syncing;
     struct error failure; /* status OK: none */
     struct wal_progress progress;
     uint64_t synced_bytes; /* of progress.appended_bytes */
 };
-
-/* ---- one log --------------------------------------------------------------------- */
-
-/* `cut`: ends the region cleanly; else the file is left as it is. */
-static enum status log_close(struct wal_log *log, bool cut, struct error *error) {
-    enum status status = STATUS_OK;
-    if (cut) {
-        status = append_close(log->append, error);
-    } else {
-        append_abandon(log->append);
-    }
-    enum status closed = file_close(log->file, status == STATUS_OK ? error : NULL);
-    memory_give(log);
-    return status != STATUS_OK ? status : closed;
-}
-
-static enum status log_open(struct wal *wal, uint64_t number, enum file_mode mode,
-                            uint64_t end, struct wal_log **out, struct error *error) {
-    struct wal_log *log = memory_take_zeroed(sizeof *log);
-    if (log == NULL) {
-        return error_no_memory(error, "a log", sizeof *log);
-    }
-    log->number = number;
-    enum status status = directory_file(wal->dir, wal->options.world, NAME_LOG, number,
-                                        mode, &log->file, error);
-    if (status == STATUS_OK) {
-        status = append_open(log->file, end, wal->options.log_region,
-                             wal->options.log_step_bytes, &log->append, error);
-    }
-    if (status == STATUS_OK) {
-        *out = log;
-        return STATUS_OK;
-    }
-    enum status closed = log_close(log, false, NULL);
-    (void)closed; /* the first failure is told */
-    return status;
-}
-
-/* A new log, with its first mark and a durable name, but no change in it yet. */
-static enum status log_create(struct wal *wal, uint64_t durable, struct wal_log **out,
-                              struct error *error) {
-    struct wal_log *log = NULL;
-    if (failpoint(log_create)) {
-        return error_set(error, STATUS_IO, "%s: failpoint log_create", wal->dir);
-    }
-    enum status status = log_open(wal, wal->next_number++, FILE_CREATE, 0, &log, error);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    struct log_writer writer = {.append = log->append};
-    status = log_writer_mark(&writer, durable + 1, error);
-    failpoint_pass(log_created_not_named);
-    if (status == STATUS_OK) {
-        status = directory_sync(wal->options.world->files, wal->dir, error);
-    }
-    if (status == STATUS_OK) {
-        wal->marked = durable + 1;
-        *out = log;
-        return STATUS_OK;
-    }
-    /* A log without a change: if it cannot be removed, recovery does it. */
-    enum status closed = log_close(log, false, NULL);
-    closed = directory_remove(wal->dir, wal->options.world, NAME_LOG,
-                              wal->next_number - 1, NULL);
-    (void)closed;
-    return status;
-}
 
 /* ---- state ----------------------------------------------------------------------- */
 
@@ -168,7 +95,7 @@ void wal_progress(struct wal *wal, struct wal_progress *progress) {
 
 /* Syncs the logs, oldest first, and closes those before the last, which are complete.
  * Those it closed are counted in *closed, also on failure. */
-static enum status sync_logs(struct wal_log *const *logs, size_t count, size_t *closed,
+static enum status sync_logs(struct log_file *const *logs, size_t count, size_t *closed,
                              struct error *error) {
     enum status status = STATUS_OK;
     *closed = 0;
@@ -180,7 +107,7 @@ static enum status sync_logs(struct wal_log *const *logs, size_t count, size_t *
         status = append_sync(logs[i]->append, error);
         if (status == STATUS_OK && i + 1 < count) {
             failpoint_pass(log_old_synced_live_not);
-            status = log_close(logs[i], true, error);
+            status = log_file_close(logs[i], true, error);
             ++*closed;
         }
     }
@@ -189,14 +116,14 @@ static enum status sync_logs(struct wal_log *const *logs, size_t count, size_t *
 
 /* Requires lock, which is given up while the disk works; nobody else is syncing. */
 static void sync_once(struct wal *wal) {
-    struct wal_log *logs[WAL_LOGS_MAX];
+    struct log_file *logs[WAL_LOGS_MAX];
     struct error error = {0};
     size_t count = wal->log_count;
     size_t closed = 0;
     uint64_t written = wal->progress.written;
     uint64_t bytes = wal->progress.appended_bytes;
     const struct clock *clock = wal->options.world->clock;
-    memcpy(logs, wal->logs, count * sizeof(struct wal_log *));
+    memcpy(logs, wal->logs, count * sizeof(struct log_file *));
     wal->syncing = true;
     mutex_unlock(&wal->lock);
 
@@ -208,7 +135,7 @@ static void sync_once(struct wal *wal) {
     mutex_lock(&wal->lock);
     wal->syncing = false;
     wal->log_count -= closed;
-    memmove(wal->logs, wal->logs + closed, wal->log_count * sizeof(struct wal_log *));
+    memmove(wal->logs, wal->logs + closed, wal->log_count * sizeof(struct log_file *));
     wal->progress.syncs++;
     wal->progress.sync_micros += took;
     if (status != STATUS_OK) {
@@ -243,7 +170,7 @@ enum status wal_sync(struct wal *wal, uint64_t sequence, struct error *error) {
 
 /* Requires append_lock. Opens the log that recovery left to be continued, or creates a
  * new one; when as many wait for a sync as may, syncs them first. */
-static enum status open_or_create(struct wal *wal, bool continues, struct wal_log **log,
+static enum status open_or_create(struct wal *wal, bool continues, struct log_file **log,
                                   struct error *error) {
     enum status status = STATUS_OK;
     mutex_lock(&wal->lock);
@@ -255,14 +182,21 @@ static enum status open_or_create(struct wal *wal, bool continues, struct wal_lo
     if (status != STATUS_OK) {
         return status;
     }
-    return continues ? log_open(wal, wal->start.number, FILE_WRITE, wal->start.offset,
-                                log, error)
-                     : log_create(wal, durable, log, error);
+    if (continues) {
+        return log_file_open(wal->dir, &wal->options, wal->start.number,
+                             wal->start.offset, log, error);
+    }
+    status =
+        log_file_create(wal->dir, &wal->options, wal->next_number++, durable, log, error);
+    if (status == STATUS_OK) {
+        wal->marked = durable + 1;
+    }
+    return status;
 }
 
 /* Requires append_lock. Makes the next log the live one. */
 static enum status next_log(struct wal *wal, struct error *error) {
-    struct wal_log *log = NULL;
+    struct log_file *log = NULL;
     bool continues = wal->live == NULL && wal->start.continues;
     enum status status = open_or_create(wal, continues, &log, error);
     if (status == STATUS_NO_SPACE || status == STATUS_NO_MEMORY) {
@@ -445,7 +379,7 @@ static enum status release(struct wal *wal, bool cut, struct error *error) {
     enum status status = STATUS_OK;
     for (size_t i = 0; i < wal->log_count; i++) {
         enum status closed =
-            log_close(wal->logs[i], cut, status == STATUS_OK ? error : NULL);
+            log_file_close(wal->logs[i], cut, status == STATUS_OK ? error : NULL);
         status = status != STATUS_OK ? status : closed;
     }
     condition_free(&wal->sync_done);

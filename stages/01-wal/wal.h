@@ -28,9 +28,8 @@ struct wal;
 struct wal_start {
     uint64_t durable;
     uint64_t number; /* of the first log it writes */
-    bool continues;  /* that log is there, clean, and its last change ends at `offset`;
-                        what  stands behind that is a mark at most, and is written again */
-    uint64_t offset;
+    bool continues;  /* that log is there and clean; it is written from `offset` on, */
+    uint64_t offset; /* where its last change ends: a mark at most stands behind that */
 };
 
 /* Does no I/O: the log is created (and its directory synced) or opened by the first

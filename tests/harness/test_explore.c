@@ -1,6 +1,8 @@
 /* The order of exploration, and that every state explored is a legal one: random programs
  * run on the disk and are noted down here; what may be left of them is then decided from
- * the notes alone. */
+ * the notes alone.
+ *
+ * tidy: long because the judge of states needs the program that it judges. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -33,6 +33,22 @@ static void missing(void **state) {
     result_free(&result);
 }
 
+/* Nothing is put into an empty directory by a command that reads; put may have it. */
+static void empty(void **state) {
+    (void)state;
+    struct result result = {0};
+    assert_int_equal(mkdir("empty", 0700), 0);
+    for (size_t i = 0; i < READING; i++) {
+        run_reading(&result, "empty", i);
+        expect_error(&result, 2, "empty: no database here");
+        assert_int_equal(rmdir("empty"), 0);
+        assert_int_equal(mkdir("empty", 0700), 0);
+    }
+    RUN(&result, "-d", "empty", "put", "k", "v");
+    expect_out(&result, "");
+    result_free(&result);
+}
+
 static void a_file_instead(void **state) {
     (void)state;
     struct result result = {0};
@@ -274,7 +290,7 @@ static void repair_after_damage(void **state) {
     assert_non_null(strstr((char *)result.err.data, log));
     RUN(&result, "-d", "dmg", "verify");
     expect_code(&result, 3);
-    assert_non_null(strstr(out_text(&result), log));
+    assert_non_null(strstr(out_text(&result), strrchr(log, '/') + 1));
     RUN(&result, "dump", log);
     expect_code(&result, 3);
     RUN(&result, "-d", "dmg", "repair");
@@ -289,7 +305,8 @@ static void repair_after_damage(void **state) {
     result_free(&result);
 }
 
-/* A file with a log's name and other content. */
+/* A file with a log's name and other content: both ways of looking at it say so, and
+ * neither changes it. */
 static void foreign_log(void **state) {
     (void)state;
     struct result result = {0};
@@ -299,14 +316,10 @@ static void foreign_log(void **state) {
     }
     assert_int_equal(mkdir("flog", 0700), 0);
     write_file("flog/000001.log", buf_slice(&text));
-    RUN(&result, "-d", "flog", "get", "k");
-    assert_true(result.code == 2 || result.code == 3);
-    RUN(&result, "-d", "flog", "put", "k", "v");
-    assert_true(result.code == 2 || result.code == 3);
     RUN(&result, "-d", "flog", "verify");
-    expect_code(&result, 3);
+    assert_non_null(strstr(out_text(&result), "000001.log: offset 0: "));
     RUN(&result, "dump", "flog/000001.log");
-    expect_code(&result, 3);
+    expect_error(&result, 3, "flog/000001.log: offset 0: ");
     struct buf after = {0};
     read_file("flog/000001.log", &after);
     assert_int_equal(after.length, text.length);
@@ -318,11 +331,17 @@ static void foreign_log(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(missing),      cmocka_unit_test(a_file_instead),
-        cmocka_unit_test(foreign),      cmocka_unit_test(of_a_later_stage),
-        cmocka_unit_test(held),         cmocka_unit_test(read_only),
-        cmocka_unit_test(full_disk),    cmocka_unit_test(truncated_log),
-        cmocka_unit_test(flipped_bits), cmocka_unit_test(repair_after_damage),
+        cmocka_unit_test(missing),
+        cmocka_unit_test(empty),
+        cmocka_unit_test(a_file_instead),
+        cmocka_unit_test(foreign),
+        cmocka_unit_test(of_a_later_stage),
+        cmocka_unit_test(held),
+        cmocka_unit_test(read_only),
+        cmocka_unit_test(full_disk),
+        cmocka_unit_test(truncated_log),
+        cmocka_unit_test(flipped_bits),
+        cmocka_unit_test(repair_after_damage),
         cmocka_unit_test(foreign_log),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);
