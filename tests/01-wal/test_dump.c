@@ -70,6 +70,17 @@ static void test_damage(void **state) {
                 "   32768  end\n");
 }
 
+/* Recovery takes such a record for damage; so does the verdict here. */
+static void test_no_change(void **state) {
+    (void)state;
+    struct buf log = {0};
+    add_record(&log, slice_of("no change"));
+    assert_dump(
+        &log, STATUS_CORRUPT,
+        "       0  record of 9 bytes that is no change: change is shorter than its "
+        "header\n      16  end\n");
+}
+
 static void test_not_a_log(void **state) {
     (void)state;
     struct simulation sim;
@@ -88,6 +99,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden),
         cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_no_change),
         cmocka_unit_test(test_not_a_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
