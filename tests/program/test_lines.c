@@ -110,6 +110,7 @@ static void signal_before_the_wait(void **state) {
     (void)state;
     int ends[2];
     assert_int_equal(pipe(ends), 0);
+    alarm(60); /* ends the test, as failed, if the wait does not */
     interrupt_catch();
     assert_false(interrupt_seen());
     interrupt_block();
@@ -121,6 +122,7 @@ static void signal_before_the_wait(void **state) {
     struct lines lines;
     lines_init(&lines, ends[0], "test");
     expect_end(&lines);
+    alarm(0);
     lines_free(&lines);
     close(ends[0]);
     close(ends[1]);
