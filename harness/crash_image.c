@@ -264,8 +264,10 @@ static bool reachable(const struct disk *disk, const struct crash_state *state,
 /* Names first: only what can be reached is worth its contents. */
 static void choose_names(const struct disk *disk, struct crash_state *state,
                          const struct crash *crash, size_t lost) {
-    memcpy(state->image_names, state->names,
-           state->node_count * sizeof *state->image_names);
+    if (state->node_count > 0) {
+        memcpy(state->image_names, state->names,
+               state->node_count * sizeof *state->image_names);
+    }
     for (size_t i = 0; i < state->node_count; i++) {
         state->image_slots[i] = (struct image_slot){SIZE_MAX, state->durable[i].size};
     }

@@ -249,7 +249,12 @@ static struct round round_draw(struct tape *tape, bool preload) {
     return round;
 }
 
-/* What the store holds must be the first k lines, k at least `least`. */
+static bool ended_well(int status) {
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* What the store holds must be the first k lines, k at least `least`. Where nothing was
+ * acknowledged there need not be a store yet. */
 static bool holds_lines(struct killing *killing, size_t least, size_t *k) {
     const char *export[] = {killing->program, "-d", killing->directory, "export", NULL};
     const char *verify[] = {killing->program, "-d", killing->directory, "verify", NULL};
@@ -258,12 +263,12 @@ static bool holds_lines(struct killing *killing, size_t least, size_t *k) {
     int status = 0;
     *k = 0;
     bool holds = run_child(killing, verify, &nothing, &ignored, SIZE_MAX, &status) &&
-                 ((WIFEXITED(status) && WEXITSTATUS(status) == 0) ||
-                  fails(killing, "verify: exit status %d: %s", status,
+                 (ended_well(status) || least == 0 ||
+                  fails(killing, "verify: wait status %d: %s", status,
                         ignored.bytes != NULL ? ignored.bytes : ""));
     holds = holds && run_child(killing, export, &nothing, &said, SIZE_MAX, &status) &&
-            ((WIFEXITED(status) && WEXITSTATUS(status) == 0) ||
-             fails(killing, "export: exit status %d", status));
+            (ended_well(status) || least == 0 ||
+             fails(killing, "export: wait status %d", status));
     /* The last line that was taken is the last of its key: it shows. */
     for (char *at = said.bytes; holds && at != NULL && *at != '\0';) {
         char *tab = strchr(at, '\t');
@@ -329,7 +334,7 @@ static bool run_round(struct killing *killing, const struct round *round, size_t
         holds = fails(killing, "import ended with the code %d", WEXITSTATUS(status));
     }
     holds = holds && holds_lines(killing, from + acknowledged, k);
-    if (holds && WIFEXITED(status) && WEXITSTATUS(status) == 0 && *k != LINES) {
+    if (holds && ended_well(status) && *k != LINES) {
         holds = fails(killing, "import ended well, the store holds %zu lines of %d", *k,
                       LINES);
     }
@@ -344,7 +349,7 @@ static bool run_round(struct killing *killing, const struct round *round, size_t
             "lines from %zu: durability %s, region %s, log-bytes %s, batch %s, %s "
             "after %zu acknowledgements; %zu came; wait status %d; then it held %zu\n",
             from, round->durability, round->region, round->log_bytes, round->batch,
-            round->preload ? "transfers fail at random, not killed" : "killed",
+            round->preload ? "transfers fail at random, killed at" : "killed at",
             round->until, acknowledged, status, *k);
     }
     free(input.bytes);

@@ -278,7 +278,7 @@ static bool fault_one(struct check_run *check, struct tape *tape) {
 }
 
 const struct check repair_checks[] = {
-    {"repair.crash", CHECK_CORRUPT, 1, 0, 300, 5,
+    {"repair.crash", CHECK_CORRUPT, 1, 0, 600, 20,
      "a repair that is cut off anywhere can be finished, and loses nothing more",
      crash_one, NULL},
     {"repair.fault", CHECK_SWEEP, 1, 0, 30, 1,

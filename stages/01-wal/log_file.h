@@ -17,7 +17,7 @@ MUST_CHECK enum status log_file_create(const char *dir, const struct kv_options 
                                        uint64_t number, uint64_t durable,
                                        struct log_file **log, struct error *error);
 
-/* An existing log, to be written from offset `end` on. */
+/* An existing log, to be written from offset `end` on; makes its name durable. */
 MUST_CHECK enum status log_file_open(const char *dir, const struct kv_options *options,
                                      uint64_t number, uint64_t end, struct log_file **log,
                                      struct error *error);
