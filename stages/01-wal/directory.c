@@ -125,12 +125,14 @@ static bool holds_database(const struct listing *listing) {
 static enum status judge(const struct listing *listing, const char *path,
                          const struct kv_options *options, struct error *error) {
     bool database = holds_database(listing);
+    bool empty =
+        listing->lock && listing->foreign == 0; /* one, that was never written to */
     if (!database && listing->foreign > 0) {
         return error_set(error, STATUS_INVALID,
                          "%s: not a database: it holds other files (%s)", path,
                          listing->example);
     }
-    if (!database && !options->create) {
+    if (!database && !empty && !options->create) {
         return error_set(error, STATUS_NOT_FOUND, "%s: no database here", path);
     }
     if (database && options->exclusive) {
