@@ -219,6 +219,11 @@ enum status directory_open(struct directory *directory, const char *path,
     if (status == STATUS_OK) {
         status = judge(&directory->listing, path, options, error);
     }
+    if (status == STATUS_OK && !holds_database(&directory->listing)) {
+        /* LOCK says that the logs here are ours, so it is durable before the first of
+         * them: without it, a log that a crash tore would be taken for a stranger's. */
+        status = directory_sync(options->world->files, path, error);
+    }
 out:
     memory_give(lock_path);
     if (status != STATUS_OK) {
