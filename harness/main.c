@@ -8,6 +8,7 @@
 #include <sys/random.h>
 
 #include "check.h"
+#include "watch.h"
 
 enum { OPTION_COMPLETE = 0x100, USAGE = 2 };
 
@@ -331,6 +332,7 @@ int main(int count, char **texts) {
     /* Every state takes and gives back the same few large blocks: keep them. */
     mallopt(M_MMAP_THRESHOLD, 1 << 30);
     mallopt(M_TRIM_THRESHOLD, 1 << 30);
+    watch_start();
     argp_parse(&argp, count, texts, 0, NULL, &arguments);
     if (arguments.list) {
         list_names();

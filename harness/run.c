@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "run_reads.h"
+#include "watch.h"
 
 static uint64_t choose_thread(void *context, uint64_t bound) {
     struct run *run = context;
@@ -514,6 +515,7 @@ bool run_steps(struct run *run) {
     run->ends[0] = disk_operations(run->disk);
     for (run->step = 0; run->step < run->program->count; run->step++) {
         const struct step *step = &run->program->steps[run->step];
+        watch_alive();
         size_t begun = disk_operations(run->disk);
         size_t dropped = run->first_point;
         if (!runners[step->operation](run, step) || !check_progress(run)) {

@@ -36,11 +36,11 @@ struct recovery {
     uint64_t dropped_bytes; /* cut or removed without being kept anywhere */
 };
 
-/* Before a directory is touched at all: logs that LevelDB wrote, found in a directory
- * without LOCK, have to be a whole database by themselves: from sequence 1 on, undamaged
- * but for a last record cut short. Else CORRUPT: what they continue is elsewhere, or they
- * cannot be told from a damaged tail once Strata has opened them. OK for every other
- * directory. */
+/* Before a directory without LOCK is touched at all, since nobody says that its logs are
+ * logs. INVALID: one holds no record. CORRUPT: logs that LevelDB wrote have to be a whole
+ * database by themselves, from sequence 1 on, undamaged but for a last record cut short;
+ * what these continue is elsewhere, or they could not be told from a damaged tail once
+ * Strata has opened them. OK for every other directory, and for none. */
 MUST_CHECK enum status recover_may_adopt(const char *dir, const struct world *world,
                                          struct error *error);
 
