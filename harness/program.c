@@ -1,6 +1,6 @@
 /* A program on the tape:
  *
- *     program := profile? options step* [0]
+ *     program := profile? options step* 0
  *     step    := more (not 0), operation, what the operation draws
  *
  * Choices are arranged so that 0 is the simplest: a put of a short value under the first
@@ -316,6 +316,9 @@ void program_draw(struct program *program, struct tape *tape, int number,
             return;
         }
     }
+    /* Without an end of its own a longest program would, with a step deleted, read on in
+     * what follows it on the tape. */
+    tape_choose(tape, 1);
 }
 
 /* ---- in words ------------------------------------------------------------------------
