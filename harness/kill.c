@@ -293,6 +293,19 @@ static bool holds_lines(struct killing *killing, size_t least, size_t *k) {
     return holds;
 }
 
+/* A signal of ours, or an exit code of the table; without faults it is 0. */
+static bool ends_as_documented(struct killing *killing, const struct round *round,
+                               int status) {
+    if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL) {
+        return fails(killing, "import died of signal %d", WTERMSIG(status));
+    }
+    if (WIFEXITED(status) && (WEXITSTATUS(status) >= EXIT_CODES ||
+                              (WEXITSTATUS(status) != 0 && !round->preload))) {
+        return fails(killing, "import ended with the code %d", WEXITSTATUS(status));
+    }
+    return true;
+}
+
 /* Imports the lines from *k on; *k becomes what the store holds afterwards. */
 static bool run_round(struct killing *killing, const struct round *round, size_t *k) {
     const char *arguments[ARGUMENTS_MAX] = {
@@ -324,15 +337,7 @@ static bool run_round(struct killing *killing, const struct round *round, size_t
     bool holds = run_child(killing, arguments + (round->preload ? 0 : 4), &input, &said,
                            round->until, &status);
     size_t acknowledged = count_lines(&said);
-    if (holds && WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL) {
-        holds = fails(killing, "import died of signal %d", WTERMSIG(status));
-    }
-    if (holds && WIFEXITED(status) && WEXITSTATUS(status) >= EXIT_CODES) {
-        holds = fails(killing, "import ended with the code %d", WEXITSTATUS(status));
-    }
-    if (holds && WIFEXITED(status) && WEXITSTATUS(status) != 0 && !round->preload) {
-        holds = fails(killing, "import ended with the code %d", WEXITSTATUS(status));
-    }
+    holds = holds && ends_as_documented(killing, round, status);
     holds = holds && holds_lines(killing, from + acknowledged, k);
     if (holds && ended_well(status) && *k != LINES) {
         holds = fails(killing, "import ended well, the store holds %zu lines of %d", *k,

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "log_format.h"
+#include "memory.h"
 
 /* Cuts a fragment short where its data would show a mark's beginning (log_format.h). */
 static size_t without_forged_mark(const unsigned char *data, size_t length) {
@@ -91,54 +92,75 @@ enum status log_writer_begin(struct log_writer *writer, size_t payload_bytes,
     writer->payload_bytes = payload_bytes;
     writer->framed_bytes =
         frame(NULL, offset + writer->mark_bytes, NULL, payload_bytes, false);
+    writer->apart = NULL;
+    if (writer->visible) {
+        writer->apart = memory_take(payload_bytes);
+        if (writer->apart == NULL) {
+            return error_no_memory(error, "a change", payload_bytes);
+        }
+    }
     enum status status = append_reserve(
         writer->append, writer->mark_bytes + writer->framed_bytes, &writer->space, error);
     if (status == STATUS_OK) {
-        *payload =
-            writer->space + writer->mark_bytes + (writer->framed_bytes - payload_bytes);
+        *payload = writer->visible ? writer->apart
+                                   : writer->space + writer->mark_bytes +
+                                         (writer->framed_bytes - payload_bytes);
+    } else {
+        memory_give(writer->apart);
     }
     return status;
+}
+
+/* Where the payload stands before it is framed. */
+static unsigned char *payload_of(const struct log_writer *writer) {
+    return writer->visible ? writer->apart
+                           : writer->space + writer->mark_bytes +
+                                 (writer->framed_bytes - writer->payload_bytes);
 }
 
 /* Makes the extra room that the payload needs when it holds a mark's beginning. */
 static enum status widen(struct log_writer *writer, struct error *error) {
     size_t before = writer->framed_bytes - writer->payload_bytes;
     uint64_t offset = append_end(writer->append) + writer->mark_bytes;
-    size_t framed = frame(NULL, offset, writer->space + writer->mark_bytes + before,
-                          writer->payload_bytes, true);
+    size_t framed = frame(NULL, offset, payload_of(writer), writer->payload_bytes, true);
     enum status status = append_reserve(writer->append, writer->mark_bytes + framed,
                                         &writer->space, error);
     if (status == STATUS_OK) {
         unsigned char *record = writer->space + writer->mark_bytes;
-        memmove(record + (framed - writer->payload_bytes), record + before,
-                writer->payload_bytes);
+        if (!writer->visible) {
+            memmove(record + (framed - writer->payload_bytes), record + before,
+                    writer->payload_bytes);
+        }
         writer->framed_bytes = framed;
     }
     return status;
 }
 
-enum status log_writer_end(struct log_writer *writer, bool *begun, struct error *error) {
-    size_t lead = writer->framed_bytes - writer->payload_bytes;
-    unsigned char *record = writer->space + writer->mark_bytes;
-    bool guard = log_find_empty_first(record + lead, writer->payload_bytes) != NULL;
-    *begun = false;
+static enum status end(struct log_writer *writer, bool *begun, struct error *error) {
+    bool guard = log_find_empty_first(payload_of(writer), writer->payload_bytes) != NULL;
     if (guard) {
         enum status status = widen(writer, error);
         if (status != STATUS_OK) {
             return status;
         }
-        lead = writer->framed_bytes - writer->payload_bytes;
-        record = writer->space + writer->mark_bytes;
     }
     uint64_t offset = append_end(writer->append);
     if (writer->mark_sequence != 0) {
         mark_encode(writer->space, offset, writer->mark_sequence);
     }
-    frame(record, offset + writer->mark_bytes, record + lead, writer->payload_bytes,
-          guard);
+    frame(writer->space + writer->mark_bytes, offset + writer->mark_bytes,
+          payload_of(writer), writer->payload_bytes, guard);
     *begun = true;
     return append_commit(writer->append, writer->mark_bytes + writer->framed_bytes,
                          error);
+}
+
+enum status log_writer_end(struct log_writer *writer, bool *begun, struct error *error) {
+    *begun = false;
+    enum status status = end(writer, begun, error);
+    memory_give(writer->apart);
+    writer->apart = NULL;
+    return status;
 }
 
 enum status log_writer_mark(struct log_writer *writer, uint64_t sequence,

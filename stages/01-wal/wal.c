@@ -295,7 +295,8 @@ static enum status append(struct wal *wal, const struct content *content,
     bool encoded = slice_present(content->encoded);
     size_t bytes =
         encoded ? content->encoded.length : change_bytes(content->ops, content->count);
-    struct log_writer writer = {.append = wal->live->append};
+    struct log_writer writer = {.append = wal->live->append,
+                                .visible = wal->options.log_region == APPEND_MAPPED};
     status = log_writer_begin(&writer, bytes, mark, &payload, error);
     if (status != STATUS_OK) {
         return status;
