@@ -42,6 +42,7 @@ struct append {
     uint64_t end;       /* offset behind the last committed byte */
     uint64_t allocated; /* offset up to which the file is known to have room */
     size_t step_bytes;
+    bool shared; /* reserved space is the file's own */
 };
 
 /* A region that begins at `end` bytes into the file, which is cut there if it is longer.
@@ -58,6 +59,12 @@ MUST_CHECK enum status append_reserve(struct append *append, size_t bytes,
 MUST_CHECK enum status append_commit(struct append *append, size_t bytes,
                                      struct error *error);
 MUST_CHECK enum status append_sync(struct append *append, struct error *error);
+
+/* Whether what is written into reserved space may be in the file before it is committed
+ * (it is, in a mapping); else nothing is before the commit. */
+static inline bool append_is_shared(const struct append *append) {
+    return append->shared;
+}
 
 static inline uint64_t append_end(const struct append *append) {
     return append->end;
