@@ -1,8 +1,8 @@
 /* The append region: the end of a file, as a place to build bytes in and hand them over.
  *
  *     append_reserve  →  a run of bytes to write into
- *     append_commit   →  the first n of them are the file's, and the operating system has
- * them append_sync     →  all that was committed survives a loss of power
+ *     append_commit   →  the first n of them are the file's: the system has them
+ *     append_sync     →  all that was committed survives a loss of power
  *
  * Two tenants. APPEND_WRITE builds in a buffer and hands over with write(2), one call a
  * commit. APPEND_MAPPED builds in the shared mapping itself, so a commit costs no system

@@ -78,8 +78,7 @@ struct file_system {
 
 extern const struct file_system file_system_posix;
 
-/* ---- what the engine calls
- * ------------------------------------------------------------- */
+/* ---- what the engine calls ------------------------------------------------------- */
 
 MUST_CHECK enum status file_open(const struct file_system *files, const char *path,
                                  enum file_mode mode, struct file **file,
