@@ -91,8 +91,7 @@ bool check_perform(struct check_run *run) {
     return !run->failed;
 }
 
-/* ---- failures ------------------------------------------------------------------------
- */
+/* ---- failures -------------------------------------------------------------------- */
 
 struct shrinking {
     struct check_run run;

@@ -14,8 +14,7 @@
 #include "lives.h"
 #include "watch.h"
 
-/* ---- one case: a program, a crash, lives ---------------------------------------------
- */
+/* ---- one case: a program, a crash, lives ----------------------------------------- */
 
 /* Draws the program; each step is one span, and no others are made. */
 typedef void program_drawer(struct check_run *check, struct program *program,
@@ -64,8 +63,7 @@ static bool one_case(struct check_run *check, struct tape *tape, program_drawer 
     return holds;
 }
 
-/* ---- many states of one program ------------------------------------------------------
- */
+/* ---- many states of one program -------------------------------------------------- */
 
 enum { SEEN_SLOTS = 1 << 12, ENUMERATED_PIECES_MAX = 12 };
 
@@ -336,8 +334,7 @@ static void try_program(struct campaign *campaign) {
     }
 }
 
-/* ---- sampled -------------------------------------------------------------------------
- */
+/* ---- sampled --------------------------------------------------------------------- */
 
 static void draw_small(struct check_run *check, struct program *program,
                        struct tape *tape) {
@@ -400,8 +397,7 @@ static void crashes_happen(struct check_run *check) {
     }
 }
 
-/* ---- complete ------------------------------------------------------------------------
- */
+/* ---- complete -------------------------------------------------------------------- */
 
 /* All programs of up to COMPLETE_STEPS steps of this alphabet, by both append regions,
  * with and without rotation after every change; every crash point, both profiles, every

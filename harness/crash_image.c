@@ -30,8 +30,7 @@ static const struct operation *operation_of(const struct disk *disk,
     return &disk->operations[piece->operation];
 }
 
-/* ---- what is legal
- * -------------------------------------------------------------------------- */
+/* ---- what is legal --------------------------------------------------------------- */
 
 /* DISK_EXT4: the first piece of metadata that is lost; SIZE_MAX: none. */
 static size_t first_lost(const struct disk *disk, const struct crash_state *state,
@@ -111,8 +110,7 @@ void crash_make_legal(const struct disk *disk, const struct crash_state *state,
     }
 }
 
-/* ---- content that nobody wrote there
- * -------------------------------------------------------- */
+/* ---- content that nobody wrote there --------------------------------------------- */
 
 static void fill_noise(struct contents *contents, size_t operation, size_t first,
                        size_t behind) {
@@ -194,8 +192,7 @@ static void fill_stale(const struct disk *disk, const struct crash_state *state,
     memset(contents->data + zeros, 0, behind - zeros);
 }
 
-/* ---- the image
- * ------------------------------------------------------------------------------ */
+/* ---- the image ------------------------------------------------------------------- */
 
 static void fill(const struct disk *disk, const struct crash_state *state,
                  const struct piece *piece, enum fate fate, struct contents *contents,

@@ -17,8 +17,7 @@ enum {
     STORE_GAP_BYTES = 64
 };
 
-/* ---- names and nodes
- * ------------------------------------------------------------------------ */
+/* ---- names and nodes ------------------------------------------------------------- */
 
 /* "/db/", "./db" and "db" are one path; the root is "". */
 static struct slice path_trim(const char *path) {
@@ -94,8 +93,7 @@ struct node *disk_add_base_node(struct disk *disk, uint32_t name, bool directory
     return node;
 }
 
-/* ---- the journal, and what it does to the live state
- * ---------------------------------------- */
+/* ---- the journal, and what it does to the live state ----------------------------- */
 
 void disk_journal(struct disk *disk, struct operation operation) {
     disk->operations = disk_grow(disk->operations, disk->operation_count,
@@ -205,8 +203,7 @@ void disk_absorb_stores(struct disk *disk) {
     }
 }
 
-/* ---- the disk
- * ------------------------------------------------------------------------------- */
+/* ---- the disk -------------------------------------------------------------------- */
 
 struct disk *disk_new(void) {
     struct disk *disk = disk_take(sizeof *disk);
@@ -286,8 +283,7 @@ uint64_t disk_fingerprint(struct disk *disk) {
     return sum;
 }
 
-/* ---- behind the engine's back
- * --------------------------------------------------------------- */
+/* ---- behind the engine's back ---------------------------------------------------- */
 
 bool disk_read_file(struct disk *disk, const char *path, struct slice *contents) {
     disk_absorb_stores(disk);

@@ -76,8 +76,7 @@ static void add(struct text *text, const void *bytes, size_t count) {
     text->bytes[text->length] = '\0';
 }
 
-/* ---- the lines -----------------------------------------------------------------------
- */
+/* ---- the lines ------------------------------------------------------------------- */
 
 static size_t key_of(size_t line) {
     return line * KEY_STRIDE % KEYS;
@@ -110,8 +109,7 @@ static void add_export(struct text *text, size_t count) {
     }
 }
 
-/* ---- a child -------------------------------------------------------------------------
- */
+/* ---- a child --------------------------------------------------------------------- */
 
 struct child {
     pid_t pid;
@@ -218,8 +216,7 @@ static bool run_child(struct killing *killing, const char *const *arguments,
            converse(killing, &child, input, said, until, status);
 }
 
-/* ---- a round -------------------------------------------------------------------------
- */
+/* ---- a round --------------------------------------------------------------------- */
 
 struct round {
     const char *durability, *region, *log_bytes, *batch;
@@ -362,8 +359,7 @@ static bool run_round(struct killing *killing, const struct round *round, size_t
     return holds;
 }
 
-/* ---- the check -----------------------------------------------------------------------
- */
+/* ---- the check ------------------------------------------------------------------- */
 
 static bool runs(const char *path) {
     return access(path, X_OK) == 0;

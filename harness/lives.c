@@ -63,8 +63,7 @@ void crash_note(const struct crash *crash, struct disk *disk, struct tape *tape)
     }
 }
 
-/* ---- one life ------------------------------------------------------------------------
- */
+/* ---- one life -------------------------------------------------------------------- */
 
 struct life {
     struct disk *disk;

@@ -136,8 +136,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     }
 }
 
-/* ---- totals --------------------------------------------------------------------------
- */
+/* ---- totals ---------------------------------------------------------------------- */
 
 struct totals {
     size_t programs;
@@ -185,8 +184,7 @@ static int finish(const struct totals *totals, uint64_t seed) {
     return totals->failed ? 1 : 0;
 }
 
-/* ---- commands ------------------------------------------------------------------------
- */
+/* ---- commands -------------------------------------------------------------------- */
 
 static bool wanted(const struct arguments *arguments, const struct check *check) {
     if (arguments->check != NULL) {

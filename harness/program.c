@@ -30,8 +30,7 @@ enum {
     FORGED_EVERY = 331
 };
 
-/* ---- keys and values -----------------------------------------------------------------
- */
+/* ---- keys and values ------------------------------------------------------------- */
 
 static const char *const keys[PROGRAM_KEYS] = {"a", "", "ab", "b"};
 
@@ -71,8 +70,7 @@ struct slice program_value(uint64_t id, size_t bytes) {
     return slice_make(noise + id * NOISE_STRIDE % NOISE_STARTS, bytes);
 }
 
-/* ---- drawing -------------------------------------------------------------------------
- */
+/* ---- drawing --------------------------------------------------------------------- */
 
 /* An account of the log that is being written. */
 struct layout {
@@ -343,8 +341,7 @@ void program_draw(struct program *program, struct tape *tape, int number,
     tape_choose(tape, 1);
 }
 
-/* ---- in words ------------------------------------------------------------------------
- */
+/* ---- in words -------------------------------------------------------------------- */
 
 void slice_print(struct slice slice, FILE *out) {
     if (!slice_present(slice)) {

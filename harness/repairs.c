@@ -9,8 +9,7 @@
 #include "image.h"
 #include "plan.h"
 
-/* ---- what a repair must save ---------------------------------------------------------
- */
+/* ---- what a repair must save ----------------------------------------------------- */
 
 static void ignore_line(void *context, const char *line) {
     (void)context;
@@ -130,8 +129,7 @@ bool repair_holds(const struct specimen *specimen, const struct damage *damage,
     return repair(specimen, image, when) && repaired_lives(specimen, damage, image);
 }
 
-/* ---- cut off -------------------------------------------------------------------------
- */
+/* ---- cut off --------------------------------------------------------------------- */
 
 /* Opens what a repair that was cut off has left: it may refuse, in words. */
 static bool unrepaired_is_fine(const struct specimen *specimen,
@@ -239,8 +237,7 @@ static bool crash_one(struct check_run *check, struct tape *tape) {
     return holds;
 }
 
-/* ---- under faults --------------------------------------------------------------------
- */
+/* ---- under faults ---------------------------------------------------------------- */
 
 static bool repair_under_fault(const struct specimen *specimen, struct disk *image,
                                const struct plan *plan, char *struck) {

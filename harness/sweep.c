@@ -13,8 +13,7 @@
 #include "lives.h"
 #include "plan.h"
 
-/* ---- programs ------------------------------------------------------------------------
- */
+/* ---- programs -------------------------------------------------------------------- */
 
 enum {
     POWERLESS_STATES = 6,
@@ -114,8 +113,7 @@ static bool sweep_program(struct check_run *check, struct tape *tape) {
     return holds;
 }
 
-/* ---- resume --------------------------------------------------------------------------
- */
+/* ---- resume ---------------------------------------------------------------------- */
 
 /* One durable write after the resume that found `changes`, and a loss of power. */
 static bool writes_again(struct run *run, size_t changes) {
@@ -192,8 +190,7 @@ static bool sweep_resume(struct check_run *check, struct tape *tape) {
     return holds;
 }
 
-/* ---- recoveries ----------------------------------------------------------------------
- */
+/* ---- recoveries ------------------------------------------------------------------ */
 
 /* Reads and closes what opened under a fault. Once open has returned a state, it is
  * final: the law becomes exactly that state. */
@@ -282,8 +279,7 @@ static bool sweep_recovery(struct check_run *check, struct tape *tape) {
     return holds;
 }
 
-/* ---- verify --------------------------------------------------------------------------
- */
+/* ---- verify ---------------------------------------------------------------------- */
 
 static void ignore_line(void *context, const char *line) {
     (void)context;
