@@ -4,7 +4,9 @@
  *
  * A state counts when it is a distinct image within its program. An image met again is
  * not opened again; but the law may be another one at another point, and is held against
- * what the image was recovered as. */
+ * what the image was recovered as.
+ *
+ * tidy: long because sampling and enumeration share one campaign and its witnesses. */
 #include "check.h"
 
 #include <stdlib.h>
@@ -47,9 +49,9 @@ static bool one_case(struct check_run *check, struct tape *tape, program_drawer 
     if (!holds) {
         return false;
     }
-    struct lives lives = {.run = run, .story = check->story};
+    struct lives lives = {.run = run, .profiles = check->profiles, .story = check->story};
     tape_begin(tape);
-    struct crash crash = crash_draw(run->disk, run->first_point, tape);
+    struct crash crash = crash_draw(run->disk, check->profiles, run->first_point, tape);
     tape_end(tape);
     struct law law = run_law(run, crash.operation);
     if (check->story != NULL) {
@@ -123,7 +125,8 @@ static struct seen *new_slots(size_t count) {
 static void campaign_begin(struct campaign *campaign, struct check_run *check,
                            program_drawer *draw) {
     *campaign = (struct campaign){.check = check, .draw = draw, .random = check->seed};
-    campaign->lives = (struct lives){.run = check->run, .again = true};
+    campaign->lives =
+        (struct lives){.run = check->run, .profiles = check->profiles, .again = true};
     campaign->slots = SEEN_SLOTS;
     campaign->seen = new_slots(campaign->slots);
 }
