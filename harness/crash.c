@@ -14,6 +14,7 @@
 
 #include "grow.h"
 #include "lives.h"
+#include "points.h"
 #include "watch.h"
 
 /* ---- one case: a program, a crash, lives ----------------------------------------- */
@@ -385,6 +386,54 @@ static void sample_blocks(struct check_run *check) {
     sample(check, draw_blocks);
 }
 
+/* ---- at the moments of the engine's own story -------------------------------------- */
+
+enum { MOMENTS_MAX = 256 };
+
+/* Where on the journal of which disk a MOMENT of faults/failpoints.h was passed. */
+struct moments {
+    const struct run *run;
+    size_t count;
+    struct {
+        const struct disk *disk;
+        size_t operation;
+    } at[MOMENTS_MAX];
+};
+
+static void note_moment(void *context) {
+    struct moments *moments = context;
+    struct disk *disk = moments->run->disk;
+    if (disk != NULL && moments->count < MOMENTS_MAX) {
+        moments->at[moments->count].disk = disk;
+        moments->at[moments->count++].operation = disk_operations(disk);
+    }
+}
+
+/* Few crash points, those that the engine's authors feared, and many states of each. */
+static void crash_at_moments(struct check_run *check) {
+    struct campaign campaign;
+    struct moments moments = {.run = check->run};
+    campaign_begin(&campaign, check, draw_small);
+    campaign.depth = (struct depth){.systematic = 200, .random = 60};
+    while (check_goes_on(check)) {
+        const struct run *run = check->run;
+        moments.count = 0;
+        points_observe(note_moment, &moments);
+        tape_seed(&campaign.tape, check_tape_seed(check, check->programs));
+        bool begun = begin_program(&campaign);
+        points_observe(NULL, NULL);
+        for (size_t i = 0; begun && i < moments.count; i++) {
+            size_t operation = moments.at[i].operation;
+            bool repeated = i > 0 && moments.at[i - 1].operation == operation;
+            if (moments.at[i].disk == run->disk && operation >= run->first_point &&
+                !repeated && !try_point(&campaign, operation)) {
+                break;
+            }
+        }
+    }
+    campaign_end(&campaign);
+}
+
 /* A campaign that loses nothing would find every store right. */
 static void crashes_happen(struct check_run *check) {
     struct witness witness = sample(check, draw_small);
@@ -525,5 +574,8 @@ const struct check crash_checks[] = {
     {"crash.blocks", CHECK_CRASH, 1, 0, 200, 5,
      "the same with records that end near the edges of 32 KiB log blocks", one_blocks,
      sample_blocks},
+    {"crash.moments", CHECK_CRASH, 1, 0, 100, 5,
+     "the same, closely, at the failpoints that are moments of the engine's own story",
+     one_small, crash_at_moments},
     {0},
 };
