@@ -8,9 +8,9 @@
 
 #include "run.h"
 
-/* Draws a state after a crash of the disk at or behind operation `first`: the profile, one
- * of those allowed, how many operations before the end of the journal the power went, the
- * fates. */
+/* Draws a state after a crash of the disk at or behind operation `first`: the profile,
+ * one of those allowed, how many operations before the end of the journal the power went,
+ * the fates. */
 struct crash crash_draw(struct disk *disk, unsigned profiles, size_t first,
                         struct tape *tape);
 
