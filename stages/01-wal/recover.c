@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "failpoint.h"
+#include "memory.h"
 
 /* What the steps share. */
 struct recovering {
@@ -80,15 +81,39 @@ static enum status rewrite(struct recovering *r, struct replay *again,
 
 /* ---- step 3 ---------------------------------------------------------------------- */
 
-static enum status cut(struct recovering *r, const struct replay_log *log,
+/* Zeros over what is dropped. Its sequences are given out again, and its blocks may come to
+ * lie under a new log: a file system that shows old blocks where a write was lost would
+ * show records there that fit the chain and were never promised. */
+static enum status erase(struct file *file, uint64_t offset, uint64_t end,
+                         struct error *error) {
+    enum { CHUNK_BYTES = 32768 };
+    enum status status = STATUS_OK;
+    unsigned char *zeros = memory_take_zeroed(CHUNK_BYTES);
+    if (zeros == NULL) {
+        return error_no_memory(error, "a block of zeros", CHUNK_BYTES);
+    }
+    while (offset < end && status == STATUS_OK) {
+        size_t bytes = end - offset < CHUNK_BYTES ? (size_t)(end - offset) : CHUNK_BYTES;
+        status = file_write(file, offset, zeros, bytes, error);
+        offset += bytes;
+    }
+    memory_give(zeros);
+    return status == STATUS_OK ? file_sync(file, error) : status;
+}
+
+/* Erases what is dropped of an old log, and cuts the log if it stays. */
+static enum status cut(struct recovering *r, const struct replay_log *log, bool stays,
                        struct error *error) {
     struct file *file = NULL;
     enum status status = directory_file(r->directory->path, r->directory->world, NAME_LOG,
                                         log->number, FILE_WRITE, &file, error);
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK && !log->clean) {
+        status = erase(file, log->end, log->bytes, error);
+    }
+    if (status == STATUS_OK && stays) {
         status = file_truncate(file, log->cut, error);
     }
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK && stays) {
         status = file_sync(file, error);
     }
     enum status closed = file_close(file, status == STATUS_OK ? error : NULL);
@@ -105,12 +130,17 @@ static enum status trim_log(struct recovering *r, const struct replay_log *log,
         r->recovery->dropped_bytes += log->bytes - log->end;
     }
     /* No change in turn, or none that the new log does not hold. */
-    if (log->first == 0 || log->first > r->replay->durable) {
-        *removed = true;
-        return directory_remove(r->directory->path, r->directory->world, NAME_LOG,
-                                log->number, error);
+    bool stays = log->first != 0 && log->first <= r->replay->durable;
+    enum status status = STATUS_OK;
+    if (!log->clean || (stays && log->cut < log->bytes)) {
+        status = cut(r, log, stays, error);
     }
-    return log->cut < log->bytes ? cut(r, log, error) : STATUS_OK;
+    if (status == STATUS_OK && !stays) {
+        *removed = true;
+        status = directory_remove(r->directory->path, r->directory->world, NAME_LOG,
+                                  log->number, error);
+    }
+    return status;
 }
 
 static enum status trim(struct recovering *r, const struct replay *again,

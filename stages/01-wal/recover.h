@@ -5,7 +5,7 @@
  *                nothing is written. D > k is CORRUPT, and ends here
  *   2. rewrite   a new log; changes D+1 … k are written to it again; it is synced
  *   3. trim      from the old logs goes all that is now in the new one, and what was
- *                damaged: logs are cut, or removed, durably
+ *                damaged: erased, then cut or removed with its log, durably
  *
  * Why rewrite what can be read? Because it may be readable and not on the disk: after a
  * failed sync the kernel keeps pages that it could not write and calls them clean, so
