@@ -68,6 +68,10 @@ struct check {
 extern const struct check self_checks[];
 extern const struct check program_checks[];
 extern const struct check crash_checks[];
+extern const struct check sweep_checks[];
+extern const struct check corrupt_checks[];
+extern const struct check repair_checks[];
+extern const struct check kill_checks[];
 
 /* The index-th check of stage `number`; NULL behind the last. */
 const struct check *check_at(size_t index, int number);

@@ -6,7 +6,7 @@
 #     harness/demo.sh [none|interval|always]      durability of the imports (interval)
 #
 # DEMO_DURABILITY does the same; NO_COLOR switches colour off; DEMO_PACKAGES limits how
-# many records are imported (5000).
+# many records are imported (5000); DEMO_BUG names the bug to seed, of faults/bugs/.
 set -u
 root=$(cd "$(dirname "$0")/.." && pwd)
 program=$root/build/strata-01
@@ -35,9 +35,9 @@ else
 fi
 
 directory=$(mktemp -d)
-writer=
+keeper= # runs while the writer of chapter 4 does
 clean_up() {
-    [ -z "$writer" ] || kill -9 "$writer" 2>/dev/null
+    [ -z "$keeper" ] || kill -9 "$(cat "$directory/writer")" 2>/dev/null
     rm -rf "$directory"
 }
 trap clean_up EXIT
@@ -113,15 +113,20 @@ strata -d copy export | cmp -s - exported.tsv || fail 'export and import lost so
 good 'exported and imported again: byte for byte the same'
 
 chapter '3. Why this stage is slow: the log is the database'
-time_get() {
-    began=$(now)
-    "$program" -d db get "$key" >/dev/null || fail "$key is gone"
-    millis_since "$began"
+time_get() { # the least of five, in milliseconds
+    least=
+    for _ in 1 2 3 4 5; do
+        began=$(now)
+        "$program" -d db get "$key" >/dev/null || fail "$key is gone"
+        millis=$(millis_since "$began")
+        [ -n "$least" ] && [ "$least" -le "$millis" ] || least=$millis
+    done
+    echo "$least"
 }
 bytes() { du -b -c db/*.log | awk 'END { print $1 }'; }
 once=$(time_get) size=$(bytes)
 say "A get replays the whole log: $size bytes, $once ms for one key."
-for round in 1 2 3; do
+for _ in 1 2 3; do
     strata -d db --durability none import packages.tsv 2>/dev/null
 done
 again=$(time_get) size=$(bytes)
@@ -140,14 +145,16 @@ awk -F '\t' -v OFS='\t' -v whole="$count" '{ key[NR] = $1; value[NR] = $2 }
 mkfifo acknowledged
 say 'import --acknowledge prints the number of a line once its write has returned. At' \
     'number 2000 the writer is killed with signal 9, in the middle of its work.'
-"$program" -d killed --durability "$durability" import --acknowledge many.tsv \
-    >acknowledged 2>/dev/null &
-writer=$!
-last=$(awk -v writer="$writer" 'NR == 2000 { system("kill -9 " writer) } END { print NR }' \
-    acknowledged)
-wait "$writer" 2>/dev/null
-code=$?
-writer=
+(
+    sh -c 'echo $$ >writer; exec "$@"' - "$program" -d killed --durability "$durability" \
+        import --acknowledge many.tsv >acknowledged 2>/dev/null
+    echo $? >code
+) 2>/dev/null & # bash would say "Killed" there
+keeper=$!
+last=$(awk 'NR == 2000 { system("kill -9 $(cat writer)") } END { print NR }' acknowledged)
+wait "$keeper"
+keeper=
+code=$(cat code)
 [ "$code" -eq 137 ] || fail "the writer ended with exit code $code before it was killed"
 strata -d killed stats | grep -E '^recovered_' | sed 's/^/  /'
 found=$("$program" -d killed scan --keys | wc -l)
@@ -179,8 +186,8 @@ else
 fi
 
 chapter '6. A proof that the harness can see: one seeded bug'
-bug=${DEMO_BUG:-$(cd "$root/faults/bugs" 2>/dev/null && ls ./*.patch 2>/dev/null | head -n 1)}
-bug=$(basename "${bug:-}" .patch)
+bug=${DEMO_BUG:-$(grep -l '^Killer:.* crash ' "$root"/faults/bugs/*.patch 2>/dev/null | head -n 1)}
+bug=$(basename "$bug" .patch)
 [ -n "$bug" ] || fail 'faults/bugs holds no patches'
 say "Into a scratch copy of the sources goes the bug of faults/bugs/$bug.patch; the harness" \
     'has to find it, shrink it to the shortest program that shows it, and explain.'

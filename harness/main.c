@@ -64,7 +64,7 @@ static const char doc[] =
 static const struct argp_option options[] = {
     {"seed", 's', "N", 0, "draw all cases from this seed", 0},
     {"runs", 'r', "N", 0, "at most N programs in each check", 0},
-    {"seconds", 't', "N", 0, "at most N seconds, shared evenly by the checks", 0},
+    {"seconds", 't', "N", 0, "about N seconds, shared by the checks", 0},
     {"profile", 'p', "posix|ext4|both", 0, "what the disk may do (both)", 0},
     {"check", 'c', "NAME", 0, "only this check", 0},
     {"list", 'l', NULL, 0, "print the names of the checks and run none", 0},
@@ -258,7 +258,9 @@ static int run_checks(const struct arguments *arguments) {
     const struct check *check;
     for (size_t i = 0; (check = check_at(i, stage.number)) != NULL; i++) {
         if (wanted(arguments, check)) {
-            perform(arguments, check, &run, &totals, arguments->seconds / (double)count);
+            double left = arguments->seconds - (check_seconds() - totals.begun);
+            left = arguments->seconds > 0 && left <= 0 ? 1e-3 : left;
+            perform(arguments, check, &run, &totals, left / (double)count--);
         }
     }
     if (strcmp(arguments->command, "check") == 0 && arguments->check == NULL) {

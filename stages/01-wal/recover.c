@@ -189,6 +189,11 @@ enum status recover(struct directory *directory, const struct kv_options *option
         replay_run(&replay, directory->path, directory->world, &directory->listing,
                    &replay_everything, visit, context, error);
     bool well = status == STATUS_OK && all_is_well(&replay);
+    if (well && replay.log_count > 0) {
+        /* The creation of the log that is continued may have been cut off before its name
+         * was synced. Without its name no change in it is durable. */
+        status = directory_sync(directory->world->files, directory->path, error);
+    }
     if (status == STATUS_OK) {
         status = open_wal(&r, well, error);
     }

@@ -20,7 +20,9 @@
  * done.
  *
  * Where every log is clean and every change in them known to be durable, as after a clean
- * close, nothing is written, and the last log is continued behind its last change. */
+ * close, nothing is written, and the last log is continued behind its last change. Only
+ * the directory is synced: that log may have been left by a crash between its creation
+ * and the sync of its name. */
 #ifndef STRATA_RECOVER_H
 #define STRATA_RECOVER_H
 

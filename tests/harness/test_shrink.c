@@ -83,6 +83,42 @@ static bool has_counted_items(void *context, struct tape *tape) {
     return odd >= 2;
 }
 
+/* A count in front; the last two of the items are 77 and 33. Those before them go only
+ * together with a lower count. */
+static bool ends_in_two(void *context, struct tape *tape) {
+    (void)context;
+    uint64_t count = tape_choose(tape, 10), before = 0, last = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        tape_begin(tape);
+        before = last;
+        last = tape_choose(tape, 100);
+        tape_end(tape);
+    }
+    return before == 77 && last == 33;
+}
+
+/* The same list as has_large_item's without spans: choices must be deleted. */
+static bool has_large_unspanned(void *context, struct tape *tape) {
+    (void)context;
+    bool large = false;
+    for (int i = 0; i < ITEMS_MAX && tape_choose(tape, 8) != 0; i++) {
+        large |= tape_choose(tape, 1000) >= 137;
+    }
+    return large;
+}
+
+/* 3 and 5 in any order. */
+static bool has_both(void *context, struct tape *tape) {
+    (void)context;
+    uint64_t items[2];
+    for (int i = 0; i < 2; i++) {
+        tape_begin(tape);
+        items[i] = tape_choose(tape, 10);
+        tape_end(tape);
+    }
+    return items[0] * items[1] == 15;
+}
+
 static bool runs_out(void *context, struct tape *tape) {
     (*(size_t *)context)++;
     return has_large_item(NULL, tape);
@@ -133,6 +169,33 @@ static void counts_go_down_with_what_they_count(void **state) {
     demand(has_counted_items, (const uint64_t[]){2, 1, 1}, 3);
 }
 
+static void starts_from(shrink_fails *fails, const uint64_t *given, size_t count,
+                        const uint64_t *expected, size_t expected_count) {
+    struct tape tape = {0};
+    tape_replay(&tape, given, count);
+    assert_true(fails(NULL, &tape));
+    shrink(&tape, fails, NULL, 20000);
+    assert_int_equal(tape.made, expected_count);
+    assert_memory_equal(tape.choices, expected, expected_count * sizeof *expected);
+    tape_free(&tape);
+}
+
+static void a_count_is_lowered_while_a_span_goes(void **state) {
+    (void)state;
+    starts_from(ends_in_two, (const uint64_t[]){5, 9, 8, 7, 77, 33}, 6,
+                (const uint64_t[]){2, 77, 33}, 3);
+}
+
+static void choices_outside_spans_go(void **state) {
+    (void)state;
+    demand(has_large_unspanned, (const uint64_t[]){1, 137, 0}, 3);
+}
+
+static void spans_change_places(void **state) {
+    (void)state;
+    starts_from(has_both, (const uint64_t[]){5, 3}, 2, (const uint64_t[]){3, 5}, 2);
+}
+
 static void runs_are_bounded_and_the_result_fails(void **state) {
     (void)state;
     for (size_t runs = 0; runs < 40; runs++) {
@@ -154,6 +217,9 @@ int main(void) {
         cmocka_unit_test(what_is_between_two_items_goes),
         cmocka_unit_test(equal_items_go_down_together),
         cmocka_unit_test(counts_go_down_with_what_they_count),
+        cmocka_unit_test(a_count_is_lowered_while_a_span_goes),
+        cmocka_unit_test(choices_outside_spans_go),
+        cmocka_unit_test(spans_change_places),
         cmocka_unit_test(runs_are_bounded_and_the_result_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

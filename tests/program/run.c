@@ -49,6 +49,7 @@ static void execute(const char *const *arguments) {
     for (size_t i = 0; arguments[i] != NULL && i + 2 < ARGUMENTS_MAX; i++) {
         line[i + 1] = (char *)(uintptr_t)arguments[i]; /* execv writes to none of them */
     }
+    signal(SIGPIPE, SIG_DFL); /* ignored signals outlive execv */
     execv(place.program, line);
     _exit(126);
 }

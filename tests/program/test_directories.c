@@ -33,6 +33,22 @@ static void missing(void **state) {
     result_free(&result);
 }
 
+/* Nothing is put into an empty directory by a command that reads; put may have it. */
+static void empty(void **state) {
+    (void)state;
+    struct result result = {0};
+    assert_int_equal(mkdir("empty", 0700), 0);
+    for (size_t i = 0; i < READING; i++) {
+        run_reading(&result, "empty", i);
+        expect_error(&result, 2, "empty: no database here");
+        assert_int_equal(rmdir("empty"), 0);
+        assert_int_equal(mkdir("empty", 0700), 0);
+    }
+    RUN(&result, "-d", "empty", "put", "k", "v");
+    expect_out(&result, "");
+    result_free(&result);
+}
+
 static void a_file_instead(void **state) {
     (void)state;
     struct result result = {0};
@@ -315,11 +331,17 @@ static void foreign_log(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(missing),      cmocka_unit_test(a_file_instead),
-        cmocka_unit_test(foreign),      cmocka_unit_test(of_a_later_stage),
-        cmocka_unit_test(held),         cmocka_unit_test(read_only),
-        cmocka_unit_test(full_disk),    cmocka_unit_test(truncated_log),
-        cmocka_unit_test(flipped_bits), cmocka_unit_test(repair_after_damage),
+        cmocka_unit_test(missing),
+        cmocka_unit_test(empty),
+        cmocka_unit_test(a_file_instead),
+        cmocka_unit_test(foreign),
+        cmocka_unit_test(of_a_later_stage),
+        cmocka_unit_test(held),
+        cmocka_unit_test(read_only),
+        cmocka_unit_test(full_disk),
+        cmocka_unit_test(truncated_log),
+        cmocka_unit_test(flipped_bits),
+        cmocka_unit_test(repair_after_damage),
         cmocka_unit_test(foreign_log),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);
