@@ -1,7 +1,7 @@
 /* Memory that is taken piece by piece and given back as a whole: a memtable's entries die
  * together, so none of them needs a block, or a header, of its own.
  *
- * Pieces are cut off the end of a block in turn. Blocks double from 4 KiB to 1 MiB, so
+ * Pieces are cut off the end of a block in turn. Blocks double from 4 KiB to 512 KiB, so
  * that a small arena is small; a piece larger than a quarter of the present block gets a
  * block to itself, so that at most a quarter of a block is ever left unused.
  *
@@ -16,7 +16,7 @@
 enum {
     ARENA_ALIGNMENT = 8,
     ARENA_BLOCK_BYTES_MIN = 4096,
-    ARENA_BLOCK_BYTES_MAX = 1 << 20
+    ARENA_BLOCK_BYTES_MAX = 512 * 1024
 };
 
 struct arena_block;

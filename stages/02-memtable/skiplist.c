@@ -23,34 +23,11 @@
 
 /* What a search looks for. */
 struct target {
-    uint64_t prefix;
-    uint64_t tag;
     struct slice key;
+    uint64_t tag;
 };
 
-enum { PREFIX_BYTES = 8, TAG_LENGTH = 8 };
-
-/* Shorter keys are filled up with zeros, so that equal prefixes decide nothing. */
-static uint64_t prefix_of(struct slice key) {
-    unsigned char bytes[PREFIX_BYTES] = {0};
-    uint64_t prefix;
-    if (key.length >= PREFIX_BYTES) {
-        memcpy(&prefix, key.data, PREFIX_BYTES);
-    } else {
-        if (key.length > 0) {
-            memcpy(bytes, key.data, key.length);
-        }
-        memcpy(&prefix, bytes, PREFIX_BYTES);
-    }
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    prefix = __builtin_bswap64(prefix);
-#endif
-    return prefix;
-}
-
-static struct target target_make(struct slice key, uint64_t tag) {
-    return (struct target){prefix_of(key), tag, key};
-}
+enum { TAG_LENGTH = 8 };
 
 /* ---- nodes ----------------------------------------------------------------------- */
 
@@ -85,12 +62,37 @@ static struct skiplist_node *follow(const struct skiplist_node *node, unsigned l
     return atomic_pointer_load(link_of(node, level), memory_order_acquire);
 }
 
+/* Eight bytes as a number that compares as they do. */
+static uint64_t word_at(const unsigned char *bytes) {
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    return word;
+}
+
+/* Word by word, in line: keys are short, and this is where a search spends its time. */
 static bool is_before(const struct skiplist_node *node, const struct target *target) {
-    if (node->prefix != target->prefix) {
-        return node->prefix < target->prefix;
+    const unsigned char *key = node_bytes(node);
+    size_t shared =
+        node->key_bytes < target->key.length ? node->key_bytes : target->key.length;
+    size_t at = 0;
+    for (; at + sizeof(uint64_t) <= shared; at += sizeof(uint64_t)) {
+        uint64_t own = word_at(key + at);
+        uint64_t other = word_at(target->key.data + at);
+        if (own != other) {
+            return own < other;
+        }
     }
-    int order = slice_compare(skiplist_key(node), target->key);
-    return order != 0 ? order < 0 : skiplist_tag(node) > target->tag;
+    int order = at == shared ? 0 : memcmp(key + at, target->key.data + at, shared - at);
+    if (order != 0) {
+        return order < 0;
+    }
+    if (node->key_bytes != target->key.length) {
+        return node->key_bytes < target->key.length;
+    }
+    return skiplist_tag(node) > target->tag;
 }
 
 /* Entry by entry its height is drawn from a hash of its index (the finalizer of
@@ -155,7 +157,7 @@ const struct skiplist_node *skiplist_last(const struct skiplist *list) {
 
 const struct skiplist_node *skiplist_seek(const struct skiplist *list, struct slice key,
                                           uint64_t tag) {
-    const struct target target = target_make(key, tag);
+    const struct target target = {key, tag};
     const struct skiplist_node *at;
     (void)search(list, &target, &at);
     return at;
@@ -163,7 +165,7 @@ const struct skiplist_node *skiplist_seek(const struct skiplist *list, struct sl
 
 const struct skiplist_node *skiplist_seek_before(const struct skiplist *list,
                                                  struct slice key, uint64_t tag) {
-    const struct target target = target_make(key, tag);
+    const struct target target = {key, tag};
     const struct skiplist_node *at;
     const struct skiplist_node *node = search(list, &target, &at);
     return node == &list->head.node ? NULL : node;
@@ -213,7 +215,6 @@ void skiplist_init(struct skiplist *list) {
 
 static void fill(struct skiplist_node *node, const struct target *target,
                  struct slice value) {
-    node->prefix = target->prefix;
     node->key_bytes = (uint32_t)target->key.length;
     node->value_bytes = (uint32_t)value.length;
     unsigned char *bytes = (unsigned char *)(node + 1);
@@ -247,7 +248,7 @@ void skiplist_insert(struct skiplist *list, void *space, struct slice key, uint6
     unsigned height = height_of(count);
     struct skiplist_node *node =
         (struct skiplist_node *)((struct atomic_pointer *)space + (height - 1));
-    const struct target target = target_make(key, tag);
+    const struct target target = {key, tag};
     fill(node, &target, value);
     if (!follows_latest(list, &target)) {
         find_path(list, &target);

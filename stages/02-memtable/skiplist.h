@@ -4,12 +4,12 @@
  *
  * An entry is one piece of memory; what a search looks at stands close together:
  *
- *     … level 2, level 1 | prefix, lengths, level 0, user key, tag, value
+ *     … level 2, level 1 | lengths, level 0, user key, tag, value
  *                        ^ struct skiplist_node
  *
- * `prefix` is the first eight bytes of the user key as a number that compares as they do,
- * so most steps of a search need one comparison and no second cache line. User key and
- * tag together are the internal key's bytes.
+ * So the key begins at a fixed place of the node, 16 bytes from what led to it, and most
+ * steps of a search touch one cache line. User key and tag together are the internal
+ * key's bytes.
  *
  * Threads: one inserts, any number read beside it without a lock. Entries never move,
  * change or go. The argument stands in skiplist.c. */
@@ -22,7 +22,6 @@
 enum { SKIPLIST_LEVELS = 12 }; /* 4^12 entries, 16 million, are searched in O(log n) */
 
 struct skiplist_node {
-    uint64_t prefix;
     uint32_t key_bytes; /* of the user key */
     uint32_t value_bytes;
     struct atomic_pointer next; /* level 0; higher levels stand before the node */
