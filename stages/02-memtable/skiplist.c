@@ -205,7 +205,7 @@ static void find_path(struct skiplist *list, const struct target *target) {
 }
 
 void skiplist_init(struct skiplist *list) {
-    *list = (struct skiplist){0};
+    *list = (struct skiplist){.latest = NULL};
     for (unsigned level = 0; level < SKIPLIST_LEVELS; level++) {
         list->path[level] =
             &list->head.node; /* levels not yet in use begin at the head */
