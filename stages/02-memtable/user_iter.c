@@ -7,8 +7,8 @@
  * Forward, versions come newest first: the first at or below the sequence decides, the
  * others of its key are passed over. Backward, they come oldest first: each at or below
  * the sequence replaces the one before, and only the next key, or the first version above
- * the sequence, tells that the last one stands. To turn round is to seek the end of the
- * present key's versions on the other side.
+ * the sequence, tells that the last one stands. To turn forward is to seek the end of the
+ * present key's versions.
  *
  * Many versions of one key are not walked through: after SKIPS_MAX of them the rest is
  * sought past. */
@@ -274,7 +274,7 @@ static void user_next(struct iter *base) {
 static void user_prev(struct iter *base) {
     struct user_iter *iter = (struct user_iter *)base;
     if (iter->direction == FORWARD) {
-        seek_before_all(iter, base->key);
+        iter_prev(iter->inner); /* perhaps to a newer version, which gather passes over */
     }
     find_backward(iter);
 }

@@ -65,6 +65,26 @@ static void a_full_store_says_what_to_do(void **state) {
     simulation_end(&sim);
 }
 
+/* No space for the log is no failure: it may be tried again, and takes no memory. */
+static void no_space_takes_nothing(void **state) {
+    (void)state;
+    struct simulation sim;
+    simulation_begin(&sim);
+    sim.options.durability = DURABILITY_NONE;
+    sim.options.memory_bytes = 3000;
+    struct kv *kv = open_store(&sim);
+    for (int i = 0; i < 200; i++) {
+        fail_call(&sim, 1, FAULT_BEFORE, ENOSPC, true);
+        assert_int_equal(kv_put(kv, slice_of("k"), slice_of("v"), NULL, NULL),
+                         STATUS_NO_SPACE);
+    }
+    fail_nothing(&sim);
+    assert_numbers(kv, 0);
+    assert_in_range(fill(kv, NULL), 20, 120);
+    assert_ok(kv_close(kv, NULL));
+    simulation_end(&sim);
+}
+
 /* ---- iterators ------------------------------------------------------------------- */
 
 static size_t count_entries(struct iter *iter) {
@@ -332,6 +352,7 @@ static void a_crowd_outlives_resumes(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_store_says_what_to_do),
+        cmocka_unit_test(no_space_takes_nothing),
         cmocka_unit_test(iterators_stay_at_their_moment),
         cmocka_unit_test(resume_shows_what_the_log_holds),
         cmocka_unit_test(resume_does_nothing_where_nothing_is_wrong),

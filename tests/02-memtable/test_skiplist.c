@@ -4,6 +4,7 @@
 
 #include "arena.h"
 #include "internal_key.h"
+#include "scheduler.h"
 #include "skiplist.h"
 #include "thread.h"
 
@@ -271,11 +272,81 @@ static void readers_see_complete_prefixes(void **state) {
     arena_free(&arena);
 }
 
+/* ---- every order of a reader's and the inserter's steps, drawn --------------------- */
+
+enum { VERSIONS = 12, ORDERS = 3000 };
+
+/* New versions of one key come while a reader looks for the newest that it may see. In
+ * the sim flavour every load and store is a place to stop and let the other go on. */
+struct versions_race {
+    struct skiplist list;
+    struct atomic_u64 visible;
+    const char *wrong;
+};
+
+static void add_versions(void *argument) {
+    struct versions_race *race = argument;
+    static _Alignas(8) unsigned char space[VERSIONS + 1][256];
+    for (uint64_t tag = 1; tag <= VERSIONS; tag++) {
+        skiplist_insert(&race->list, space[tag], slice_of("key"), tag, slice_of("value"));
+        atomic_u64_store(&race->visible, tag, memory_order_release);
+    }
+}
+
+static void look_for_newest(struct versions_race *race) {
+    while (race->wrong == NULL) {
+        uint64_t visible = atomic_u64_load(&race->visible, memory_order_acquire);
+        const struct skiplist_node *node =
+            skiplist_seek(&race->list, slice_of("key"), visible);
+        if (visible > 0 && (node == NULL || skiplist_tag(node) != visible)) {
+            race->wrong = "another version than the one that it may see";
+        }
+        uint64_t expected = visible;
+        for (; node != NULL && race->wrong == NULL; node = skiplist_next(node)) {
+            if (skiplist_tag(node) != expected--) {
+                race->wrong = "a version is missing";
+            }
+        }
+        if (expected > 0 || visible == VERSIONS) {
+            race->wrong = expected > 0 ? "older versions are missing" : race->wrong;
+            return;
+        }
+    }
+}
+
+static uint64_t choose(void *context, uint64_t bound) {
+    return random_below(context, bound);
+}
+
+static void searches_hold_in_every_order(void **state) {
+    (void)state;
+    uint64_t random = test_seed();
+    for (int order = 0; order < ORDERS; order++) {
+        static struct versions_race race;
+        struct thread writer;
+        struct scheduler *scheduler = scheduler_new(choose, &random);
+        race = (struct versions_race){.wrong = NULL};
+        skiplist_init(&race.list);
+        assert_ok(
+            thread_create(&writer, scheduler_threads(scheduler), add_versions, &race));
+#ifndef STRATA_SIM
+        scheduler_settle(scheduler); /* without switch points it would wait for ever */
+#endif
+        look_for_newest(&race);
+        thread_join(&writer);
+        scheduler_free(scheduler);
+        if (race.wrong != NULL) {
+            fail_msg("in order %d: %s", order, race.wrong);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equals_a_sorted_array),
         cmocka_unit_test(heights_are_as_drawn),
         cmocka_unit_test(readers_see_complete_prefixes),
+        cmocka_unit_test(searches_hold_in_every_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
