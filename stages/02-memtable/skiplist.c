@@ -1,8 +1,8 @@
 /* Why readers need no lock.
  *
- *   1. A node is complete, its own pointers included, before any pointer to it is stored;
- *      that store is a release, every load of a pointer an acquire. So whoever finds a
- *      node finds it complete.
+ *   1. A node's entry is complete before any pointer to it is stored, and its own pointer
+ *      on a level before it can be met on that level; the store is a release, every load
+ *      of a pointer an acquire. So whoever finds a node finds all that it will look at.
  *   2. Nodes never change afterwards but for their pointers, each of which only ever
  *      turns to a node between its old ends, and nothing is freed while the list lives.
  *   3. A node enters level 0 first, then the levels above. So a node that is met on a

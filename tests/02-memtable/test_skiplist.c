@@ -274,7 +274,7 @@ static void readers_see_complete_prefixes(void **state) {
 
 /* ---- every order of a reader's and the inserter's steps, drawn --------------------- */
 
-enum { VERSIONS = 12, ORDERS = 3000 };
+enum { VERSIONS = 40, ORDERS = 1000 };
 
 /* New versions of one key come while a reader looks for the newest that it may see. In
  * the sim flavour every load and store is a place to stop and let the other go on. */
