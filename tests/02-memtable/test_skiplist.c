@@ -287,6 +287,7 @@ struct versions_race {
 static void add_versions(void *argument) {
     struct versions_race *race = argument;
     static _Alignas(8) unsigned char space[VERSIONS + 1][256];
+    memset(space, 0, sizeof space); /* links of the last order would be right by chance */
     for (uint64_t tag = 1; tag <= VERSIONS; tag++) {
         skiplist_insert(&race->list, space[tag], slice_of("key"), tag, slice_of("value"));
         atomic_u64_store(&race->visible, tag, memory_order_release);
