@@ -1,8 +1,8 @@
 /* The append region: the end of a file, as a place to build bytes in and hand them over.
  *
  *     append_reserve  →  a run of bytes to write into
- *     append_commit   →  the first n of them are the file's, and the operating system has
- * them append_sync     →  all that was committed survives a loss of power
+ *     append_commit   →  the first n of them are the file's: the system has them
+ *     append_sync     →  all that was committed survives a loss of power
  *
  * Two tenants. APPEND_WRITE builds in a buffer and hands over with write(2), one call a
  * commit. APPEND_MAPPED builds in the shared mapping itself, so a commit costs no system
@@ -42,6 +42,7 @@ struct append {
     uint64_t end;       /* offset behind the last committed byte */
     uint64_t allocated; /* offset up to which the file is known to have room */
     size_t step_bytes;
+    bool shared; /* reserved space is the file's own */
 };
 
 /* A region that begins at `end` bytes into the file, which is cut there if it is longer.
@@ -58,6 +59,12 @@ MUST_CHECK enum status append_reserve(struct append *append, size_t bytes,
 MUST_CHECK enum status append_commit(struct append *append, size_t bytes,
                                      struct error *error);
 MUST_CHECK enum status append_sync(struct append *append, struct error *error);
+
+/* Whether what is written into reserved space may be in the file before it is committed
+ * (it is, in a mapping); else nothing is before the commit. */
+static inline bool append_is_shared(const struct append *append) {
+    return append->shared;
+}
 
 static inline uint64_t append_end(const struct append *append) {
     return append->end;

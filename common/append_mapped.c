@@ -95,6 +95,7 @@ enum status append_mapped_open(struct append **append, struct error *error) {
         return error_no_memory(error, "log region", sizeof *mapped);
     }
     mapped->append.ops = &mapped_ops;
+    mapped->append.shared = true;
     *append = &mapped->append;
     return STATUS_OK;
 }

@@ -3,7 +3,7 @@
  * Two layers. A tenant (`file_system_ops`, `file_ops`) is thin: one operation is one
  * system call, it may be cut short, and it answers 0 or an errno. Tenants: POSIX
  * (common/file_posix.c), the harness's simulated disk (harness/disk.c) and its fault
- * injector (harness/faults.c). The functions below the line are what the engine calls:
+ * injector (harness/disk_fault.c). The functions below the line are what the engine calls:
  * they finish short transfers, retry EINTR, and turn an errno into a status and a message
  * with path and offset (common/file.c). A sync or close that is interrupted has failed.
  *
@@ -78,8 +78,7 @@ struct file_system {
 
 extern const struct file_system file_system_posix;
 
-/* ---- what the engine calls
- * ------------------------------------------------------------- */
+/* ---- what the engine calls ------------------------------------------------------- */
 
 MUST_CHECK enum status file_open(const struct file_system *files, const char *path,
                                  enum file_mode mode, struct file **file,

@@ -175,8 +175,7 @@ void kv_stats(struct kv *kv, struct kv_stats *stats);
 MUST_CHECK enum status kv_stats_print(const struct kv_stats *stats, bool json,
                                       struct buf *out);
 
-/* ---- offline: on a directory that nobody has open -------------------------------------
- */
+/* ---- offline: on a directory that nobody has open -------------------------------- */
 
 /* Receives one line of words without its newline; context is the caller's. */
 typedef void kv_report(void *context, const char *line);

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "shrink.h"
+#include "watch.h"
 
 /* Every module's rows; a new module adds its array here. */
 static const struct check *const tables[] = {self_checks,  program_checks, crash_checks,
@@ -67,10 +68,12 @@ void check_tapes(struct check_run *run) {
     while (check_goes_on(run)) {
         tape_seed(&tape, check_tape_seed(run, run->programs));
         run->programs++;
+        watch_case(run->check, watch_write_tape, &tape);
         if (!run->check->one(run, &tape)) {
             check_failed(run, &tape);
         }
     }
+    watch_case(NULL, NULL, NULL);
     tape_free(&tape);
 }
 
@@ -88,8 +91,7 @@ bool check_perform(struct check_run *run) {
     return !run->failed;
 }
 
-/* ---- failures ------------------------------------------------------------------------
- */
+/* ---- failures -------------------------------------------------------------------- */
 
 struct shrinking {
     struct check_run run;
@@ -98,6 +100,7 @@ struct shrinking {
 
 static bool still_fails(void *context, struct tape *tape) {
     struct shrinking *shrinking = context;
+    watch_case(shrinking->run.check, watch_write_tape, tape);
     return check_seconds() < shrinking->deadline &&
            !shrinking->run.check->one(&shrinking->run, tape);
 }
@@ -115,6 +118,7 @@ void check_failed(struct check_run *run, struct tape *tape) {
                 run->check->name);
         return;
     }
+    watch_case(run->check, watch_write_tape, tape);
     size_t runs = shrink(tape, still_fails, &shrinking, SHRINK_RUNS);
     fprintf(run->report, "%s: FAILED: %s\n(the simplest case found in %zu runs)\n",
             run->check->name, run->check->shows, runs);
@@ -125,6 +129,7 @@ void check_failed(struct check_run *run, struct tape *tape) {
             run->check->name);
     tape_print(tape, run->report);
     fputs("'\n", run->report);
+    watch_case(NULL, NULL, NULL);
     fflush(run->report);
 }
 
@@ -143,7 +148,9 @@ int check_replay(const char *text, struct check_run *run) {
         return 2;
     }
     run->programs = 1;
+    watch_case(run->check, watch_write_tape, &tape);
     bool holds = run->check->one(run, &tape);
+    watch_case(NULL, NULL, NULL);
     tape_free(&tape);
     fprintf(run->report, "%s: the case %s\n", name, holds ? "holds" : "FAILS");
     return holds ? 0 : 1;

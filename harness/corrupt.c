@@ -26,8 +26,7 @@ enum {
     POSITIONS_OF_PROGRAM = 6000 /* beyond that every n-th only */
 };
 
-/* ---- verify and open -----------------------------------------------------------------
- */
+/* ---- verify and open ------------------------------------------------------------- */
 
 struct lines {
     char text[LINES_BYTES];
@@ -148,8 +147,7 @@ static bool corrupt_one(struct check_run *check, struct tape *tape) {
     return holds;
 }
 
-/* ---- the campaign --------------------------------------------------------------------
- */
+/* ---- the campaign ---------------------------------------------------------------- */
 
 static void fail_with(struct check_run *check, const struct tape *program,
                       const struct damage *damage) {

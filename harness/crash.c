@@ -12,9 +12,9 @@
 
 #include "grow.h"
 #include "lives.h"
+#include "watch.h"
 
-/* ---- one case: a program, a crash, lives ---------------------------------------------
- */
+/* ---- one case: a program, a crash, lives ----------------------------------------- */
 
 /* Draws the program; each step is one span, and no others are made. */
 typedef void program_drawer(struct check_run *check, struct program *program,
@@ -63,8 +63,7 @@ static bool one_case(struct check_run *check, struct tape *tape, program_drawer 
     return holds;
 }
 
-/* ---- many states of one program ------------------------------------------------------
- */
+/* ---- many states of one program -------------------------------------------------- */
 
 enum { SEEN_SLOTS = 1 << 12, ENUMERATED_PIECES_MAX = 12 };
 
@@ -98,9 +97,10 @@ struct campaign {
     struct depth depth;
     struct lives lives;
     struct program program;
-    struct tape tape;    /* the program's choices, and the schedule's: */
-    size_t program_made; /* from here on */
-    struct tape tail;    /* those of the lives behind a crash */
+    struct tape tape;          /* the program's choices, and the schedule's: */
+    size_t program_made;       /* from here on */
+    const struct crash *crash; /* the state that is looked at, or NULL */
+    struct tape tail;          /* those of the lives behind a crash */
     uint64_t random;
     struct seen *seen; /* a hash table that is never more than half full */
     size_t slots;
@@ -129,6 +129,7 @@ static void campaign_begin(struct campaign *campaign, struct check_run *check,
 }
 
 static void campaign_end(struct campaign *campaign) {
+    watch_case(NULL, NULL, NULL);
     free(campaign->seen);
     lives_free(&campaign->lives);
     tape_free(&campaign->tape);
@@ -161,6 +162,18 @@ static void make_room(struct campaign *campaign) {
     free(old);
 }
 
+/* The case that is looked at, with all steps of its program. */
+static void write_whole(void *context, struct tape *out) {
+    struct campaign *campaign = context;
+    watch_write_tape(&campaign->tape, out);
+    if (campaign->crash != NULL) {
+        crash_note(campaign->crash, campaign->check->run->disk, out);
+        for (size_t i = 0; i < campaign->tail.made; i++) {
+            tape_note(out, campaign->tail.choices[i]);
+        }
+    }
+}
+
 /* Draws and runs the next program from the tape. False, and reported, if a step failed.
  */
 static bool begin_program(struct campaign *campaign) {
@@ -168,6 +181,7 @@ static bool begin_program(struct campaign *campaign) {
     campaign->number++;
     campaign->states = 0;
     check->programs++;
+    watch_case(check->check, write_whole, campaign);
     campaign->draw(check, &campaign->program, &campaign->tape);
     campaign->program_made = campaign->tape.made;
     if (!run_program(check, &campaign->program, &campaign->tape)) {
@@ -245,7 +259,9 @@ static bool try_state(struct campaign *campaign, const struct crash *crash,
     } else {
         seen->fingerprint = fingerprint;
         seen->program = campaign->number;
+        campaign->crash = crash;
         holds = lives_lead(&campaign->lives, image, law, &campaign->tail);
+        campaign->crash = NULL;
         seen->changes = (uint32_t)campaign->lives.changes;
         campaign->witness.lost +=
             campaign->lives.changes < check->run->model.change_count;
@@ -318,8 +334,7 @@ static void try_program(struct campaign *campaign) {
     }
 }
 
-/* ---- sampled -------------------------------------------------------------------------
- */
+/* ---- sampled --------------------------------------------------------------------- */
 
 static void draw_small(struct check_run *check, struct program *program,
                        struct tape *tape) {
@@ -382,8 +397,7 @@ static void crashes_happen(struct check_run *check) {
     }
 }
 
-/* ---- complete ------------------------------------------------------------------------
- */
+/* ---- complete -------------------------------------------------------------------- */
 
 /* All programs of up to COMPLETE_STEPS steps of this alphabet, by both append regions,
  * with and without rotation after every change; every crash point, both profiles, every

@@ -30,8 +30,7 @@ static const struct operation *operation_of(const struct disk *disk,
     return &disk->operations[piece->operation];
 }
 
-/* ---- what is legal
- * -------------------------------------------------------------------------- */
+/* ---- what is legal --------------------------------------------------------------- */
 
 /* DISK_EXT4: the first piece of metadata that is lost; SIZE_MAX: none. */
 static size_t first_lost(const struct disk *disk, const struct crash_state *state,
@@ -111,8 +110,7 @@ void crash_make_legal(const struct disk *disk, const struct crash_state *state,
     }
 }
 
-/* ---- content that nobody wrote there
- * -------------------------------------------------------- */
+/* ---- content that nobody wrote there --------------------------------------------- */
 
 static void fill_noise(struct contents *contents, size_t operation, size_t first,
                        size_t behind) {
@@ -194,8 +192,7 @@ static void fill_stale(const struct disk *disk, const struct crash_state *state,
     memset(contents->data + zeros, 0, behind - zeros);
 }
 
-/* ---- the image
- * ------------------------------------------------------------------------------ */
+/* ---- the image ------------------------------------------------------------------- */
 
 static void fill(const struct disk *disk, const struct crash_state *state,
                  const struct piece *piece, enum fate fate, struct contents *contents,
@@ -264,8 +261,10 @@ static bool reachable(const struct disk *disk, const struct crash_state *state,
 /* Names first: only what can be reached is worth its contents. */
 static void choose_names(const struct disk *disk, struct crash_state *state,
                          const struct crash *crash, size_t lost) {
-    memcpy(state->image_names, state->names,
-           state->node_count * sizeof *state->image_names);
+    if (state->node_count > 0) {
+        memcpy(state->image_names, state->names,
+               state->node_count * sizeof *state->image_names);
+    }
     for (size_t i = 0; i < state->node_count; i++) {
         state->image_slots[i] = (struct image_slot){SIZE_MAX, state->durable[i].size};
     }

@@ -20,8 +20,7 @@ bool operation_is_name(enum operation_kind kind) {
            kind == OPERATION_REMOVE || kind == OPERATION_RENAME;
 }
 
-/* ---- the durable part
- * ----------------------------------------------------------------------- */
+/* ---- the durable part ------------------------------------------------------------ */
 
 static void forget_name(uint32_t *names, size_t count, uint32_t name) {
     for (size_t i = 0; i < count; i++) {
@@ -158,8 +157,7 @@ static void apply_failed_sync(const struct disk *disk, struct crash_state *state
     state->piece_count = left;
 }
 
-/* ---- replay
- * --------------------------------------------------------------------------------- */
+/* ---- replay ---------------------------------------------------------------------- */
 
 static void add_piece(struct crash_state *state, size_t operation, size_t offset,
                       size_t length) {

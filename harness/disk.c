@@ -17,8 +17,7 @@ enum {
     STORE_GAP_BYTES = 64
 };
 
-/* ---- names and nodes
- * ------------------------------------------------------------------------ */
+/* ---- names and nodes ------------------------------------------------------------- */
 
 /* "/db/", "./db" and "db" are one path; the root is "". */
 static struct slice path_trim(const char *path) {
@@ -94,8 +93,7 @@ struct node *disk_add_base_node(struct disk *disk, uint32_t name, bool directory
     return node;
 }
 
-/* ---- the journal, and what it does to the live state
- * ---------------------------------------- */
+/* ---- the journal, and what it does to the live state ----------------------------- */
 
 void disk_journal(struct disk *disk, struct operation operation) {
     disk->operations = disk_grow(disk->operations, disk->operation_count,
@@ -152,6 +150,19 @@ void disk_change_size(struct disk *disk, enum operation_kind kind, uint32_t node
     disk_refresh_mappings(disk, node, first, behind);
 }
 
+/* The first place from `at` on where the two differ, or `end`; eight at a time while it
+ * can. */
+static size_t first_difference(const unsigned char *a, const unsigned char *b, size_t at,
+                               size_t end) {
+    while (at + 8 <= end && memcmp(a + at, b + at, 8) == 0) {
+        at += 8;
+    }
+    while (at < end && a[at] == b[at]) {
+        at++;
+    }
+    return at;
+}
+
 static void absorb_mapping(struct disk *disk, const struct mapping *map) {
     const struct contents *cache = &disk->nodes[map->node].cache;
     size_t end = cache->size > map->offset ? cache->size - map->offset : 0;
@@ -164,10 +175,9 @@ static void absorb_mapping(struct disk *disk, const struct mapping *map) {
                    page_end - page) == 0) {
             continue;
         }
-        for (size_t i = page; i < page_end; i++) {
-            if (map->address[i] == cache->data[map->offset + i]) {
-                continue;
-            }
+        const unsigned char *cached = cache->data + map->offset;
+        for (size_t i = first_difference(map->address, cached, page, page_end);
+             i < page_end; i = first_difference(map->address, cached, i + 1, page_end)) {
             if (behind > first && i >= behind + STORE_GAP_BYTES) {
                 disk_change_bytes(disk, OPERATION_STORE, map->node, map->name,
                                   map->offset + first,
@@ -193,8 +203,7 @@ void disk_absorb_stores(struct disk *disk) {
     }
 }
 
-/* ---- the disk
- * ------------------------------------------------------------------------------- */
+/* ---- the disk -------------------------------------------------------------------- */
 
 struct disk *disk_new(void) {
     struct disk *disk = disk_take(sizeof *disk);
@@ -274,8 +283,7 @@ uint64_t disk_fingerprint(struct disk *disk) {
     return sum;
 }
 
-/* ---- behind the engine's back
- * --------------------------------------------------------------- */
+/* ---- behind the engine's back ---------------------------------------------------- */
 
 bool disk_read_file(struct disk *disk, const char *path, struct slice *contents) {
     disk_absorb_stores(disk);

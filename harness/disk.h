@@ -58,8 +58,7 @@ void disk_print(struct disk *disk, FILE *out);
 /* Open descriptors, mappings and locks: 0 after a clean close (leak check). */
 size_t disk_open_handles(struct disk *disk);
 
-/* ---- loss of power
- * ----------------------------------------------------------------------- */
+/* ---- loss of power --------------------------------------------------------------- */
 
 enum fate {            /* of one pending piece */
             FATE_KEPT, /* new content */
@@ -125,8 +124,7 @@ bool disk_explore_next(struct disk *disk, struct exploration *exploration,
  */
 bool disk_enumerate_next(struct disk *disk, struct exploration *exploration);
 
-/* ---- faults
- * --------------------------------------------------------------------------------- */
+/* ---- faults ---------------------------------------------------------------------- */
 
 enum fault_effect {
     FAULT_BEFORE, /* the call fails and has done nothing (sync: its pages are lost) */
@@ -159,8 +157,7 @@ size_t disk_calls(struct disk *disk);
  * limit. Beyond it: ENOSPC. */
 void disk_set_capacity(struct disk *disk, size_t bytes);
 
-/* ---- corruption, and tests
- * --------------------------------------------------------------- */
+/* ---- corruption, and tests ------------------------------------------------------- */
 
 /* Contents behind the engine's back; false if there is no such file. A slice lives until
  * the file next changes. A flipped bit is durable; pending writes over it stay pending.

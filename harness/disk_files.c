@@ -21,8 +21,7 @@ static size_t room(const struct disk *disk, size_t growth) {
     return left < growth ? left : growth;
 }
 
-/* ---- files
- * ---------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------- */
 
 /* What a call answers that worked: the fault may deny it. */
 static int answer(const struct disk *disk, enum verdict verdict) {
@@ -231,8 +230,7 @@ static const struct file_ops file_ops = {
     .close = disk_close,
 };
 
-/* ---- names, as operations
- * ------------------------------------------------------------------- */
+/* ---- names, as operations -------------------------------------------------------- */
 
 static struct file *new_handle(struct disk *disk, const char *path, uint32_t name,
                                uint32_t node, bool writable) {

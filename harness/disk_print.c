@@ -86,8 +86,7 @@ void disk_print_crash(struct disk *disk, const struct crash *plan, FILE *out) {
     }
 }
 
-/* ---- what each file holds
- * ------------------------------------------------------------------- */
+/* ---- what each file holds -------------------------------------------------------- */
 
 enum mark { MARK_SYNCED, MARK_PENDING, MARK_ROOM, MARK_UNWRITTEN };
 

@@ -37,8 +37,7 @@ static void keep_all(struct crash *crash) {
     *crash = (struct crash){.profile = crash->profile, .operation = crash->operation};
 }
 
-/* ---- the systematic phases: each makes the next plan, or answers false
- * --------------------- */
+/* ---- the systematic phases: each makes the next plan, or answers false ----------- */
 
 static bool next_prefix(struct exploration *at, size_t count) {
     if (at->first > count) {
@@ -99,8 +98,7 @@ static bool next_pair(struct exploration *at, size_t count) {
     return true;
 }
 
-/* ---- the random phase
- * ----------------------------------------------------------------------- */
+/* ---- the random phase ------------------------------------------------------------ */
 
 /* splitmix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators",
  * 2014). */

@@ -76,8 +76,7 @@ static void add(struct text *text, const void *bytes, size_t count) {
     text->bytes[text->length] = '\0';
 }
 
-/* ---- the lines -----------------------------------------------------------------------
- */
+/* ---- the lines ------------------------------------------------------------------- */
 
 static size_t key_of(size_t line) {
     return line * KEY_STRIDE % KEYS;
@@ -110,8 +109,7 @@ static void add_export(struct text *text, size_t count) {
     }
 }
 
-/* ---- a child -------------------------------------------------------------------------
- */
+/* ---- a child --------------------------------------------------------------------- */
 
 struct child {
     pid_t pid;
@@ -218,8 +216,7 @@ static bool run_child(struct killing *killing, const char *const *arguments,
            converse(killing, &child, input, said, until, status);
 }
 
-/* ---- a round -------------------------------------------------------------------------
- */
+/* ---- a round --------------------------------------------------------------------- */
 
 struct round {
     const char *durability, *region, *log_bytes, *batch;
@@ -249,7 +246,12 @@ static struct round round_draw(struct tape *tape, bool preload) {
     return round;
 }
 
-/* What the store holds must be the first k lines, k at least `least`. */
+static bool ended_well(int status) {
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* What the store holds must be the first k lines, k at least `least`. Where nothing was
+ * acknowledged there need not be a store yet. */
 static bool holds_lines(struct killing *killing, size_t least, size_t *k) {
     const char *export[] = {killing->program, "-d", killing->directory, "export", NULL};
     const char *verify[] = {killing->program, "-d", killing->directory, "verify", NULL};
@@ -258,12 +260,12 @@ static bool holds_lines(struct killing *killing, size_t least, size_t *k) {
     int status = 0;
     *k = 0;
     bool holds = run_child(killing, verify, &nothing, &ignored, SIZE_MAX, &status) &&
-                 ((WIFEXITED(status) && WEXITSTATUS(status) == 0) ||
-                  fails(killing, "verify: exit status %d: %s", status,
+                 (ended_well(status) || least == 0 ||
+                  fails(killing, "verify: wait status %d: %s", status,
                         ignored.bytes != NULL ? ignored.bytes : ""));
     holds = holds && run_child(killing, export, &nothing, &said, SIZE_MAX, &status) &&
-            ((WIFEXITED(status) && WEXITSTATUS(status) == 0) ||
-             fails(killing, "export: exit status %d", status));
+            (ended_well(status) || least == 0 ||
+             fails(killing, "export: wait status %d", status));
     /* The last line that was taken is the last of its key: it shows. */
     for (char *at = said.bytes; holds && at != NULL && *at != '\0';) {
         char *tab = strchr(at, '\t');
@@ -286,6 +288,19 @@ static bool holds_lines(struct killing *killing, size_t least, size_t *k) {
     free(expected.bytes);
     free(ignored.bytes);
     return holds;
+}
+
+/* A signal of ours, or an exit code of the table; without faults it is 0. */
+static bool ends_as_documented(struct killing *killing, const struct round *round,
+                               int status) {
+    if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL) {
+        return fails(killing, "import died of signal %d", WTERMSIG(status));
+    }
+    if (WIFEXITED(status) && (WEXITSTATUS(status) >= EXIT_CODES ||
+                              (WEXITSTATUS(status) != 0 && !round->preload))) {
+        return fails(killing, "import ended with the code %d", WEXITSTATUS(status));
+    }
+    return true;
 }
 
 /* Imports the lines from *k on; *k becomes what the store holds afterwards. */
@@ -319,17 +334,9 @@ static bool run_round(struct killing *killing, const struct round *round, size_t
     bool holds = run_child(killing, arguments + (round->preload ? 0 : 4), &input, &said,
                            round->until, &status);
     size_t acknowledged = count_lines(&said);
-    if (holds && WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL) {
-        holds = fails(killing, "import died of signal %d", WTERMSIG(status));
-    }
-    if (holds && WIFEXITED(status) && WEXITSTATUS(status) >= EXIT_CODES) {
-        holds = fails(killing, "import ended with the code %d", WEXITSTATUS(status));
-    }
-    if (holds && WIFEXITED(status) && WEXITSTATUS(status) != 0 && !round->preload) {
-        holds = fails(killing, "import ended with the code %d", WEXITSTATUS(status));
-    }
+    holds = holds && ends_as_documented(killing, round, status);
     holds = holds && holds_lines(killing, from + acknowledged, k);
-    if (holds && WIFEXITED(status) && WEXITSTATUS(status) == 0 && *k != LINES) {
+    if (holds && ended_well(status) && *k != LINES) {
         holds = fails(killing, "import ended well, the store holds %zu lines of %d", *k,
                       LINES);
     }
@@ -344,7 +351,7 @@ static bool run_round(struct killing *killing, const struct round *round, size_t
             "lines from %zu: durability %s, region %s, log-bytes %s, batch %s, %s "
             "after %zu acknowledgements; %zu came; wait status %d; then it held %zu\n",
             from, round->durability, round->region, round->log_bytes, round->batch,
-            round->preload ? "transfers fail at random, not killed" : "killed",
+            round->preload ? "transfers fail at random, killed at" : "killed at",
             round->until, acknowledged, status, *k);
     }
     free(input.bytes);
@@ -352,8 +359,7 @@ static bool run_round(struct killing *killing, const struct round *round, size_t
     return holds;
 }
 
-/* ---- the check -----------------------------------------------------------------------
- */
+/* ---- the check ------------------------------------------------------------------- */
 
 static bool runs(const char *path) {
     return access(path, X_OK) == 0;

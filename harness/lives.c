@@ -11,6 +11,7 @@
  *     … and was acknowledged           exactly k + 1
  */
 #include "lives.h"
+#include "watch.h"
 
 #include <stdarg.h>
 
@@ -62,8 +63,7 @@ void crash_note(const struct crash *crash, struct disk *disk, struct tape *tape)
     }
 }
 
-/* ---- one life ------------------------------------------------------------------------
- */
+/* ---- one life -------------------------------------------------------------------- */
 
 struct life {
     struct disk *disk;
@@ -149,6 +149,7 @@ static bool end_life(struct lives *lives, struct life *life, size_t blocks) {
 }
 
 static bool lead_one(struct lives *lives, struct life *life, struct tape *tape) {
+    watch_alive();
     counted_memory_mark();
     size_t blocks = counted_memory_blocks();
     life->options = lives->run->options;

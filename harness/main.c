@@ -8,6 +8,7 @@
 #include <sys/random.h>
 
 #include "check.h"
+#include "watch.h"
 
 enum { OPTION_COMPLETE = 0x100, USAGE = 2 };
 
@@ -135,8 +136,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     }
 }
 
-/* ---- totals --------------------------------------------------------------------------
- */
+/* ---- totals ---------------------------------------------------------------------- */
 
 struct totals {
     size_t programs;
@@ -184,8 +184,7 @@ static int finish(const struct totals *totals, uint64_t seed) {
     return totals->failed ? 1 : 0;
 }
 
-/* ---- commands ------------------------------------------------------------------------
- */
+/* ---- commands -------------------------------------------------------------------- */
 
 static bool wanted(const struct arguments *arguments, const struct check *check) {
     if (arguments->check != NULL) {
@@ -331,6 +330,7 @@ int main(int count, char **texts) {
     /* Every state takes and gives back the same few large blocks: keep them. */
     mallopt(M_MMAP_THRESHOLD, 1 << 30);
     mallopt(M_TRIM_THRESHOLD, 1 << 30);
+    watch_start();
     argp_parse(&argp, count, texts, 0, NULL, &arguments);
     if (arguments.list) {
         list_names();

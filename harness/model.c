@@ -38,8 +38,7 @@ bool model_is_boundary(const struct model *model, uint64_t sequence) {
     return model_sequence(model, model_changes_at(model, sequence)) == sequence;
 }
 
-/* ---- changing ------------------------------------------------------------------------
- */
+/* ---- changing -------------------------------------------------------------------- */
 
 static void insert(struct model *model, struct model_version version) {
     size_t at = 0;
@@ -95,8 +94,7 @@ void model_copy(struct model *to, const struct model *from, size_t changes) {
     model_truncate(to, changes);
 }
 
-/* ---- reading -------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------- */
 
 /* The version that a reader at the sequence sees of the key that stands at *at, NULL for
  * none or a delete; *at moves on to the next key. */
@@ -146,8 +144,7 @@ const struct model_version *model_previous(const struct model *model, struct sli
     return found;
 }
 
-/* ---- comparing -----------------------------------------------------------------------
- */
+/* ---- comparing ------------------------------------------------------------------- */
 
 static bool differs(char *words, size_t words_bytes, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -98,6 +98,10 @@ bool plan_disarm(struct disk *disk) {
     return had;
 }
 
+static bool in_time(const struct check_run *check) {
+    return check->deadline <= 0 || check_seconds() < check->deadline;
+}
+
 /* The base's choices end with a plan of its own; the others take its place. */
 static void every_plan(struct check_run *check, const struct tape *base,
                        struct tape *tape) {
@@ -108,7 +112,7 @@ static void every_plan(struct check_run *check, const struct tape *base,
         exit(EXIT_FAILURE);
     }
     memcpy(choices, base->choices, prefix * sizeof *choices);
-    for (size_t row = 0; row < PLAN_ROWS; row++) {
+    for (size_t row = 0; row < PLAN_ROWS && in_time(check); row++) {
         check->run->struck = true;
         for (uint64_t which = 0; check->run->struck && !check->failed; which++) {
             plan_row(row, which, choices + prefix);

@@ -1,6 +1,6 @@
 /* A program on the tape:
  *
- *     program := profile? options step* [0]
+ *     program := profile? options step* 0
  *     step    := more (not 0), operation, what the operation draws
  *
  * Choices are arranged so that 0 is the simplest: a put of a short value under the first
@@ -17,17 +17,20 @@
 #include <ctype.h>
 #include <inttypes.h>
 
+#include "checksum.h"
+
 enum {
     BLOCK = 32768,
     RECORD_HEADER = 7,
     MARK = 26,
     CHANGE_HEADER = 12,
     NOISE_STARTS = 8191,
-    NOISE_STRIDE = 61
+    NOISE_STRIDE = 61,
+    FORGED_BYTES = 26,
+    FORGED_EVERY = 331
 };
 
-/* ---- keys and values -----------------------------------------------------------------
- */
+/* ---- keys and values ------------------------------------------------------------- */
 
 static const char *const keys[PROGRAM_KEYS] = {"a", "", "ab", "b"};
 
@@ -35,7 +38,22 @@ struct slice program_key(size_t index) {
     return slice_of(keys[index]);
 }
 
-/* All values are windows into one noise, so they cost nothing and live for ever. */
+/* A durable mark as the log has it (notes/formats.md), with a sequence that no program
+ * reaches: whoever finds it in a log takes it for a promise that was broken. */
+static void forge_mark(unsigned char mark[FORGED_BYTES]) {
+    static const unsigned char shape[FORGED_BYTES] = {
+        [6] = 2, [11] = 12, [13] = 4, [15] = 4};
+    memcpy(mark, shape, FORGED_BYTES);
+    uint32_t first = checksum_mask(checksum(mark + 6, 1));
+    uint32_t last = checksum_mask(checksum(mark + 13, 1 + 12));
+    for (int i = 0; i < 4; i++) {
+        mark[i] = (unsigned char)(first >> 8 * i);
+        mark[7 + i] = (unsigned char)(last >> 8 * i);
+    }
+}
+
+/* All values are windows into one noise, so they cost nothing and live for ever. In the
+ * noise stand forged marks, so that every longer value holds one. */
 struct slice program_value(uint64_t id, size_t bytes) {
     static unsigned char noise[NOISE_STARTS + PROGRAM_VALUE_BYTES_MAX];
     static bool filled;
@@ -44,13 +62,15 @@ struct slice program_value(uint64_t id, size_t bytes) {
         for (size_t i = 0; i < sizeof noise; i++) {
             noise[i] = (unsigned char)(random_next(&state) >> 32);
         }
+        for (size_t i = 7; i + FORGED_BYTES < sizeof noise; i += FORGED_EVERY) {
+            forge_mark(noise + i);
+        }
         filled = true;
     }
     return slice_make(noise + id * NOISE_STRIDE % NOISE_STARTS, bytes);
 }
 
-/* ---- drawing -------------------------------------------------------------------------
- */
+/* ---- drawing --------------------------------------------------------------------- */
 
 /* An account of the log that is being written. */
 struct layout {
@@ -316,10 +336,12 @@ void program_draw(struct program *program, struct tape *tape, int number,
             return;
         }
     }
+    /* Without an end of its own a longest program would, with a step deleted, read on in
+     * what follows it on the tape. */
+    tape_choose(tape, 1);
 }
 
-/* ---- in words ------------------------------------------------------------------------
- */
+/* ---- in words -------------------------------------------------------------------- */
 
 void slice_print(struct slice slice, FILE *out) {
     if (!slice_present(slice)) {

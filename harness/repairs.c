@@ -9,8 +9,7 @@
 #include "image.h"
 #include "plan.h"
 
-/* ---- what a repair must save ---------------------------------------------------------
- */
+/* ---- what a repair must save ----------------------------------------------------- */
 
 static void ignore_line(void *context, const char *line) {
     (void)context;
@@ -130,8 +129,7 @@ bool repair_holds(const struct specimen *specimen, const struct damage *damage,
     return repair(specimen, image, when) && repaired_lives(specimen, damage, image);
 }
 
-/* ---- cut off -------------------------------------------------------------------------
- */
+/* ---- cut off --------------------------------------------------------------------- */
 
 /* Opens what a repair that was cut off has left: it may refuse, in words. */
 static bool unrepaired_is_fine(const struct specimen *specimen,
@@ -152,6 +150,41 @@ static bool unrepaired_is_fine(const struct specimen *specimen,
                      run_fails(run, "close after half a repair: %s", error.message));
 }
 
+/* No log is lost: each is where it was, or set aside. */
+static bool logs_are_kept(const struct specimen *specimen, struct disk *found) {
+    for (size_t f = 0; f < specimen->file_count; f++) {
+        const char *path = specimen->files[f].path;
+        char aside[SPECIMEN_PATH_BYTES + 8];
+        struct slice contents;
+        snprintf(aside, sizeof aside, RUN_DIRECTORY "/lost/%s", strrchr(path, '/') + 1);
+        if (!disk_read_file(found, path, &contents) &&
+            !disk_read_file(found, aside, &contents)) {
+            return run_fails(specimen->run, "%s is gone, and not in lost/", path);
+        }
+    }
+    return true;
+}
+
+/* What a crash left of a repair that had returned, or not yet. */
+static bool survives(const struct specimen *specimen, const struct damage *damage,
+                     struct disk *found, bool returned) {
+    if (!logs_are_kept(specimen, found)) {
+        return false;
+    }
+    if (returned) {
+        return repaired_lives(specimen, damage, found);
+    }
+    struct disk *meanwhile = image_copy(found);
+    bool holds =
+        unrepaired_is_fine(specimen, damage, meanwhile) &&
+        repair_holds(specimen, damage, found, "repair after a repair that was cut off");
+    if (!holds) {
+        run_kill(specimen->run, meanwhile);
+    }
+    disk_free(meanwhile);
+    return holds;
+}
+
 /* The repair that ran on the image from operation `begun` on, cut off before each of its
  * operations: what was pending then is kept, or lost. */
 static bool repair_survives_crashes(const struct specimen *specimen,
@@ -166,16 +199,12 @@ static bool repair_survives_crashes(const struct specimen *specimen,
             crash.piece_count = pieces < CRASH_PIECES_MAX ? pieces : CRASH_PIECES_MAX;
             memset(crash.fates, variant == 0 ? FATE_KEPT : FATE_LOST, sizeof crash.fates);
             struct disk *found = disk_crash(image, &crash);
-            struct disk *meanwhile = image_copy(found);
-            holds = unrepaired_is_fine(specimen, damage, meanwhile) &&
-                    repair_holds(specimen, damage, found,
-                                 "repair after a repair that was cut off");
+            holds = survives(specimen, damage, found, at == disk_operations(image));
             if (!holds) {
                 run_fails(specimen->run, "(crash at operation %zu of the repair)",
                           at - begun);
                 run_kill(specimen->run, found);
             }
-            disk_free(meanwhile);
             disk_free(found);
         }
     }
@@ -208,8 +237,7 @@ static bool crash_one(struct check_run *check, struct tape *tape) {
     return holds;
 }
 
-/* ---- under faults --------------------------------------------------------------------
- */
+/* ---- under faults ---------------------------------------------------------------- */
 
 static bool repair_under_fault(const struct specimen *specimen, struct disk *image,
                                const struct plan *plan, char *struck) {
@@ -278,7 +306,7 @@ static bool fault_one(struct check_run *check, struct tape *tape) {
 }
 
 const struct check repair_checks[] = {
-    {"repair.crash", CHECK_CORRUPT, 1, 0, 300, 5,
+    {"repair.crash", CHECK_CORRUPT, 1, 0, 600, 20,
      "a repair that is cut off anywhere can be finished, and loses nothing more",
      crash_one, NULL},
     {"repair.fault", CHECK_SWEEP, 1, 0, 30, 1,

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "run_reads.h"
+#include "watch.h"
 
 static uint64_t choose_thread(void *context, uint64_t bound) {
     struct run *run = context;
@@ -64,8 +65,7 @@ bool run_fails(struct run *run, const char *format, ...) {
     return false;
 }
 
-/* ---- faults --------------------------------------------------------------------------
- */
+/* ---- faults ---------------------------------------------------------------------- */
 
 bool run_fault_struck(struct run *run) {
     bool now = disk_fault_struck(run->disk) != NULL || counted_memory_failed() ||
@@ -109,8 +109,7 @@ static bool excusable(struct run *run, const char *what, enum status status,
     return true;
 }
 
-/* ---- reading all ---------------------------------------------------------------------
- */
+/* ---- reading all ----------------------------------------------------------------- */
 
 /* The state of the open store must lie within the law; *changes says which it is. Faults
  * that strike a read are cleared, and then it must succeed. */
@@ -135,8 +134,7 @@ static struct law visible(const struct run *run) {
     return (struct law){run->acknowledged, run->model.change_count};
 }
 
-/* ---- the law -------------------------------------------------------------------------
- */
+/* ---- the law --------------------------------------------------------------------- */
 
 static void note(struct run *run, size_t begun) {
     if (run->moment_count < RUN_MOMENTS_MAX) {
@@ -206,8 +204,7 @@ static void must_be_durable(struct run *run, size_t changes) {
     run->durable = changes > run->durable ? changes : run->durable;
 }
 
-/* ---- opening and closing -------------------------------------------------------------
- */
+/* ---- opening and closing --------------------------------------------------------- */
 
 static bool nothing_left(struct run *run, const char *after) {
     size_t blocks = counted_memory_blocks() - run->blocks;
@@ -270,8 +267,7 @@ static bool close_store(struct run *run) {
     return nothing_left(run, "close");
 }
 
-/* ---- the operations ------------------------------------------------------------------
- */
+/* ---- the operations -------------------------------------------------------------- */
 
 static enum durability effective(const struct run *run, const struct step *step) {
     return step->durability != DURABILITY_DEFAULT ? step->durability
@@ -469,8 +465,7 @@ static bool run_resume(struct run *run, const struct step *step) {
     return true;
 }
 
-/* ---- the program ---------------------------------------------------------------------
- */
+/* ---- the program ----------------------------------------------------------------- */
 
 static bool (*const runners[OPERATION_COUNT])(struct run *, const struct step *) = {
     [OPERATION_PUT] = run_put,
@@ -514,6 +509,7 @@ bool run_steps(struct run *run) {
     run->ends[0] = disk_operations(run->disk);
     for (run->step = 0; run->step < run->program->count; run->step++) {
         const struct step *step = &run->program->steps[run->step];
+        watch_alive();
         size_t begun = disk_operations(run->disk);
         size_t dropped = run->first_point;
         if (!runners[step->operation](run, step) || !check_progress(run)) {

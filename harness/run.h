@@ -103,8 +103,7 @@ bool run_end(struct run *run);
  * disk_operations(run->disk). */
 struct law run_law(const struct run *run, size_t operation);
 
-/* ---- pieces, for checks that open stores themselves
- * ------------------------------------------------------------------- */
+/* ---- pieces, for checks that open stores themselves ------------------------------ */
 
 /* The same world with another disk. */
 struct world run_world_on(struct run *run, struct disk *disk);

@@ -4,7 +4,9 @@
  * A mutex has no queue: whoever wants one that is held waits, and all who want it may run
  * once it is free; the one that is chosen takes it. So every order of acquisition is
  * among the choices, barging too. A condition has no queue either: its waiters are the
- * threads that say so. */
+ * threads that say so.
+ *
+ * tidy: long because it is two tenants, of thread.h and clock.h, over one state. */
 #include "scheduler.h"
 
 #include <inttypes.h>

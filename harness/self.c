@@ -4,8 +4,7 @@
 
 #include "run_reads.h"
 
-/* ---- the model -----------------------------------------------------------------------
- */
+/* ---- the model ------------------------------------------------------------------- */
 
 enum { CHANGES_MAX = 10, OPS_MAX = 2 * CHANGES_MAX };
 
@@ -46,8 +45,7 @@ static bool one_model(struct check_run *check, struct tape *tape) {
     return holds;
 }
 
-/* ---- the comparison ------------------------------------------------------------------
- */
+/* ---- the comparison -------------------------------------------------------------- */
 
 /* The last visible put of the model's state; NULL if it is empty or has no bytes. */
 static struct model_version *last_put(struct model *model) {
@@ -141,8 +139,7 @@ static bool one_comparison(struct check_run *check, struct tape *tape) {
     return holds;
 }
 
-/* ---- the law -------------------------------------------------------------------------
- */
+/* ---- the law --------------------------------------------------------------------- */
 
 static bool expect(struct check_run *check, size_t operation, size_t least, size_t most) {
     struct law law = run_law(check->run, operation);
@@ -192,8 +189,7 @@ static bool one_law(struct check_run *check, struct tape *tape) {
     return holds && expect(check, disk_operations(run->disk), changes, changes);
 }
 
-/* ---- determinism ---------------------------------------------------------------------
- */
+/* ---- determinism ----------------------------------------------------------------- */
 
 struct trace {
     size_t operations;

@@ -7,14 +7,21 @@
  * On the tape: the program, for recoveries the crash, and last what fails (plan.h). */
 #include "check.h"
 
+#include <errno.h>
+
 #include "image.h"
 #include "lives.h"
 #include "plan.h"
 
-/* ---- programs ------------------------------------------------------------------------
- */
+/* ---- programs -------------------------------------------------------------------- */
 
-enum { POWERLESS_STATES = 6, TOLD_OPERATIONS = 30 };
+enum {
+    POWERLESS_STATES = 6,
+    TOLD_OPERATIONS = 30,
+    SCHEDULES = 1 << 16,
+    OPEN_CALLS = 6,
+    SHORT_BYTES = 20
+};
 
 /* A loss of power inside the program would take the armed disk away: recoveries have
  * their own sweep. */
@@ -47,6 +54,16 @@ static bool survives_power_loss(struct run *run) {
     return holds;
 }
 
+/* Fail-stop or not: without new faults, reads serve all that was acknowledged. */
+static bool reads_serve(struct run *run, const char *when, size_t *changes) {
+    struct law visible = {run->acknowledged, run->model.change_count};
+    char words[600] = "";
+    run_clear_faults(run);
+    return run_read_all(&run->model, run->kv, visible, true, changes, words,
+                        sizeof words) == STATUS_OK ||
+           run_fails(run, "%s: %s", when, words);
+}
+
 static void tell(struct check_run *check, const struct plan *plan, const char *struck) {
     FILE *out = check->story;
     if (out == NULL) {
@@ -72,24 +89,108 @@ static void tell(struct check_run *check, const struct plan *plan, const char *s
 static bool sweep_program(struct check_run *check, struct tape *tape) {
     struct run *run = check->run;
     struct program program;
+    struct tape schedule = {0};
     char struck[PLAN_STRUCK_BYTES] = "";
     program_draw(&program, tape, stage.number, &limits);
+    tape_seed(&schedule, tape_choose(tape, SCHEDULES));
+    bool scheduled = tape_choose(tape, 2) != 0;
     struct plan plan = plan_draw(tape);
-    run_begin(run, &program, NULL);
+    run_begin(run, &program, scheduled ? &schedule : NULL);
     plan_arm(&plan, run->disk);
     bool holds = run_steps(run);
     plan_struck(run->disk, struck);
-    if (holds && run_fault_struck(run) && plan.what != FAIL_ALLOCATION) {
+    size_t changes;
+    if (holds && run_fault_struck(run) && run->kv != NULL) {
+        holds = reads_serve(run, "reads after the fault", &changes);
+    }
+    if (holds && run->struck && plan.what != FAIL_ALLOCATION) {
         holds = survives_power_loss(run);
     }
     holds = run_end(run) && holds;
+    tape_free(&schedule);
     check->cases += run->struck;
     tell(check, &plan, struck);
     return holds;
 }
 
-/* ---- recoveries ----------------------------------------------------------------------
- */
+/* ---- resume ---------------------------------------------------------------------- */
+
+/* One durable write after the resume that found `changes`, and a loss of power. */
+static bool writes_again(struct run *run, size_t changes) {
+    struct kv_op op = {KV_PUT, program_key(0), program_value(changes, SHORT_BYTES)};
+    uint64_t sequence = 0;
+    struct kv_write_options options = {DURABILITY_ALWAYS, &sequence};
+    struct error error = {0};
+    enum status status = kv_put(run->kv, op.key, op.value, &options, &error);
+    model_truncate(&run->model, changes);
+    if (status != STATUS_OK || sequence != model_apply(&run->model, &op, 1)) {
+        return run_fails(run, "a put after the resume: %s: %s, sequence %llu",
+                         status_words(status), error.message,
+                         (unsigned long long)sequence);
+    }
+    run->acknowledged = run->durable = run->model.change_count;
+    run->kv = NULL;
+    run_kill(run, run->disk);
+    bool holds = true;
+    for (int profile = DISK_POSIX; profile <= DISK_EXT4 && holds; profile++) {
+        struct disk *found = image_powerless(run->disk, (enum disk_profile)profile);
+        holds = image_holds(run, found, (struct law){changes + 1, changes + 1},
+                            "after resume, a put and a loss of power", NULL);
+        disk_free(found);
+    }
+    return holds;
+}
+
+/* The store is fail-stop; its resume is under a fault of its own. */
+static bool resumes(struct run *run, const struct plan *plan, char *struck) {
+    struct error error = {0};
+    size_t changes = 0;
+    plan_arm(plan, run->disk);
+    enum status status = kv_resume(run->kv, &error);
+    if (status != STATUS_OK && !plan_struck(run->disk, struck)) {
+        return run_fails(run, "resume fails though nothing was made to fail: %s",
+                         error.message);
+    }
+    plan_struck(run->disk, struck);
+    if (!image_error_told(run, "resume", status, &error) ||
+        !reads_serve(run, "reads after a resume under a fault", &changes)) {
+        return false;
+    }
+    if (status != STATUS_OK && kv_resume(run->kv, &error) != STATUS_OK) {
+        return run_fails(run, "resume, when the fault is gone: %s", error.message);
+    }
+    return reads_serve(run, "reads after the resume", &changes) &&
+           writes_again(run, changes);
+}
+
+static bool sweep_resume(struct check_run *check, struct tape *tape) {
+    static const struct program_limits writes = {
+        .operations = OPERATION_BIT(PUT) | OPERATION_BIT(DELETE) | OPERATION_BIT(CHANGE) |
+                      OPERATION_BIT(SYNC) | OPERATION_BIT(ADVANCE),
+        .steps = 5};
+    struct run *run = check->run;
+    struct program program;
+    char struck[PLAN_STRUCK_BYTES] = "";
+    program_draw(&program, tape, stage.number, &writes);
+    struct plan stop = {.what = FAIL_CALL, .fault = {.errnum = EIO}};
+    stop.fault.countdown = OPEN_CALLS + (size_t)tape_choose(tape, 32);
+    stop.fault.effect = tape_choose(tape, 2) == 0 ? FAULT_BEFORE : FAULT_AFTER;
+    struct plan plan = plan_draw(tape);
+    run_begin(run, &program, NULL);
+    plan_arm(&stop, run->disk);
+    bool holds = run_steps(run);
+    run_clear_faults(run);
+    if (holds && run->stopped && run->kv != NULL) {
+        holds = resumes(run, &plan, struck);
+    }
+    holds = run_end(run) && holds;
+    run->struck = struck[0] != '\0';
+    check->cases += run->struck;
+    tell(check, &plan, struck);
+    return holds;
+}
+
+/* ---- recoveries ------------------------------------------------------------------ */
 
 /* Reads and closes what opened under a fault. Once open has returned a state, it is
  * final: the law becomes exactly that state. */
@@ -178,8 +279,7 @@ static bool sweep_recovery(struct check_run *check, struct tape *tape) {
     return holds;
 }
 
-/* ---- verify --------------------------------------------------------------------------
- */
+/* ---- verify ---------------------------------------------------------------------- */
 
 static void ignore_line(void *context, const char *line) {
     (void)context;
@@ -241,9 +341,12 @@ static bool sweep_verify(struct check_run *check, struct tape *tape) {
 }
 
 const struct check sweep_checks[] = {
-    {"sweep.program", CHECK_SWEEP, 1, 0, 30, 1,
+    {"sweep.program", CHECK_SWEEP, 1, 0, 20, 1,
      "no failing file call or allocation in a program crashes, leaks or loses a write",
      sweep_program, plan_campaign},
+    {"sweep.resume", CHECK_SWEEP, 1, 0, 40, 4,
+     "a resume in which anything fails can be tried again; reads serve meanwhile",
+     sweep_resume, plan_campaign},
     {"sweep.recovery", CHECK_SWEEP, 1, 0, 30, 1,
      "a recovery in which anything fails leaves all for the next one", sweep_recovery,
      plan_campaign},

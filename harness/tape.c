@@ -85,8 +85,7 @@ void tape_end(struct tape *tape) {
         (struct tape_span){tape->open[tape->depth], tape->made};
 }
 
-/* ---- text ----------------------------------------------------------------------------
- */
+/* ---- text ------------------------------------------------------------------------ */
 
 static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
 

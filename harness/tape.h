@@ -68,8 +68,7 @@ void tape_end(struct tape *tape);
  */
 void tape_print(const struct tape *tape, FILE *out);
 
-/* ---- random numbers without a tape ----------------------------------------------------
- */
+/* ---- random numbers without a tape ----------------------------------------------- */
 
 /* The next number of the sequence that *state stands in (splitmix64; S. Vigna,
  * https://prng.di.unimi.it/splitmix64.c, public domain). */

@@ -65,4 +65,5 @@ const struct command command_bench = {
     .arguments_least = 1,
     .arguments_most = 1,
     .directory = DIRECTORY_UNUSED,
+    .interruptible = true,
     .run = run_bench};

@@ -297,7 +297,6 @@ enum status bench_append_run(const struct bench_append *bench, struct command_ru
     } else if (mkdtemp(dir) == NULL) {
         status = error_set(run->error, STATUS_IO, "%s: %s", dir, strerror(errno));
     } else {
-        interrupt_catch();
         status = run_rounds(bench, run, dir, results);
         if (rmdir(dir) != 0 && status == STATUS_OK) {
             status = error_set_errno(run->error, errno, "%s: remove", dir);

@@ -47,6 +47,7 @@ struct command {
     size_t values_bytes;
     int arguments_least, arguments_most; /* -1: no limit */
     enum command_directory directory;
+    bool interruptible; /* Ctrl-C waits until the command asks for it (interrupt.h) */
     command_body *run;
 };
 

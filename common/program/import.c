@@ -219,7 +219,6 @@ static enum status import_from(struct command_run *run, int fd, const char *name
         status = announce(&import);
     }
     if (status == STATUS_OK) {
-        interrupt_catch();
         import.progress = progress_begin(run->options->world->clock, size_of(fd));
         status = import_lines(&import);
         progress_end(&import.progress);
@@ -282,4 +281,5 @@ const struct command command_import = {
     .arguments_least = 0,
     .arguments_most = 1,
     .directory = DIRECTORY_CREATE,
+    .interruptible = true,
     .run = run_import};

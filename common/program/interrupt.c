@@ -3,47 +3,38 @@
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
 
-/* The one mutable global of the program: a signal handler can reach nothing else. */
-static volatile sig_atomic_t seen;
-
-static void note(int number) {
-    (void)number;
-    seen = 1;
-}
-
-void interrupt_catch(void) {
-    struct sigaction action = {.sa_handler = note};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
-
-bool interrupt_seen(void) {
-    return seen != 0;
-}
-
-static void change_mask(int how, sigset_t *before) {
+static sigset_t both_signals(void) {
     sigset_t both;
     sigemptyset(&both);
     sigaddset(&both, SIGINT);
     sigaddset(&both, SIGTERM);
-    pthread_sigmask(how, &both, before);
+    return both;
 }
 
-void interrupt_block(void) {
-    change_mask(SIG_BLOCK, NULL);
+void interrupt_hold(void) {
+    sigset_t both = both_signals();
+    pthread_sigmask(SIG_BLOCK, &both, NULL);
 }
 
-void interrupt_unblock(void) {
-    change_mask(SIG_UNBLOCK, NULL);
+bool interrupt_seen(void) {
+    sigset_t pending;
+    sigemptyset(&pending);
+    sigpending(&pending);
+    return sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1;
 }
 
+/* Where there is no descriptor to be had poll() leaves out -1, and only a signal during a
+ * read from a terminal or pipe goes unnoticed until the next line. */
 void interrupt_wait_readable(int fd) {
-    sigset_t before;
-    change_mask(SIG_BLOCK, &before);
-    if (!interrupt_seen()) {
-        struct pollfd input = {.fd = fd, .events = POLLIN};
-        (void)ppoll(&input, 1, NULL, &before); /* a failure shows in the read to come */
+    sigset_t both = both_signals();
+    int signals = signalfd(-1, &both, SFD_CLOEXEC);
+    struct pollfd waits[] = {{.fd = fd, .events = POLLIN},
+                             {.fd = signals, .events = POLLIN}};
+    (void)poll(waits, 2, -1); /* a failure shows in the read to come */
+    if (signals >= 0) {
+        close(signals);
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }

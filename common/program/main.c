@@ -6,6 +6,7 @@
  * The first failure of these decides the exit code, and is printed as
  * "PROGRAM: COMMAND: message" with a line of advice where there is something to do. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -159,20 +160,15 @@ static enum status check_directory(const struct command_run *run) {
                      run->dir, run->program, run->dir);
 }
 
-/* Threads that the store creates must leave signals to the main thread. */
-static enum status open_store(struct command_run *run) {
-    interrupt_block();
-    enum status status = kv_open(run->dir, run->options, &run->kv, run->error);
-    interrupt_unblock();
-    return status;
-}
-
 static int run_on_store(struct command_run *run) {
     bool opens = run->command->directory == DIRECTORY_OPEN ||
                  run->command->directory == DIRECTORY_CREATE;
     enum status status = check_directory(run);
+    if (run->command->interruptible) {
+        interrupt_hold(); /* before the store creates threads */
+    }
     if (status == STATUS_OK && opens) {
-        status = open_store(run);
+        status = kv_open(run->dir, run->options, &run->kv, run->error);
     }
     if (status != STATUS_OK) {
         return report(run, status, true);
@@ -341,7 +337,20 @@ static int run_program(struct program *program, int count, char **arguments) {
                            : unknown_command(program, arguments[0]);
 }
 
+/* A descriptor that the caller has closed would go to the next file that is opened, a log
+ * perhaps, and what is meant for a person would be written into it. */
+static void hold_standard_descriptors(void) {
+    int fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO) {
+        fd = open("/dev/null", O_RDWR);
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
 int main(int count, char **arguments) {
+    hold_standard_descriptors();
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error, exit code 4 */
     if (count < 1) {
         return EXIT_USAGE;

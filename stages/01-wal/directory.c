@@ -125,12 +125,14 @@ static bool holds_database(const struct listing *listing) {
 static enum status judge(const struct listing *listing, const char *path,
                          const struct kv_options *options, struct error *error) {
     bool database = holds_database(listing);
+    bool empty =
+        listing->lock && listing->foreign == 0; /* one, that was never written to */
     if (!database && listing->foreign > 0) {
         return error_set(error, STATUS_INVALID,
                          "%s: not a database: it holds other files (%s)", path,
                          listing->example);
     }
-    if (!database && !options->create) {
+    if (!database && !empty && !options->create) {
         return error_set(error, STATUS_NOT_FOUND, "%s: no database here", path);
     }
     if (database && options->exclusive) {
@@ -216,6 +218,11 @@ enum status directory_open(struct directory *directory, const char *path,
     status = directory_relist(directory, error);
     if (status == STATUS_OK) {
         status = judge(&directory->listing, path, options, error);
+    }
+    if (status == STATUS_OK && !holds_database(&directory->listing)) {
+        /* LOCK says that the logs here are ours, so it is durable before the first of
+         * them: without it, a log that a crash tore would be taken for a stranger's. */
+        status = directory_sync(options->world->files, path, error);
     }
 out:
     memory_give(lock_path);

@@ -8,7 +8,8 @@
 #include "names.h"
 #include "report.h"
 
-static void dump_change(const struct report *report, const struct log_item *item) {
+/* NULL, or what is wrong with the change. */
+static const char *dump_change(const struct report *report, const struct log_item *item) {
     struct change_reader change;
     struct kv_op op;
     const char *why;
@@ -17,7 +18,7 @@ static void dump_change(const struct report *report, const struct log_item *item
     if (!change_read(&change, item->payload, &why)) {
         report_line(report, "%8" PRIu64 "  record of %zu bytes that is no change: %s",
                     item->offset, item->payload.length, why);
-        return;
+        return why;
     }
     report_line(report, "%8" PRIu64 "  change  sequence %" PRIu64 ", count %" PRIu32,
                 item->offset, change.sequence, change.count);
@@ -28,6 +29,16 @@ static void dump_change(const struct report *report, const struct log_item *item
         } else {
             report_line(report, "            delete %s", report_bytes(key, op.key));
         }
+    }
+    return NULL;
+}
+
+/* The first fault is the one to tell. */
+static void note(struct error *first, const struct log_reader *reader, uint64_t offset,
+                 const char *why) {
+    if (why != NULL && first->status == STATUS_OK) {
+        error_set(first, STATUS_CORRUPT, "%s: offset %" PRIu64 ": %s", reader->file->path,
+                  offset, why);
     }
 }
 
@@ -42,7 +53,7 @@ static enum status dump_items(struct log_reader *reader, const struct report *re
         }
         switch (item.kind) {
         case LOG_RECORD:
-            dump_change(report, &item);
+            note(first, reader, item.offset, dump_change(report, &item));
             break;
         case LOG_MARK:
             report_line(report,
@@ -51,10 +62,7 @@ static enum status dump_items(struct log_reader *reader, const struct report *re
             break;
         case LOG_DAMAGE:
             report_line(report, "%8" PRIu64 "  damage  %s", item.offset, item.why);
-            if (first->status == STATUS_OK) {
-                error_set(first, STATUS_CORRUPT, "%s: offset %" PRIu64 ": %s",
-                          reader->file->path, item.offset, item.why);
-            }
+            note(first, reader, item.offset, item.why);
             status = log_reader_skip(reader, item.offset, error);
             break;
         case LOG_END:

@@ -13,6 +13,7 @@ enum status log_file_close(struct log_file *log, bool cut, struct error *error) 
         append_abandon(log->append);
     }
     enum status closed = file_close(log->file, status == STATUS_OK ? error : NULL);
+    buf_free(&log->scratch);
     memory_give(log);
     return status != STATUS_OK ? status : closed;
 }
@@ -40,10 +41,24 @@ static enum status open_mode(const char *dir, const struct kv_options *options,
     return status;
 }
 
+/* The creation of a log that has no change yet may have been cut off before its name was
+ * synced, and without its name no change in it is durable. */
 enum status log_file_open(const char *dir, const struct kv_options *options,
-                          uint64_t number, uint64_t end, struct log_file **log,
+                          uint64_t number, uint64_t end, struct log_file **out,
                           struct error *error) {
-    return open_mode(dir, options, number, FILE_WRITE, end, log, error);
+    struct log_file *log = NULL;
+    enum status status = open_mode(dir, options, number, FILE_WRITE, end, &log, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = directory_sync(options->world->files, dir, error);
+    if (status == STATUS_OK) {
+        *out = log;
+        return STATUS_OK;
+    }
+    enum status closed = log_file_close(log, false, NULL);
+    (void)closed; /* the first failure is told */
+    return status;
 }
 
 static enum status begin(struct log_file *log, const char *dir,

@@ -9,6 +9,7 @@ struct log_file {
     uint64_t number;
     struct file *file;
     struct append *append;
+    struct buf scratch; /* for log_writer */
 };
 
 /* A new log, with its first mark and a durable name, but no change in it yet. On an error
@@ -17,7 +18,7 @@ MUST_CHECK enum status log_file_create(const char *dir, const struct kv_options 
                                        uint64_t number, uint64_t durable,
                                        struct log_file **log, struct error *error);
 
-/* An existing log, to be written from offset `end` on. */
+/* An existing log, to be written from offset `end` on; makes its name durable. */
 MUST_CHECK enum status log_file_open(const char *dir, const struct kv_options *options,
                                      uint64_t number, uint64_t end, struct log_file **log,
                                      struct error *error);

@@ -11,8 +11,8 @@
  * A record is one full fragment, or a first, any number of middle and a last one. Behind
  * the last record there may be zeros: space allocated ahead.
  *
- *     mark     := first fragment of length 0, last fragment of 12 bytes, in the same
- * block the 12 bytes are an empty change: sequence fixed64, count 0
+ *     mark     := first fragment of length 0, last fragment of 12 bytes, in one block;
+ *                 the 12 bytes are an empty change: sequence fixed64, count 0
  *
  * A mark with sequence D+1 says: every change up to sequence D is durable. LevelDB reads
  * it as a change that changes nothing, and never writes that shape: its writer leaves an

@@ -1,6 +1,6 @@
-/* The payload is encoded at the right end of the room that its fragments will take, so
- * framing is a walk from left to right that moves each fragment's data towards the front
- * and never overtakes what it still has to read:
+/* Where the payload is built inside the region, it stands at the right end of the room
+ * that its fragments will take, so framing is a walk from left to right that moves each
+ * fragment's data towards the front and never overtakes what it still has to read:
  *
  *     before   [ mark | room for all headers | payload                         ]
  *     after    [ mark | header, data | header, data | … | header, data         ]
@@ -12,10 +12,29 @@
 
 #include "log_format.h"
 
-/* Cuts a fragment short where its data would show a mark's beginning (log_format.h). */
-static size_t without_forged_mark(const unsigned char *data, size_t length) {
+/* A larger scratch, grown for one large change, is given back at its end. */
+enum { SCRATCH_KEPT_BYTES = 1024 * 1024 };
+
+/* The bytes of data that come before a mark's beginning, if it has one: the seven bytes
+ * together, or at its very end so many of the checksum's that the header of the next
+ * record could complete them. Else the length. */
+static size_t before_forged_mark(const unsigned char *data, size_t length, bool ends) {
     const unsigned char *forged = log_find_empty_first(data, length);
-    return forged == NULL ? length : (size_t)(forged - data) + LOG_HEADER_BYTES / 2;
+    if (forged != NULL) {
+        return (size_t)(forged - data);
+    }
+    for (size_t part = LOG_HEADER_BYTES - 1; ends && part >= 4; part--) {
+        if (length >= part && memcmp(data + length - part, log_empty_first, part) == 0) {
+            return length - part;
+        }
+    }
+    return length;
+}
+
+/* Cuts a fragment short in the middle of a mark's beginning (log_format.h). */
+static size_t without_forged_mark(const unsigned char *data, size_t length, bool ends) {
+    size_t before = before_forged_mark(data, length, ends);
+    return before == length ? length : before + LOG_HEADER_BYTES / 2;
 }
 
 /* Lays the payload out as fragments from `offset` on and returns the bytes they take;
@@ -37,7 +56,7 @@ static size_t frame(unsigned char *to, uint64_t offset, const unsigned char *pay
         }
         size_t piece = room - LOG_HEADER_BYTES < left ? room - LOG_HEADER_BYTES : left;
         if (guard) {
-            piece = without_forged_mark(payload, piece);
+            piece = without_forged_mark(payload, piece, piece == left);
         }
         last = piece == left;
         if (to != NULL) {
@@ -82,6 +101,12 @@ static void mark_encode(unsigned char *to, uint64_t offset, uint64_t sequence) {
     log_header_encode(to + LOG_HEADER_BYTES, LOG_LAST, data, LOG_MARK_DATA_BYTES);
 }
 
+/* Where the payload stands if it is built inside the region. */
+static unsigned char *place(const struct log_writer *writer) {
+    return writer->space + writer->mark_bytes +
+           (writer->framed_bytes - writer->payload_bytes);
+}
+
 enum status log_writer_begin(struct log_writer *writer, size_t payload_bytes,
                              uint64_t mark_sequence, unsigned char **payload,
                              struct error *error) {
@@ -93,50 +118,60 @@ enum status log_writer_begin(struct log_writer *writer, size_t payload_bytes,
         frame(NULL, offset + writer->mark_bytes, NULL, payload_bytes, false);
     enum status status = append_reserve(
         writer->append, writer->mark_bytes + writer->framed_bytes, &writer->space, error);
-    if (status == STATUS_OK) {
-        *payload =
-            writer->space + writer->mark_bytes + (writer->framed_bytes - payload_bytes);
+    if (status != STATUS_OK) {
+        return status;
     }
-    return status;
+    writer->payload = place(writer);
+    if (append_is_shared(writer->append)) {
+        buf_clear(writer->scratch);
+        if (buf_reserve(writer->scratch, payload_bytes) != STATUS_OK) {
+            return error_no_memory(error, "a change", payload_bytes);
+        }
+        writer->payload = writer->scratch->data;
+    }
+    *payload = writer->payload;
+    return STATUS_OK;
 }
 
 /* Makes the extra room that the payload needs when it holds a mark's beginning. */
 static enum status widen(struct log_writer *writer, struct error *error) {
-    size_t before = writer->framed_bytes - writer->payload_bytes;
     uint64_t offset = append_end(writer->append) + writer->mark_bytes;
-    size_t framed = frame(NULL, offset, writer->space + writer->mark_bytes + before,
-                          writer->payload_bytes, true);
+    bool inside = !append_is_shared(writer->append);
+    size_t lead = writer->framed_bytes - writer->payload_bytes;
+    size_t framed = frame(NULL, offset, writer->payload, writer->payload_bytes, true);
     enum status status = append_reserve(writer->append, writer->mark_bytes + framed,
                                         &writer->space, error);
     if (status == STATUS_OK) {
-        unsigned char *record = writer->space + writer->mark_bytes;
-        memmove(record + (framed - writer->payload_bytes), record + before,
-                writer->payload_bytes);
         writer->framed_bytes = framed;
+        if (inside) {
+            writer->payload = place(writer);
+            memmove(writer->payload, writer->space + writer->mark_bytes + lead,
+                    writer->payload_bytes);
+        }
     }
     return status;
 }
 
 enum status log_writer_end(struct log_writer *writer, bool *begun, struct error *error) {
-    size_t lead = writer->framed_bytes - writer->payload_bytes;
-    unsigned char *record = writer->space + writer->mark_bytes;
-    bool guard = log_find_empty_first(record + lead, writer->payload_bytes) != NULL;
+    bool guard = before_forged_mark(writer->payload, writer->payload_bytes, true) !=
+                 writer->payload_bytes;
     *begun = false;
     if (guard) {
         enum status status = widen(writer, error);
         if (status != STATUS_OK) {
             return status;
         }
-        lead = writer->framed_bytes - writer->payload_bytes;
-        record = writer->space + writer->mark_bytes;
     }
     uint64_t offset = append_end(writer->append);
     if (writer->mark_sequence != 0) {
         mark_encode(writer->space, offset, writer->mark_sequence);
     }
-    frame(record, offset + writer->mark_bytes, record + lead, writer->payload_bytes,
-          guard);
+    frame(writer->space + writer->mark_bytes, offset + writer->mark_bytes,
+          writer->payload, writer->payload_bytes, guard);
     *begun = true;
+    if (writer->scratch != NULL && writer->scratch->capacity > SCRATCH_KEPT_BYTES) {
+        buf_free(writer->scratch);
+    }
     return append_commit(writer->append, writer->mark_bytes + writer->framed_bytes,
                          error);
 }

@@ -1,23 +1,32 @@
 /* Writes records and marks at the end of a log (format: log_format.h).
  *
- * A record is built in place: log_writer_begin hands out room for its payload inside the
- * append region, the caller encodes into it, log_writer_end puts the fragment headers
- * around it and commits. A mark can ride in front of the record; both are committed at
- * once.
+ * log_writer_begin hands out room for a record's payload, the caller encodes into it, and
+ * log_writer_end puts the fragment headers around it and commits. A mark can ride in
+ * front of the record; both are committed at once.
  *
- * A value; the append region is borrowed. One thread at a time. */
+ * The room is inside the append region itself, so that nothing needs to be copied; but
+ * not where the region is shared with the file (append.h). There a payload that shows a
+ * mark's beginning would stand in the file before it is broken up, and a crash at that
+ * moment would leave a forged mark. So it is built in `scratch` first.
+ *
+ * A value; the append region and the scratch are borrowed. One thread at a time. */
 #ifndef STRATA_LOG_WRITER_H
 #define STRATA_LOG_WRITER_H
 
 #include "append.h"
+#include "buf.h"
 
 struct log_writer {
     struct append *append;
-    size_t mark_bytes; /* between begin and end: of the mark that rides in front */
+    struct buf *scratch; /* may be NULL if the region is not shared */
+
+    /* between begin and end */
+    size_t mark_bytes; /* of the mark that rides in front */
     uint64_t mark_sequence;
     size_t payload_bytes;
     size_t framed_bytes; /* payload with its headers */
     unsigned char *space;
+    unsigned char *payload;
 };
 
 /* Room for payload_bytes at *payload, until log_writer_end. mark_sequence 0: no mark. On

@@ -138,16 +138,21 @@ static enum status repair_chain(struct recovering *r, struct error *error) {
     return status;
 }
 
-/* ---- logs of LevelDB ------------------------------------------------------------- */
+/* ---- logs of others -------------------------------------------------------------- */
 
-static enum status judge_foreign(const struct replay *replay, const char *dir,
-                                 struct error *error) {
+static enum status judge_stranger(const struct replay *replay, const char *dir,
+                                  struct error *error) {
     for (size_t i = 0; i < replay->log_count; i++) {
         const struct replay_log *log = &replay->logs[i];
         bool last = i + 1 == replay->log_count;
+        char name[NAME_BYTES];
+        name_print(name, NAME_LOG, log->number);
+        if (!log->clean && log->end == 0 && !log->foreign) {
+            return error_set(error, STATUS_INVALID,
+                             "%s/%s: not a log of Strata or LevelDB: %s at its beginning",
+                             dir, name, log->why);
+        }
         if (log->foreign && !log->clean && !(log->cut_short && last)) {
-            char name[NAME_BYTES];
-            name_print(name, NAME_LOG, log->number);
             return error_set(error, STATUS_CORRUPT,
                              "%s/%s: offset %" PRIu64
                              ": %s; as a log of LevelDB it is not "
@@ -169,7 +174,7 @@ enum status recover_may_adopt(const char *dir, const struct world *world,
         status = replay_run(&replay, dir, world, &listing, &replay_everything, NULL, NULL,
                             error);
         if (status == STATUS_OK) {
-            status = judge_foreign(&replay, dir, error);
+            status = judge_stranger(&replay, dir, error);
         }
     }
     replay_free(&replay);
@@ -189,11 +194,6 @@ enum status recover(struct directory *directory, const struct kv_options *option
         replay_run(&replay, directory->path, directory->world, &directory->listing,
                    &replay_everything, visit, context, error);
     bool well = status == STATUS_OK && all_is_well(&replay);
-    if (well && replay.log_count > 0) {
-        /* The creation of the log that is continued may have been cut off before its name
-         * was synced. Without its name no change in it is durable. */
-        status = directory_sync(directory->world->files, directory->path, error);
-    }
     if (status == STATUS_OK) {
         status = open_wal(&r, well, error);
     }

@@ -1,11 +1,11 @@
 /* Recovery: from whatever a crash left to a log that takes writes, in such an order that
  * a crash at any moment of it, repeatedly, changes nothing of what is recovered.
  *
- *   1. replay    k = the last change of the unbroken chain, D = the highest mark; nothing
- * is written. D > k is CORRUPT, and ends here
+ *   1. replay    k = the last change of the unbroken chain, D = the highest mark;
+ *                nothing is written. D > k is CORRUPT, and ends here
  *   2. rewrite   a new log; changes D+1 … k are written to it again; it is synced
  *   3. trim      from the old logs goes all that is now in the new one, and what was
- * damaged: logs are cut, or removed, durably
+ *                damaged: logs are cut, or removed, durably
  *
  * Why rewrite what can be read? Because it may be readable and not on the disk: after a
  * failed sync the kernel keeps pages that it could not write and calls them clean, so
@@ -36,11 +36,11 @@ struct recovery {
     uint64_t dropped_bytes; /* cut or removed without being kept anywhere */
 };
 
-/* Before a directory is touched at all: logs that LevelDB wrote, found in a directory
- * without LOCK, have to be a whole database by themselves: from sequence 1 on, undamaged
- * but for a last record cut short. Else CORRUPT: what they continue is elsewhere, or they
- * cannot be told from a damaged tail once Strata has opened them. OK for every other
- * directory. */
+/* Before a directory without LOCK is touched at all, since nobody says that its logs are
+ * logs. INVALID: one holds no record. CORRUPT: logs that LevelDB wrote have to be a whole
+ * database by themselves, from sequence 1 on, undamaged but for a last record cut short;
+ * what these continue is elsewhere, or they could not be told from a damaged tail once
+ * Strata has opened them. OK for every other directory, and for none. */
 MUST_CHECK enum status recover_may_adopt(const char *dir, const struct world *world,
                                          struct error *error);
 

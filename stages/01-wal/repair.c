@@ -8,7 +8,7 @@
 #include "log_reader.h"
 #include "log_writer.h"
 #include "memory.h"
-#include "replay.h"
+#include "recover.h"
 #include "report.h"
 
 /* A change that can be read, and where. A sequence may stand in two logs (recover.h). */
@@ -22,6 +22,7 @@ struct found {
 struct repairing {
     struct directory directory;
     struct report report;
+    bool incomplete; /* logs of LevelDB that open refuses, though no mark was missed */
     uint64_t number; /* of the file that receives what is saved */
     struct found *found;
     size_t count;
@@ -312,7 +313,7 @@ static enum status diagnose(struct repairing *r, bool *damaged, struct error *er
     enum status status =
         replay_run(&replay, r->directory.path, r->directory.world, &r->directory.listing,
                    &replay_everything, NULL, NULL, &verdict);
-    *damaged = status == STATUS_CORRUPT;
+    *damaged = status == STATUS_CORRUPT || r->incomplete;
     replay_free(&replay);
     return status == STATUS_CORRUPT || status == STATUS_OK
                ? STATUS_OK
@@ -357,7 +358,14 @@ enum status log_repair(const char *dir, const struct kv_options *options, kv_rep
     struct kv_options existing = *options;
     existing.create = false;
     existing.exclusive = false;
-    enum status status = directory_open(&r.directory, dir, &existing, error);
+    enum status status = recover_may_adopt(dir, options->world, error);
+    if (status == STATUS_CORRUPT) {
+        r.incomplete = true;
+        status = STATUS_OK;
+    }
+    if (status == STATUS_OK) {
+        status = directory_open(&r.directory, dir, &existing, error);
+    }
     if (status == STATUS_OK) {
         status = listing_must_be_logs(&r.directory.listing, dir, error);
     }

@@ -243,22 +243,41 @@ static enum status scan_store_flush(void *opened, struct error *error) {
 
 /* ---- read ------------------------------------------------------------------------ */
 
-/* Replays what is written at this moment, and no more. */
+/* A reader that passes over what had not been written when the log failed. */
+struct acknowledged {
+    replay_visit *visit;
+    void *context;
+    uint64_t last;
+};
+
+static enum status visit_acknowledged(void *context, const struct change_reader *change,
+                                      struct slice payload, struct error *error) {
+    const struct acknowledged *acknowledged = context;
+    return change->sequence > acknowledged->last
+               ? STATUS_OK
+               : acknowledged->visit(acknowledged->context, change, payload, error);
+}
+
+/* Replays what is written at this moment, and no more. After a resume that failed there
+ * is no log with an end, and what stands where in the files has perhaps changed: then
+ * what was written before it is told by its sequence. */
 static enum status replay_now(struct scan_store *store, replay_visit *visit,
                               void *context, uint64_t *observed, struct error *error) {
     struct listing listing = {0};
     struct replay replay = {0};
-    struct wal_progress now;
-    enum status status = usable(store, error);
-    if (status != STATUS_OK) {
-        return status;
+    struct wal_progress now = store->last;
+    struct replay_options options = replay_everything;
+    if (store->wal != NULL) {
+        wal_progress(store->wal, &now);
+        options.last_log = now.log_number;
+        options.last_end = now.log_end;
     }
-    wal_progress(store->wal, &now);
-    status = listing_read(&listing, store->directory.path, store->options.world, error);
+    struct acknowledged acknowledged = {visit, context, now.written};
+    enum status status =
+        listing_read(&listing, store->directory.path, store->options.world, error);
     if (status == STATUS_OK) {
-        const struct replay_options options = {now.log_number, now.log_end, UINT64_MAX};
         status = replay_run(&replay, store->directory.path, store->options.world,
-                            &listing, &options, visit, context, error);
+                            &listing, &options, visit_acknowledged, &acknowledged, error);
     }
     if (status == STATUS_OK && replay.last < now.written) {
         status = error_set(error, STATUS_CORRUPT,

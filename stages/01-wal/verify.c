@@ -3,7 +3,7 @@
 #include <inttypes.h>
 
 #include "log_reader.h"
-#include "replay.h"
+#include "recover.h"
 #include "report.h"
 
 /* Reports what stands in one log from its first damage on. */
@@ -74,7 +74,10 @@ enum status log_verify(const char *dir, const struct kv_options *options, kv_rep
     existing.create = false;
     existing.exclusive = false;
     enum status judged = STATUS_OK;
-    enum status status = directory_open(&directory, dir, &existing, error);
+    enum status status = recover_may_adopt(dir, options->world, error);
+    if (status == STATUS_OK) {
+        status = directory_open(&directory, dir, &existing, error);
+    }
     if (status == STATUS_OK) {
         status = listing_must_be_logs(&directory.listing, dir, error);
     }

@@ -1,10 +1,14 @@
 /* The order of things, on which the durability of every change rests:
  *
- *   begin     file made → first mark written → directory synced → changes may follow
- *   append    [mark of what is durable] change, one commit                       (W)
- *   sync      W captured → older logs synced, oldest first → live log synced → D =
- * captured W rotate    new log begun as above → it is the live one; the old one waits for
- * its sync close     sync → mark → sync → cut
+ *   begin    file made → first mark written → directory synced → changes may follow
+ *
+ *   append   [mark of what is durable] change, one commit                          (W)
+ *
+ *   sync     W captured → older logs synced, oldest first → live log synced → D = that W
+ *
+ *   rotate   new log begun as above → it is the live one; the old one waits for its sync
+ *
+ *   close    sync → mark → sync → cut
  *
  * What can go wrong, and what then holds. A crash before the directory is synced loses a
  * log that holds no change. A crash after an append and before its sync may lose any part
@@ -295,7 +299,8 @@ static enum status append(struct wal *wal, const struct content *content,
     bool encoded = slice_present(content->encoded);
     size_t bytes =
         encoded ? content->encoded.length : change_bytes(content->ops, content->count);
-    struct log_writer writer = {.append = wal->live->append};
+    struct log_writer writer = {.append = wal->live->append,
+                                .scratch = &wal->live->scratch};
     status = log_writer_begin(&writer, bytes, mark, &payload, error);
     if (status != STATUS_OK) {
         return status;

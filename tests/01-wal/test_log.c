@@ -13,6 +13,7 @@ struct writing {
     struct file *file;
     struct append *append;
     struct log_writer writer;
+    struct buf scratch;
 };
 
 static enum append_kind kind_of(void **state) {
@@ -27,9 +28,11 @@ static void begin(struct writing *w, enum append_kind kind, uint64_t skip) {
     assert_ok(file_truncate(w->file, skip, NULL));
     assert_ok(append_open(w->file, skip, kind, 4096, &w->append, NULL));
     w->writer.append = w->append;
+    w->writer.scratch = &w->scratch;
 }
 
 static void end(struct writing *w) {
+    buf_free(&w->scratch);
     assert_ok(append_close(w->append, NULL));
     assert_ok(file_close(w->file, NULL));
     simulation_end(&w->sim);
@@ -488,6 +491,42 @@ static void test_forged_marks_at_edges(void **state) {
     }
 }
 
+/* A process that dies between encoding a value and framing it leaves no mark in the file.
+ */
+static void test_unframed_values_are_no_marks(void **state) {
+    struct writing w;
+    struct buf forged = {0};
+    unsigned char *payload;
+    uint64_t sequence = 1;
+    begin(&w, kind_of(state), 0);
+    assert_ok(log_writer_mark(&w.writer, 7, NULL));
+    forge(&forged, 1001);
+    assert_ok(log_writer_begin(&w.writer, forged.length, 0, &payload, NULL));
+    memcpy(payload, forged.data, forged.length);
+    assert_ok(log_find_mark(w.file, LOG_MARK_BYTES, UINT64_MAX, &sequence, NULL, NULL));
+    assert_int_equal(sequence, 0);
+    buf_free(&forged);
+    end(&w);
+}
+
+/* Where a record ends in most of the checksum by which a mark begins, the next header's
+ * bytes could be chosen to complete it: so that end is broken up too. */
+static void test_a_record_ends_in_no_mark(void **state) {
+    for (size_t part = 1; part < LOG_HEADER_BYTES; part++) {
+        struct writing w;
+        struct buf payload = {0};
+        add_bytes(&payload, noise, 50);
+        add_bytes(&payload, log_empty_first, part);
+        begin(&w, kind_of(state), 0);
+        write_record(&w, buf_slice(&payload), 0);
+        size_t headers = (append_end(w.append) - payload.length) / LOG_HEADER_BYTES;
+        assert_int_equal(headers, part < 4 ? 1 : 2);
+        end(&w);
+        assert_unforged(kind_of(state), buf_slice(&payload));
+        buf_free(&payload);
+    }
+}
+
 /* ---- marks behind damage, and salvage -------------------------------------------- */
 
 /* The search reads windows of two blocks: marks stand around their edges too. */
@@ -594,6 +633,8 @@ int main(void) {
         cmocka_unit_test(test_fragments_out_of_order),
         BOTH(test_forged_marks),
         BOTH(test_forged_marks_at_edges),
+        BOTH(test_unframed_values_are_no_marks),
+        BOTH(test_a_record_ends_in_no_mark),
         cmocka_unit_test(test_marks_at_any_offset),
         cmocka_unit_test(test_the_highest_mark_wins),
         cmocka_unit_test(test_skip),

@@ -7,8 +7,7 @@
 #include "append.h"
 #include "refusing_file.h"
 
-/* ---- the fixture
- * -------------------------------------------------------------------------- */
+/* ---- the fixture ----------------------------------------------------------------- */
 
 enum { STEP_BYTES = 4096, FILE_BYTES = 1 << 20 };
 
@@ -75,8 +74,7 @@ static void assert_exactly(struct refusing *refusing, const unsigned char *model
     assert_memory_equal(contents, model, length);
 }
 
-/* ---- the contract
- * ------------------------------------------------------------------------- */
+/* ---- the contract ---------------------------------------------------------------- */
 
 static void fill(uint64_t *random, unsigned char *bytes, size_t count) {
     for (size_t i = 0; i < count; i++) {
@@ -372,8 +370,7 @@ static void closing_nothing_is_legal(void **state) {
     assert_ok(append_close(NULL, NULL));
 }
 
-/* ---- the runs
- * ------------------------------------------------------------------------------ */
+/* ---- the runs -------------------------------------------------------------------- */
 
 static enum append_kind kinds[] = {APPEND_WRITE, APPEND_MAPPED};
 

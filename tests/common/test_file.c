@@ -4,8 +4,7 @@
 
 #include "file.h"
 
-/* ---- a scripted tenant: each call does the next step, then all is well ---------------
- */
+/* ---- a scripted tenant: each call does the next step, then all is well ----------- */
 
 enum { STEPS_MAX = 8, CONTENT_BYTES = 64 };
 
@@ -241,8 +240,7 @@ static void other_failures_name_what_failed(void **state) {
     assert_ok(file_close(NULL, &error));
 }
 
-/* ---- the POSIX tenant -----------------------------------------------------------------
- */
+/* ---- the POSIX tenant ------------------------------------------------------------ */
 
 static const struct file_system *const files = &file_system_posix;
 

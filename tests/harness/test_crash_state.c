@@ -56,8 +56,7 @@ static void expect_after(struct disk *disk, enum disk_profile profile, const cha
     disk_free(image);
 }
 
-/* ---- data
- * ----------------------------------------------------------------------------------- */
+/* ---- data ------------------------------------------------------------------------ */
 
 static void test_data_pieces_posix(void **state) {
     (void)state;
@@ -242,8 +241,7 @@ static void test_truncation_commits_ahead_of_data(void **state) {
     disk_free(disk);
 }
 
-/* ---- names
- * ---------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------- */
 
 static void test_names_posix(void **state) {
     (void)state;
@@ -368,8 +366,7 @@ static void test_put_is_durable(void **state) {
     disk_free(disk);
 }
 
-/* ---- failed syncs
- * --------------------------------------------------------------------------- */
+/* ---- failed syncs ---------------------------------------------------------------- */
 
 static void test_failed_sync(void **state) {
     (void)state;
@@ -412,8 +409,7 @@ static void test_failed_sync_effects(void **state) {
     disk_free(disk);
 }
 
-/* ---- mapped stores
- * -------------------------------------------------------------------------- */
+/* ---- mapped stores --------------------------------------------------------------- */
 
 static void test_stores_are_pending_at_once(void **state) {
     (void)state;
@@ -465,8 +461,7 @@ static void test_stores_far_apart(void **state) {
     disk_free(disk);
 }
 
-/* ---- the machinery
- * -------------------------------------------------------------------------- */
+/* ---- the machinery --------------------------------------------------------------- */
 
 /* Crash points in any order and both profiles by turns give what each gives alone. */
 static void test_crash_points_in_any_order(void **state) {

@@ -44,8 +44,7 @@ static void assert_contents(struct disk *disk, const char *path, const void *byt
     assert_true(slice_equal(contents, slice_make(bytes, count)));
 }
 
-/* ---- live contents equal plain arrays of bytes
- * ---------------------------------------------- */
+/* ---- live contents equal plain arrays of bytes ----------------------------------- */
 
 struct plain {
     struct file *file;
@@ -134,8 +133,7 @@ static void test_contents_equal_plain_bytes(void **state) {
     }
 }
 
-/* ---- names
- * ---------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------- */
 
 static void collect(void *context, const char *name) {
     strcat(context, name);
@@ -230,8 +228,7 @@ static void test_locks(void **state) {
     disk_free(disk);
 }
 
-/* ---- mappings
- * ------------------------------------------------------------------------------- */
+/* ---- mappings -------------------------------------------------------------------- */
 
 static void test_two_mappings_of_one_file(void **state) {
     (void)state;
@@ -265,8 +262,7 @@ static void test_two_mappings_of_one_file(void **state) {
     disk_free(disk);
 }
 
-/* ---- capacity
- * ------------------------------------------------------------------------------- */
+/* ---- capacity -------------------------------------------------------------------- */
 
 static void test_capacity(void **state) {
     (void)state;
@@ -292,8 +288,7 @@ static void test_capacity(void **state) {
     disk_free(disk);
 }
 
-/* ---- faults
- * --------------------------------------------------------------------------------- */
+/* ---- faults ---------------------------------------------------------------------- */
 
 static void expect_strike(struct disk *disk, const char *words) {
     if (words == NULL) {
@@ -441,8 +436,7 @@ static void test_persistent_faults(void **state) {
     disk_free(disk);
 }
 
-/* ---- the journal
- * ---------------------------------------------------------------------------- */
+/* ---- the journal ----------------------------------------------------------------- */
 
 static void test_words(void **state) {
     (void)state;

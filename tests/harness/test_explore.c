@@ -38,8 +38,7 @@ static size_t draw(size_t bound) {
     return (size_t)(seed % bound);
 }
 
-/* ---- the order, counted by hand
- * ------------------------------------------------------------- */
+/* ---- the order, counted by hand -------------------------------------------------- */
 
 static size_t count_plans(struct disk *disk, enum disk_profile profile) {
     struct exploration at;
@@ -156,8 +155,7 @@ static void test_random_plans(void **state) {
     }
 }
 
-/* ---- legality
- * ------------------------------------------------------------------------------- */
+/* ---- legality -------------------------------------------------------------------- */
 
 enum { PATHS = 3, BYTES = 1600, STEPS = 14, EVENTS = STEPS + 4 };
 

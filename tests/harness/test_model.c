@@ -125,8 +125,7 @@ static void sequences_and_changes_agree(void **state) {
     model_free(&model);
 }
 
-/* ---- an iterator over a list, right or wrong -----------------------------------------
- */
+/* ---- an iterator over a list, right or wrong ------------------------------------- */
 
 struct list_iter {
     struct iter iter;

@@ -1,5 +1,7 @@
 /* The simulated threads: what they can do, that every order is reached, that time and
- * death behave as promised. */
+ * death behave as promised.
+ *
+ * tidy: long because there is one test per promise of scheduler.h. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>

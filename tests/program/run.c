@@ -68,7 +68,7 @@ static void redirect(const char *path, int flags, int to) {
     close(fd);
 }
 
-static void run(struct result *result, struct slice input, int output,
+static void run(struct result *result, struct slice input, int output, int closed,
                 const char *const *arguments) {
     write_file(".in", slice_present(input) ? input : slice_of(""));
     write_file(".out", slice_of(""));
@@ -83,6 +83,9 @@ static void run(struct result *result, struct slice input, int output,
             redirect(".out", O_WRONLY, STDOUT_FILENO);
         }
         redirect(".err", O_WRONLY | O_CREAT | O_TRUNC, STDERR_FILENO);
+        if (closed >= 0) {
+            close(closed);
+        }
         execute(arguments);
     }
     result->code = code_of(process);
@@ -92,11 +95,15 @@ static void run(struct result *result, struct slice input, int output,
 
 void run_program(struct result *result, struct slice input,
                  const char *const *arguments) {
-    run(result, input, -1, arguments);
+    run(result, input, -1, -1, arguments);
 }
 
 void run_into(struct result *result, int fd, const char *const *arguments) {
-    run(result, (struct slice){0}, fd, arguments);
+    run(result, (struct slice){0}, fd, -1, arguments);
+}
+
+void run_closed(struct result *result, int fd, const char *const *arguments) {
+    run(result, (struct slice){0}, -1, fd, arguments);
 }
 
 void result_free(struct result *result) {

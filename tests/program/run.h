@@ -31,6 +31,8 @@ int run_teardown(void **state);
 void run_program(struct result *result, struct slice input, const char *const *arguments);
 /* The same, with standard output going to `fd` instead of into the result. */
 void run_into(struct result *result, int fd, const char *const *arguments);
+/* The same, with the descriptor `fd` (0, 1 or 2) not open at all. */
+void run_closed(struct result *result, int fd, const char *const *arguments);
 void result_free(struct result *result);
 
 /* RUN(&result, "get", "key"); RUN_WITH(&result, input, …). */

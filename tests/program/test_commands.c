@@ -308,6 +308,25 @@ static void line_end_on_a_terminal(void **state) {
     result_free(&result);
 }
 
+/* A file of the database must not take the place of a descriptor that was closed: what is
+ * said there would go into the file. */
+static void closed_descriptors(void **state) {
+    (void)state;
+    struct result result = {0};
+    struct buf lock = {0};
+    RUN(&result, "-d", "closed", "put", "k", "v");
+    for (int fd = 0; fd <= 2; fd++) {
+        run_closed(&result, fd, (const char *const[]){"-d", "closed", "import", NULL});
+        expect_code(&result, 0);
+        read_file("closed/LOCK", &lock);
+        assert_int_equal(lock.length, 0);
+    }
+    RUN(&result, "-d", "closed", "verify");
+    expect_code(&result, 0);
+    buf_free(&lock);
+    result_free(&result);
+}
+
 static void bench_append(void **state) {
     (void)state;
     struct result result = {0};
@@ -349,6 +368,7 @@ int main(void) {
         cmocka_unit_test(later_stages),
         cmocka_unit_test(standard_output_fails),
         cmocka_unit_test(line_end_on_a_terminal),
+        cmocka_unit_test(closed_descriptors),
         cmocka_unit_test(bench_append),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);

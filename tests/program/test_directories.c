@@ -213,7 +213,9 @@ static void full_disk(void **state) {
     buf_free(&lines);
 }
 
-/* A log cut short anywhere gives the right value, none, or an error. */
+/* A log cut short anywhere gives the right value, none, or an error. Of a log in a
+ * directory that nobody has opened yet (no LOCK), the first record, a mark of 26 bytes,
+ * has to be there: else the file is refused and left as it is. */
 static void truncated_log(void **state) {
     (void)state;
     struct result result = {0};
@@ -229,6 +231,14 @@ static void truncated_log(void **state) {
         snprintf(copy, sizeof copy, "cut2/%s", strrchr(log, '/') + 1);
         write_file(copy, slice_make(whole.data, bytes));
         RUN(&result, "-d", "cut2", "get", "k1");
+        if (bytes > 0 && bytes < 26) {
+            expect_error(&result, 2, "not a log of Strata or LevelDB");
+            struct buf after = {0};
+            read_file(copy, &after);
+            assert_int_equal(after.length, bytes);
+            buf_free(&after);
+            continue;
+        }
         assert_true(result.code == 0 || result.code == 1 || result.code == 3);
         if (result.code == 0) {
             expect_out(&result, "v1");
@@ -305,8 +315,8 @@ static void repair_after_damage(void **state) {
     result_free(&result);
 }
 
-/* A file with a log's name and other content: both ways of looking at it say so, and
- * neither changes it. */
+/* A file with a log's name and other content is refused by every command, and left as it
+ * is. */
 static void foreign_log(void **state) {
     (void)state;
     struct result result = {0};
@@ -316,8 +326,14 @@ static void foreign_log(void **state) {
     }
     assert_int_equal(mkdir("flog", 0700), 0);
     write_file("flog/000001.log", buf_slice(&text));
-    RUN(&result, "-d", "flog", "verify");
-    assert_non_null(strstr(out_text(&result), "000001.log: offset 0: "));
+    static const char *const commands[] = {"verify", "repair", "stats", "export"};
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        RUN(&result, "-d", "flog", commands[i]);
+        expect_error(&result, 2, "flog/000001.log: not a log of Strata or LevelDB");
+    }
+    RUN(&result, "-d", "flog", "put", "k1", "v1");
+    expect_error(&result, 2, "flog/000001.log: not a log of Strata or LevelDB");
+    assert_int_equal(access("flog/LOCK", F_OK), -1);
     RUN(&result, "dump", "flog/000001.log");
     expect_error(&result, 3, "flog/000001.log: offset 0: ");
     struct buf after = {0};
