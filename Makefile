@@ -232,8 +232,9 @@ $(foreach flavour,$(FLAVOURS),$(eval run-$(flavour): \
 
 zoo: all ## seeds every bug of faults/bugs/ and demands that it is found: make zoo BUG=NAME
 	@faults/zoo.sh $(BUG)
-bench: all ## what an append costs, written and mapped
+bench: all ## what an append costs, written and mapped, and what the memtable costs
 	build/strata-01 bench append
+	build/strata-02 bench memory
 coverage: run-coverage build/.packages-coverage ## which lines the tests reach
 	@find build/coverage -name '*.gcda' -delete
 	@tests/run.sh --seconds 300 $(call leg,coverage); code=$$?; \

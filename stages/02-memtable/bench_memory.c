@@ -365,7 +365,6 @@ enum status bench_memory_run(const struct bench_memory *bench, struct command_ru
     if (results == NULL) {
         return error_no_memory(run->error, "the results", sizes * sizeof *results);
     }
-    interrupt_catch();
     for (size_t i = 0; i < sizes && status == STATUS_OK && !run->interrupted; i++) {
         results[i].entries = entries[i];
         status = measure_size(bench, run, &results[i]);

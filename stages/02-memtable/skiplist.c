@@ -8,8 +8,8 @@
  *   3. A node enters level 0 first, then the levels above. So a node that is met on a
  *      level is in all levels below, and every level is sorted at every moment.
  *   4. A search answers with the node that its last comparison has seen, and does not
- * load that pointer again: a node that was inserted meanwhile could stand there, before
- *      the target.
+ *      load that pointer again: a node that was inserted meanwhile could stand there,
+ *      before the target.
  *   5. `levels` may be read too old or too new: too old, and a search begins lower and
  *      walks further; too new, and it finds NULL in the head and steps down.
  *
