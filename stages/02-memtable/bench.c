@@ -89,4 +89,5 @@ const struct command bench_commands[1] = {
      .arguments_least = 1,
      .arguments_most = 1,
      .directory = DIRECTORY_UNUSED,
+     .interruptible = true,
      .run = run_bench}};
