@@ -2,10 +2,10 @@
  *
  * Two layers. A tenant (`file_system_ops`, `file_ops`) is thin: one operation is one
  * system call, it may be cut short, and it answers 0 or an errno. Tenants: POSIX
- * (common/file_posix.c), the harness's simulated disk (harness/disk.c) and its fault
- * injector (harness/disk_fault.c). The functions below the line are what the engine calls:
- * they finish short transfers, retry EINTR, and turn an errno into a status and a message
- * with path and offset (common/file.c). A sync or close that is interrupted has failed.
+ * (common/file_posix.c) and the harness's simulated disk (harness/disk.c). The functions
+ * below the line are what the engine calls: they finish short transfers, retry EINTR, and
+ * turn an errno into a status and a message with path and offset (common/file.c). A sync
+ * or close that is interrupted has failed.
  *
  * Durability, the part that everything rests on: written bytes are durable after a
  * file_sync() that succeeded; a created, renamed or removed name is durable after a

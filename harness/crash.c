@@ -4,7 +4,9 @@
  *
  * A state counts when it is a distinct image within its program. An image met again is
  * not opened again; but the law may be another one at another point, and is held against
- * what the image was recovered as. */
+ * what the image was recovered as.
+ *
+ * tidy: long because sampling and enumeration share one campaign and its witnesses. */
 #include "check.h"
 
 #include <stdlib.h>
@@ -12,6 +14,7 @@
 
 #include "grow.h"
 #include "lives.h"
+#include "points.h"
 #include "watch.h"
 
 /* ---- one case: a program, a crash, lives ----------------------------------------- */
@@ -47,9 +50,9 @@ static bool one_case(struct check_run *check, struct tape *tape, program_drawer 
     if (!holds) {
         return false;
     }
-    struct lives lives = {.run = run, .story = check->story};
+    struct lives lives = {.run = run, .profiles = check->profiles, .story = check->story};
     tape_begin(tape);
-    struct crash crash = crash_draw(run->disk, run->first_point, tape);
+    struct crash crash = crash_draw(run->disk, check->profiles, run->first_point, tape);
     tape_end(tape);
     struct law law = run_law(run, crash.operation);
     if (check->story != NULL) {
@@ -123,7 +126,8 @@ static struct seen *new_slots(size_t count) {
 static void campaign_begin(struct campaign *campaign, struct check_run *check,
                            program_drawer *draw) {
     *campaign = (struct campaign){.check = check, .draw = draw, .random = check->seed};
-    campaign->lives = (struct lives){.run = check->run, .again = true};
+    campaign->lives =
+        (struct lives){.run = check->run, .profiles = check->profiles, .again = true};
     campaign->slots = SEEN_SLOTS;
     campaign->seen = new_slots(campaign->slots);
 }
@@ -382,6 +386,54 @@ static void sample_blocks(struct check_run *check) {
     sample(check, draw_blocks);
 }
 
+/* ---- at the moments of the engine's own story -------------------------------------- */
+
+enum { MOMENTS_MAX = 256 };
+
+/* Where on the journal of which disk a MOMENT of faults/failpoints.h was passed. */
+struct moments {
+    const struct run *run;
+    size_t count;
+    struct {
+        const struct disk *disk;
+        size_t operation;
+    } at[MOMENTS_MAX];
+};
+
+static void note_moment(void *context) {
+    struct moments *moments = context;
+    struct disk *disk = moments->run->disk;
+    if (disk != NULL && moments->count < MOMENTS_MAX) {
+        moments->at[moments->count].disk = disk;
+        moments->at[moments->count++].operation = disk_operations(disk);
+    }
+}
+
+/* Few crash points, those that the engine's authors feared, and many states of each. */
+static void crash_at_moments(struct check_run *check) {
+    struct campaign campaign;
+    struct moments moments = {.run = check->run};
+    campaign_begin(&campaign, check, draw_small);
+    campaign.depth = (struct depth){.systematic = 200, .random = 60};
+    while (check_goes_on(check)) {
+        const struct run *run = check->run;
+        moments.count = 0;
+        points_observe(note_moment, &moments);
+        tape_seed(&campaign.tape, check_tape_seed(check, check->programs));
+        bool begun = begin_program(&campaign);
+        points_observe(NULL, NULL);
+        for (size_t i = 0; begun && i < moments.count; i++) {
+            size_t operation = moments.at[i].operation;
+            bool repeated = i > 0 && moments.at[i - 1].operation == operation;
+            if (moments.at[i].disk == run->disk && operation >= run->first_point &&
+                !repeated && !try_point(&campaign, operation)) {
+                break;
+            }
+        }
+    }
+    campaign_end(&campaign);
+}
+
 /* A campaign that loses nothing would find every store right. */
 static void crashes_happen(struct check_run *check) {
     struct witness witness = sample(check, draw_small);
@@ -522,5 +574,8 @@ const struct check crash_checks[] = {
     {"crash.blocks", CHECK_CRASH, 1, 0, 200, 5,
      "the same with records that end near the edges of 32 KiB log blocks", one_blocks,
      sample_blocks},
+    {"crash.moments", CHECK_CRASH, 1, 0, 100, 5,
+     "the same, closely, at the failpoints that are moments of the engine's own story",
+     one_small, crash_at_moments},
     {0},
 };

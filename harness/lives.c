@@ -24,8 +24,9 @@ static size_t pieces_of(struct disk *disk, const struct crash *crash) {
     return pieces < CRASH_PIECES_MAX ? pieces : CRASH_PIECES_MAX;
 }
 
-struct crash crash_draw(struct disk *disk, size_t first, struct tape *tape) {
-    struct crash crash = {.profile = tape_choose(tape, 2) == 0 ? DISK_POSIX : DISK_EXT4};
+struct crash crash_draw(struct disk *disk, unsigned profiles, size_t first,
+                        struct tape *tape) {
+    struct crash crash = {.profile = profile_draw(tape, profiles)};
     size_t last = disk_operations(disk);
     crash.operation = last - (size_t)tape_choose(tape, last - first + 1);
     crash.piece_count = pieces_of(disk, &crash);
@@ -213,7 +214,7 @@ static bool crash_again(struct lives *lives, struct life *life, size_t number,
     if (!again || number + 1 == LIVES_MAX) {
         return false;
     }
-    struct crash crash = crash_draw(life->disk, 0, tape);
+    struct crash crash = crash_draw(life->disk, lives->profiles, 0, tape);
     struct law law = law_after(life, crash.operation);
     if (lives->story != NULL) {
         crash_tell(life->disk, &crash, law, lives->story);

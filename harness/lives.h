@@ -8,9 +8,11 @@
 
 #include "run.h"
 
-/* Draws a state after a crash of the disk at or behind operation `first`: the profile,
- * how many operations before the end of the journal the power went, the fates. */
-struct crash crash_draw(struct disk *disk, size_t first, struct tape *tape);
+/* Draws a state after a crash of the disk at or behind operation `first`: the profile, one
+ * of those allowed, how many operations before the end of the journal the power went, the
+ * fates. */
+struct crash crash_draw(struct disk *disk, unsigned profiles, size_t first,
+                        struct tape *tape);
 
 /* Notes on the tape what crash_draw would have drawn to get this crash. */
 void crash_note(const struct crash *crash, struct disk *disk, struct tape *tape);
@@ -21,6 +23,7 @@ void crash_tell(struct disk *disk, const struct crash *crash, struct law law, FI
 struct lives {
     struct run *run;    /* the world; its options, and its model, which stays as it is */
     FILE *story;        /* told here, unless NULL */
+    unsigned profiles;  /* of later crashes */
     bool again;         /* crash the first recovery, whatever the tape says */
     struct model model; /* of a later life; kept for its memory */
     size_t changes;     /* that the first recovery found */

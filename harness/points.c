@@ -29,17 +29,30 @@ static struct {
     bool struck;
 } armed;
 
+static struct {
+    points_observer *observer;
+    void *context;
+} observing;
+
 static int pass(const char *name, int *failnum, void **failinfo, unsigned *flags) {
     (void)name;
     (void)failnum;
     (void)flags;
     struct point *point = *failinfo;
     atomic_fetch_add_explicit(&point->hits, 1, memory_order_relaxed);
+    if (point->kind == MOMENT && observing.observer != NULL) {
+        observing.observer(observing.context);
+    }
     if (point != armed.point || armed.countdown == 0 || --armed.countdown > 0) {
         return 0;
     }
     armed.struck = true;
     return 1;
+}
+
+void points_observe(points_observer *observer, void *context) {
+    observing.observer = observer;
+    observing.context = context;
 }
 
 void points_watch(void) {

@@ -23,6 +23,11 @@ bool points_listed(enum failpoint point, int number);
 /* Whether the point can be made to fail (kind ERROR). */
 bool points_can_fail(enum failpoint point);
 
+/* Called at every pass of a MOMENT, under libfiu's read lock: it may take notes, and
+ * neither yield nor touch libfiu. NULL: nobody is told. */
+typedef void points_observer(void *context);
+void points_observe(points_observer *observer, void *context);
+
 /* Passes since points_watch. */
 uint64_t points_hits(enum failpoint point);
 

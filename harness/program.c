@@ -299,8 +299,7 @@ static unsigned operations_of(int number, const struct program_limits *limits) {
     return allowed;
 }
 
-/* Always one choice, so that a tape means the same program whatever is allowed. */
-static enum disk_profile draw_profile(struct tape *tape, unsigned allowed) {
+enum disk_profile profile_draw(struct tape *tape, unsigned allowed) {
     enum disk_profile profile = tape_choose(tape, 2) == 0 ? DISK_POSIX : DISK_EXT4;
     enum disk_profile other = profile == DISK_POSIX ? DISK_EXT4 : DISK_POSIX;
     if (allowed == 1u << other) {
@@ -318,7 +317,7 @@ void program_draw(struct program *program, struct tape *tape, int number,
                               .limits = limits,
                               .log = {MARK, false},
                               .operations = operations_of(number, limits)};
-    program->profile = draw_profile(tape, limits->profiles);
+    program->profile = profile_draw(tape, limits->profiles);
     draw_options(&program->options, tape);
     size_t most = limits->steps != 0 && limits->steps < PROGRAM_STEPS_MAX
                       ? limits->steps

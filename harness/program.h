@@ -109,4 +109,8 @@ struct slice program_key(size_t index);
 /* `bytes` bytes that differ between ids: the value that the id-th write writes. */
 struct slice program_value(uint64_t id, size_t bytes);
 
+/* One of the allowed profiles (the bits 1 << DISK_POSIX, 1 << DISK_EXT4). Always one
+ * choice, so that a tape means the same whatever is allowed. */
+enum disk_profile profile_draw(struct tape *tape, unsigned allowed);
+
 #endif

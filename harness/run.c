@@ -7,7 +7,9 @@
  *
  * Reads say what sequence they observed. It must be the end of a change, all that was
  * acknowledged must be in it and nothing that was not issued, and the answer must be the
- * model's at that sequence. */
+ * model's at that sequence.
+ *
+ * tidy: long because a step is run, judged and remembered in one breath. */
 #include "run.h"
 
 #include <inttypes.h>

@@ -84,7 +84,7 @@ static bool scan_objects(struct check_run *check, const struct model *model,
 /* And so must a get. */
 static bool get_objects(struct check_run *check, const struct model *model,
                         struct slice key, const char *lie) {
-    char text[200];
+    char text[200] = "";
     struct law all = {model->change_count, model->change_count};
     return objected(
         check,

@@ -262,7 +262,7 @@ static bool sweep_recovery(struct check_run *check, struct tape *tape) {
     bool holds = run_steps(run);
     holds = run_end(run) && holds;
     tape_begin(tape);
-    struct crash crash = crash_draw(run->disk, run->first_point, tape);
+    struct crash crash = crash_draw(run->disk, check->profiles, run->first_point, tape);
     tape_end(tape);
     struct plan plan = plan_draw(tape);
     struct law law = run_law(run, crash.operation);

@@ -41,8 +41,7 @@ struct command {
     const char *help; /* paragraphs: what it does, examples, exit codes; "$0" stands for
                          the program's name */
     const struct argp_option *options; /* own options, or NULL */
-    error_t (*parse)(int key, char *argument,
-                     struct argp_state *state); /* state->input:
+    error_t (*parse)(int key, char *argument, struct argp_state *state); /* state->input:
                                                    struct command_run */
     size_t values_bytes;
     int arguments_least, arguments_most; /* -1: no limit */

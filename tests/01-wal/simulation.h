@@ -1,6 +1,8 @@
 /* What the tests of stage 01 share: a world of the simulated disk and the simulated
  * threads, and logs built byte by byte from the documented format (log_format.h),
- * independently of the writer. */
+ * independently of the writer.
+ *
+ * tidy: long because it is functions that every test of the folder includes. */
 #ifndef STRATA_TESTS_SIMULATION_H
 #define STRATA_TESTS_SIMULATION_H
 

@@ -1,5 +1,7 @@
 /* The log's writer and reader together, over both append tenants: the bytes are those of
- * the documented format, and nothing that was damaged is ever handed out. */
+ * the documented format, and nothing that was damaged is ever handed out.
+ *
+ * tidy: long because there is a test for each sentence of log_format.h. */
 #include "simulation.h"
 
 #include "append.h"

@@ -1,5 +1,7 @@
 /* The write-ahead log on the simulated disk: what it writes and in which order, how far a
- * change has come, and that it stops for good after a failure. */
+ * change has come, and that it stops for good after a failure.
+ *
+ * tidy: long because there is a test for each promise of wal.h. */
 #include "simulation.h"
 
 #include "directory.h"
