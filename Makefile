@@ -12,13 +12,16 @@
 
 # ---- the stages, and what each adds and drops ---------------------------------------------
 
-STAGES := 01-wal
+STAGES := 01-wal 02-memtable
 
 # Stage 01 begins with all of common/, the program and the harness; what those gain for a
 # later stage is in that stage's ADD.
 ADD_01         := $(wildcard common/*.c stages/01-wal/*.c)
 PROGRAM_ADD_01 := $(wildcard common/program/*.c)
 HARNESS_ADD_01 := $(wildcard harness/*.c)
+
+ADD_02  := $(wildcard stages/02-memtable/*.c)
+DROP_02 := $(addprefix stages/01-wal/,store.c scan_store.c sorted_copy.c)
 
 number = $(firstword $(subst -, ,$1))# 01-wal -> 01
 NUMBERS := $(foreach stage,$(STAGES),$(call number,$(stage)))
@@ -229,8 +232,9 @@ $(foreach flavour,$(FLAVOURS),$(eval run-$(flavour): \
 
 zoo: all ## seeds every bug of faults/bugs/ and demands that it is found: make zoo BUG=NAME
 	@faults/zoo.sh $(BUG)
-bench: all ## what an append costs, written and mapped
+bench: all ## what an append costs, written and mapped, and what the memtable costs
 	build/strata-01 bench append
+	build/strata-02 bench memory
 coverage: run-coverage build/.packages-coverage ## which lines the tests reach
 	@find build/coverage -name '*.gcda' -delete
 	@tests/run.sh --seconds 300 $(call leg,coverage); code=$$?; \

@@ -38,4 +38,22 @@ static inline uint64_t atomic_u64_add(struct atomic_u64 *atomic, uint64_t value,
     return atomic_fetch_add_explicit(&atomic->value, value, order);
 }
 
+/* What one thread builds and others then read: the release store of its address
+ * publishes all that was written before, to whoever loads that address with acquire. */
+struct atomic_pointer {
+    _Atomic(void *) value;
+};
+
+static inline void *atomic_pointer_load(const struct atomic_pointer *atomic,
+                                        memory_order order) {
+    scheduler_switch_point();
+    return atomic_load_explicit(&atomic->value, order);
+}
+
+static inline void atomic_pointer_store(struct atomic_pointer *atomic, void *value,
+                                        memory_order order) {
+    scheduler_switch_point();
+    atomic_store_explicit(&atomic->value, value, order);
+}
+
 #endif

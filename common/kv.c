@@ -64,11 +64,12 @@ static enum status resolve_options(const char *path, const struct kv_options *op
     }
     if (resolved->interval_millis == 0 || resolved->interval_bytes == 0 ||
         resolved->log_bytes == 0 || resolved->log_step_bytes == 0 ||
-        resolved->world == NULL) {
-        return error_set(error, STATUS_INVALID,
-                         "%s: options: interval, log sizes and world must be set "
-                         "(see kv_options_default)",
-                         path);
+        resolved->memory_bytes == 0 || resolved->world == NULL) {
+        return error_set(
+            error, STATUS_INVALID,
+            "%s: options: interval, log and memory sizes and world must be set "
+            "(see kv_options_default)",
+            path);
     }
     return STATUS_OK;
 }

@@ -52,6 +52,7 @@ struct kv_options {
     enum append_kind log_region;
     uint64_t log_bytes;      /* a log longer than this is followed by a new one */
     uint32_t log_step_bytes; /* space allocated ahead */
+    uint64_t memory_bytes;   /* from stage 02: what the entries in memory may take */
     bool create;             /* make the directory where missing */
     bool exclusive;          /* refuse a directory that holds a database */
     const struct world *world;
@@ -112,7 +113,10 @@ struct kv_progress {
     X(recovered_changes, "changes found by the last recovery", "")                       \
     X(recovered_rewritten, "of them written again, since not known durable", "")         \
     X(recovered_dropped_bytes, "bytes of unsynced tail dropped by the last recovery",    \
-      "bytes")
+      "bytes")                                                                           \
+    X(memtable_entries, "puts and deletes in the memtable", "")                          \
+    X(memtable_bytes, "bytes of the memtable's entries", "bytes")                        \
+    X(memtable_charged_bytes, "bytes of memory that the memtable took for them", "bytes")
 
 struct kv_stats {
 #define KV_STATS_FIELD(name, words, unit) uint64_t name;

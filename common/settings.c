@@ -14,6 +14,7 @@ enum row {
     ROW_LOG_REGION,
     ROW_LOG_BYTES,
     ROW_LOG_STEP_BYTES,
+    ROW_MEMORY_BYTES,
     ROW_COUNT
 };
 
@@ -37,6 +38,8 @@ const struct setting settings[] = {
                        "a log longer than this is followed by a new one"},
     [ROW_LOG_STEP_BYTES] = {"log-step-bytes", SETTING_BYTES, 4 * KIB, GIB, "1m", NULL,
                             "space that a log allocates ahead"},
+    [ROW_MEMORY_BYTES] = {"memory-bytes", SETTING_BYTES, 64 * KIB, TIB, "256m", NULL,
+                          "from stage 02 on, memory for the entries that are kept there"},
 };
 
 const size_t setting_count = ROW_COUNT;
@@ -55,6 +58,8 @@ static uint64_t field_value(const struct kv_options *options, enum row row) {
         return options->log_bytes;
     case ROW_LOG_STEP_BYTES:
         return options->log_step_bytes;
+    case ROW_MEMORY_BYTES:
+        return options->memory_bytes;
     case ROW_COUNT:
         break;
     }
@@ -81,6 +86,9 @@ static void field_set(struct kv_options *options, enum row row, uint64_t value) 
         return;
     case ROW_LOG_STEP_BYTES:
         options->log_step_bytes = (uint32_t)value;
+        return;
+    case ROW_MEMORY_BYTES:
+        options->memory_bytes = value;
         return;
     case ROW_COUNT:
         break;

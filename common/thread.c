@@ -62,6 +62,10 @@ void thread_join(struct thread *thread) {
     thread->threads->ops->join(thread->threads->state, thread);
 }
 
+uintptr_t thread_mark(void) {
+    return (uintptr_t)pthread_self();
+}
+
 /* A call that fails only when it is misused. */
 static void must_succeed(int errnum) {
     assert(errnum == 0);

@@ -88,4 +88,8 @@ MUST_CHECK enum status thread_create(struct thread *thread, const struct threads
                                      thread_body *body, void *argument);
 void thread_join(struct thread *thread);
 
+/* A number that is the calling thread's as long as it lives, for spreading threads over
+ * the parts of something shared. Simulated threads have one number together. */
+uintptr_t thread_mark(void);
+
 #endif

@@ -25,6 +25,15 @@
     X(log_old_synced_live_not, MOMENT, 1, 0, \
       "an older log is synced, the live one is not") \
     X(log_synced_not_told, MOMENT, 1, 0, "all logs are synced, D has not moved yet") \
+    X(buffer_room, ERROR, 2, 0, "memory for a change is about to be set aside") \
+    X(buffer_appended_not_inserted, MOMENT, 2, 2, \
+      "a change is in the log and not yet in the memtable") \
+    X(buffer_inserted_not_visible, MOMENT, 2, 2, \
+      "a change is in the memtable, no reader sees it yet") \
+    X(buffer_visible_not_synced, MOMENT, 2, 2, \
+      "readers see a change, no sync was asked for it") \
+    X(buffer_swapped, MOMENT, 2, 2, \
+      "after resume: readers find the new memtable, some may be in the old one") \
     X(log_close, ERROR, 1, 0, "the closing mark is written and about to be synced") \
     X(recovery_read, ERROR, 1, 0, "the logs are about to be replayed") \
     X(recovery_rewritten_not_synced, MOMENT, 1, 0, \

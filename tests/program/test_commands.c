@@ -142,6 +142,19 @@ static void state_commands(void **state) {
     result_free(&result);
 }
 
+/* The number of the program's stage, from its version: "… stage 01-wal". */
+static int stage_number(struct result *result) {
+    RUN(result, "--version");
+    expect_code(result, 0);
+    const char *words = strstr(out_text(result), "stage ");
+    assert_non_null(words);
+    char *end;
+    long number = strtol(words + strlen("stage "), &end, 10);
+    assert_in_range(number, 1, 8);
+    assert_int_equal(*end, '-');
+    return (int)number;
+}
+
 static void help_and_version(void **state) {
     (void)state;
     static const char *const commands[] = {"put",    "get",    "del",  "scan",
@@ -169,9 +182,7 @@ static void help_and_version(void **state) {
     }
     RUN(&result, "-h");
     expect_code(&result, 0);
-    RUN(&result, "--version");
-    expect_code(&result, 0);
-    assert_non_null(strstr(out_text(&result), "stage 01-wal"));
+    (void)stage_number(&result);
     result_free(&result);
 }
 
@@ -249,7 +260,11 @@ static void later_stages(void **state) {
         {"shell", "stage 02"},  {"flush", "stage 03"},      {"compact", "stage 05"},
         {"levels", "stage 05"}, {"checkpoint", "stage 07"}, {"server", "stage 08"}};
     struct result result = {0};
+    int number = stage_number(&result);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (strtol(rows[i][1] + strlen("stage "), NULL, 10) <= number) {
+            continue; /* this stage has it */
+        }
         RUN(&result, rows[i][0], "argument");
         expect_error(&result, 2, rows[i][1]);
         assert_non_null(strstr((char *)result.err.data, "it comes with"));

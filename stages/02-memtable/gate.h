@@ -1,0 +1,25 @@
+/* Lets any number of threads pass together, or one alone: writers pass, what takes a
+ * failed log apart under them is alone. Not for readers, who pass no gate. */
+#ifndef STRATA_GATE_H
+#define STRATA_GATE_H
+
+#include "thread.h"
+
+struct gate {
+    struct mutex lock;
+    struct condition changed;
+    /* guarded by lock */
+    uint64_t inside;
+    bool closed; /* somebody is, or wants to be, alone */
+};
+
+/* NO_MEMORY. */
+MUST_CHECK enum status gate_init(struct gate *gate, const struct threads *threads);
+void gate_free(struct gate *gate); /* nobody inside */
+
+void gate_enter(struct gate *gate);
+void gate_leave(struct gate *gate);
+void gate_enter_alone(struct gate *gate);
+void gate_leave_alone(struct gate *gate);
+
+#endif

@@ -1,0 +1,175 @@
+#include "memtable.h"
+
+#include "arena.h"
+#include "internal_key.h"
+#include "memory.h"
+#include "skiplist.h"
+
+struct memtable {
+    struct atomic_u64 references;
+    struct arena arena;
+    struct skiplist list;
+};
+
+struct memtable *memtable_open(void) {
+    struct memtable *memtable = memory_take_zeroed(sizeof *memtable);
+    if (memtable != NULL) {
+        atomic_u64_store(&memtable->references, 1, memory_order_relaxed);
+        skiplist_init(&memtable->list);
+    }
+    return memtable;
+}
+
+void memtable_ref(struct memtable *memtable) {
+    atomic_u64_add(&memtable->references, 1, memory_order_relaxed);
+}
+
+/* Acquire and release: what any holder did with the memtable comes before its end. */
+void memtable_unref(struct memtable *memtable) {
+    if (memtable != NULL &&
+        atomic_u64_add(&memtable->references, UINT64_MAX, memory_order_acq_rel) == 1) {
+        arena_free(&memtable->arena);
+        memory_give(memtable);
+    }
+}
+
+/* ---- writing --------------------------------------------------------------------- */
+
+static size_t entry_bytes(uint64_t index, const struct kv_op *op) {
+    return skiplist_entry_bytes(index, op->key.length,
+                                op->type == KV_PUT ? op->value.length : 0);
+}
+
+uint64_t memtable_cost(const struct memtable *memtable, const struct kv_op *ops,
+                       size_t count) {
+    uint64_t index = memtable_count(memtable);
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        bytes += entry_bytes(index + i, &ops[i]);
+    }
+    return bytes;
+}
+
+enum status memtable_reserve(struct memtable *memtable, const struct kv_op *ops,
+                             size_t count, struct memtable_room *room) {
+    size_t bytes = (size_t)memtable_cost(memtable, ops, count);
+    void *space = arena_take(&memtable->arena, bytes);
+    if (space == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    *room = (struct memtable_room){space, bytes};
+    return STATUS_OK;
+}
+
+void memtable_give_back(struct memtable *memtable, const struct memtable_room *room) {
+    arena_give_back(&memtable->arena, room->space, room->bytes);
+}
+
+void memtable_insert(struct memtable *memtable, const struct memtable_room *room,
+                     const struct kv_op *ops, size_t count, uint64_t first) {
+    unsigned char *space = room->space;
+    for (size_t i = 0; i < count; i++) {
+        size_t bytes = entry_bytes(memtable_count(memtable), &ops[i]);
+        struct slice value = ops[i].type == KV_PUT ? ops[i].value : slice_of("");
+        skiplist_insert(&memtable->list, space, ops[i].key,
+                        tag_make(first + i, ops[i].type), value);
+        space += bytes;
+    }
+}
+
+/* ---- reading --------------------------------------------------------------------- */
+
+enum lookup memtable_get(const struct memtable *memtable, struct slice key,
+                         uint64_t sequence, struct slice *value) {
+    const struct skiplist_node *node =
+        skiplist_seek(&memtable->list, key, tag_seek(sequence));
+    if (node == NULL || !slice_equal(skiplist_key(node), key)) {
+        return LOOKUP_ABSENT;
+    }
+    if (tag_type(skiplist_tag(node)) == KV_DELETE) {
+        return LOOKUP_DELETED;
+    }
+    *value = skiplist_value(node);
+    return LOOKUP_FOUND;
+}
+
+uint64_t memtable_count(const struct memtable *memtable) {
+    return atomic_u64_load(&memtable->list.count, memory_order_relaxed);
+}
+
+uint64_t memtable_used(const struct memtable *memtable) {
+    return arena_used(&memtable->arena);
+}
+
+uint64_t memtable_charged(const struct memtable *memtable) {
+    return arena_charged(&memtable->arena) + sizeof *memtable;
+}
+
+/* ---- the iterator ---------------------------------------------------------------- */
+
+struct memtable_iter {
+    struct iter iter; /* first: an iter is converted to its memtable_iter */
+    struct memtable *memtable;
+    const struct skiplist_node *node; /* while valid */
+};
+
+static void show(struct iter *iter, const struct skiplist_node *node) {
+    ((struct memtable_iter *)iter)->node = node;
+    iter->valid = node != NULL;
+    if (node != NULL) {
+        iter->key = skiplist_internal_key(node);
+        iter->value = skiplist_value(node);
+    }
+}
+
+static const struct skiplist *list_of(const struct iter *iter) {
+    return &((const struct memtable_iter *)iter)->memtable->list;
+}
+
+static void memtable_iter_first(struct iter *iter) {
+    show(iter, skiplist_first(list_of(iter)));
+}
+
+static void memtable_iter_last(struct iter *iter) {
+    show(iter, skiplist_last(list_of(iter)));
+}
+
+static void memtable_iter_seek(struct iter *iter, struct slice key) {
+    show(iter,
+         skiplist_seek(list_of(iter), internal_key_user(key), internal_key_tag(key)));
+}
+
+static void memtable_iter_seek_before(struct iter *iter, struct slice key) {
+    show(iter, skiplist_seek_before(list_of(iter), internal_key_user(key),
+                                    internal_key_tag(key)));
+}
+
+static void memtable_iter_next(struct iter *iter) {
+    show(iter, skiplist_next(((struct memtable_iter *)iter)->node));
+}
+
+/* Nodes know no way back: the list is searched for the one before. */
+static void memtable_iter_prev(struct iter *iter) {
+    memtable_iter_seek_before(iter, iter->key);
+}
+
+static void memtable_iter_close(struct iter *iter) {
+    memtable_unref(((struct memtable_iter *)iter)->memtable);
+    memory_give(iter);
+}
+
+static const struct iter_ops memtable_iter_ops = {
+    memtable_iter_first,       memtable_iter_last, memtable_iter_seek,
+    memtable_iter_seek_before, memtable_iter_next, memtable_iter_prev,
+    memtable_iter_close};
+
+struct iter *memtable_iter(struct memtable *memtable) {
+    struct memtable_iter *iter = memory_take_zeroed(sizeof *iter);
+    if (iter == NULL) {
+        return NULL;
+    }
+    memtable_ref(memtable);
+    iter->iter.ops = &memtable_iter_ops;
+    iter->memtable = memtable;
+    return &iter->iter;
+}

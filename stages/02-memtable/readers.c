@@ -1,0 +1,50 @@
+/* Why a watch may be trusted. A slot is empty when what has left equals what had entered.
+ * The watch loads `left` first and `entered` after it: both only grow, and no more ever
+ * left than entered, so equal values mean that the slot was empty when `left` was loaded.
+ *
+ * A reader counts itself in, then loads the address; the other side stores the new
+ * address, then loads the counts; all four in the one order of memory_order_seq_cst. If
+ * the count of `entered` missed a reader, that reader's load comes after the store: it
+ * has the new address. If it saw the reader, it also waits until it has left, which is a
+ * release, seen by an acquire: what the reader read, it has read by then. */
+#include "readers.h"
+
+#include "thread.h"
+
+_Static_assert(READER_SLOTS < 64, "a watch has one bit a slot");
+
+struct reader_slot *readers_enter(struct readers *readers) {
+    /* Threads differ in the bits of their mark between the page and the stack's size
+     * (Fibonacci hashing: Knuth, volume 3, 6.4). */
+    uint64_t mixed = (uint64_t)(thread_mark() >> 6) * 0x9e3779b97f4a7c15u;
+    struct reader_slot *slot = &readers->slots[(mixed >> 32) % READER_SLOTS];
+    atomic_u64_add(&slot->entered, 1, memory_order_seq_cst);
+    return slot;
+}
+
+void readers_leave(struct reader_slot *slot) {
+    atomic_u64_add(&slot->left, 1, memory_order_release);
+}
+
+uint64_t readers_total(const struct readers *readers) {
+    uint64_t total = 0;
+    for (size_t i = 0; i < READER_SLOTS; i++) {
+        total += atomic_u64_load(&readers->slots[i].entered, memory_order_relaxed);
+    }
+    return total;
+}
+
+struct readers_watch readers_watch_begin(void) {
+    return (struct readers_watch){(UINT64_C(1) << READER_SLOTS) - 1};
+}
+
+bool readers_watch_over(const struct readers *readers, struct readers_watch *watch) {
+    for (size_t i = 0; i < READER_SLOTS; i++) {
+        const struct reader_slot *slot = &readers->slots[i];
+        uint64_t left = atomic_u64_load(&slot->left, memory_order_seq_cst);
+        if (left == atomic_u64_load(&slot->entered, memory_order_seq_cst)) {
+            watch->slots &= ~(UINT64_C(1) << i);
+        }
+    }
+    return watch->slots == 0;
+}
