@@ -15,7 +15,9 @@
  *              with a known probability (Burckhardt and others, ASPLOS 2010)
  *
  * Between its calls, and between the moves of an iterator, a thread passes a lock of no
- * other use: there is always a switch point. */
+ * other use: there is always a switch point.
+ *
+ * tidy: long because a race is drawn, run, judged and counted in one place. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

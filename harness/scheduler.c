@@ -69,7 +69,7 @@ struct scheduler {
     uint64_t spurious_one_in;
     uint64_t last_number; /* of mutexes, conditions and threads */
     uint64_t decisions;
-    bool choosing; /* the chooser is being asked for a thread */
+    bool choosing;       /* the chooser is being asked for a thread */
     size_t threads_made; /* and not yet joined; home is not among them */
     size_t objects;
 };
