@@ -197,9 +197,14 @@ leg = $(call test_runs,$1,$(AREAS),$(lastword $(NUMBERS))) \
 # The harness simulates its threads in one: ThreadSanitizer has nothing to see there.
 leg_tsan = $(call test_runs,tsan,$(filter-out harness,$(AREAS)),$(lastword $(NUMBERS)))
 
+# A simulation is one real thread, so ThreadSanitizer has little to say of the harness and takes
+# long to say it: there the checks run for a moment, and the tests with real threads in full.
+HARNESS_asan := check
+HARNESS_tsan := list
+HARNESS_sim  := check
 asan tsan sim: %: run-% ## all tests and checks in that flavour
 	@tests/run.sh --seconds 600 \
-	    $(foreach harness,$(call harnesses,$*),'$(harness) check') \
+	    $(foreach harness,$(call harnesses,$*),'$(harness) $(HARNESS_$*)') \
 	    --seconds 240 $(call test_runs,$*,$(AREAS),$(lastword $(NUMBERS)))
 
 check-NN: ; @echo 'make check-01, and so on for: $(NUMBERS)' ## tests of common/, the harness, the program and stage NN
