@@ -200,8 +200,10 @@ enum status shell_edit_open(const char *program, shell_edit_names *names,
     el_set(self->edit, EL_EDITOR, "emacs");
     el_set(self->edit, EL_SIGNAL, 1); /* Ctrl-Z, a window of another size */
     el_set(self->edit, EL_GETCFN, read_character);
-    el_set(self->edit, EL_ADDFN, "strata-complete", "Complete", complete_word);
-    el_set(self->edit, EL_ADDFN, "strata-cancel", "Cancel the line", cancel_line);
+    /* Wide, since libedit keeps these names as they are; of others it makes copies that
+     * it never frees. */
+    el_wset(self->edit, EL_ADDFN, L"strata-complete", L"Complete", complete_word);
+    el_wset(self->edit, EL_ADDFN, L"strata-cancel", L"Cancel the line", cancel_line);
     el_set(self->edit, EL_BIND, "^I", "strata-complete", NULL);
     el_set(self->edit, EL_BIND, "^C", "strata-cancel", NULL);
     load_history(self);

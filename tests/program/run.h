@@ -47,6 +47,9 @@ void expect_out_bytes(const struct result *result, struct slice bytes);
 void expect_error(const struct result *result, int code, const char *words);
 const char *out_text(const struct result *result);
 
+/* The number of the program's stage, as it says itself; replaces *result. */
+int stage_number(struct result *result);
+
 /* A program that is still running, behind pipes. */
 struct child {
     pid_t process;
@@ -57,8 +60,12 @@ void child_start(struct child *child, const char *const *arguments);
 void child_say(struct child *child, const char *text);
 /* Reads from its stdout up to and with a line end. */
 void child_expect_line(struct child *child, const char *line);
+/* Reads up to and with `text`; what stands before it may be anything. */
+void child_expect(struct child *child, const char *text);
 /* Closes its stdin, sends the signal unless 0, waits; the code as in struct result. */
 int child_end(struct child *child, int number);
+/* The same behind a terminal, with standard error there, too. */
+void child_start_on_terminal(struct child *child, const char *const *arguments);
 #define CHILD_START(child, ...)                                                          \
     child_start(child, (const char *const[]){__VA_ARGS__, NULL})
 
