@@ -183,26 +183,6 @@ void child_start(struct child *child, const char *const *arguments) {
     child->output = from[0];
 }
 
-void child_start_on_terminal(struct child *child, const char *const *arguments) {
-    int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-    assert_true(terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0);
-    int end = open(ptsname(terminal), O_RDWR | O_NOCTTY | O_CLOEXEC);
-    assert_true(end >= 0);
-    fflush(NULL);
-    child->process = fork();
-    assert_true(child->process >= 0);
-    if (child->process == 0) {
-        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-            dup2(end, fd);
-        }
-        execute(arguments);
-    }
-    close(end);
-    child->input = terminal;
-    child->output = fcntl(terminal, F_DUPFD_CLOEXEC, 0);
-    assert_true(child->output >= 0);
-}
-
 void child_say(struct child *child, const char *text) {
     ssize_t length = (ssize_t)strlen(text);
     assert_int_equal(write(child->input, text, (size_t)length), length);
@@ -217,17 +197,6 @@ void child_expect_line(struct child *child, const char *line) {
     } while (read_so_far[length++] != '\n');
     read_so_far[length - 1] = '\0';
     assert_string_equal(read_so_far, line);
-}
-
-void child_expect(struct child *child, const char *text) {
-    char read_so_far[4096] = {0};
-    for (size_t length = 0; strstr(read_so_far, text) == NULL; length++) {
-        bool got = length < sizeof read_so_far - 1 &&
-                   read(child->output, read_so_far + length, 1) == 1;
-        if (!got) {
-            fail_msg("\"%s\" was not said, but: %s", text, read_so_far);
-        }
-    }
 }
 
 int child_end(struct child *child, int number) {

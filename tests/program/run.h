@@ -60,12 +60,8 @@ void child_start(struct child *child, const char *const *arguments);
 void child_say(struct child *child, const char *text);
 /* Reads from its stdout up to and with a line end. */
 void child_expect_line(struct child *child, const char *line);
-/* Reads up to and with `text`; what stands before it may be anything. */
-void child_expect(struct child *child, const char *text);
 /* Closes its stdin, sends the signal unless 0, waits; the code as in struct result. */
 int child_end(struct child *child, int number);
-/* The same behind a terminal, with standard error there, too. */
-void child_start_on_terminal(struct child *child, const char *const *arguments);
 #define CHILD_START(child, ...)                                                          \
     child_start(child, (const char *const[]){__VA_ARGS__, NULL})
 

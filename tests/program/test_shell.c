@@ -1,8 +1,6 @@
-/* The shell: commands from a script and from a terminal, over one open database. */
+/* The shell: commands from a script, over one open database. */
 #include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "run.h"
@@ -187,53 +185,6 @@ static void signals_end_a_script(void **state) {
     }
 }
 
-/* Tab completes a command, Ctrl-C cancels a line, Ctrl-D leaves; the lines come back. */
-static void terminal(void **state) {
-    (void)state;
-    if (!has_shell()) {
-        return;
-    }
-    static const char *const arguments[] = {"-d", "edited", "shell", NULL};
-    assert_int_equal(setenv("TERM", "xterm", 1), 0);
-    assert_int_equal(mkdir("home", 0700), 0);
-    char home[4096];
-    assert_non_null(getcwd(home, sizeof home - 8));
-    strcat(home, "/home");
-    unsetenv("XDG_STATE_HOME");
-    setenv("HOME", home, 1);
-    struct child child;
-    child_start_on_terminal(&child, arguments);
-    child_expect(&child, "> ");
-    child_say(&child, "pu\tk value\r");
-    child_expect(&child, "> ");
-    child_say(&child, "s\t");
-    child_expect(&child, "scan  sync  stats");
-    child_expect(&child, "> s");
-    assert_int_equal(kill(child.process, SIGINT), 0);
-    child_expect(&child, "^C");
-    child_expect(&child, "> ");
-    child_say(&child, "get nothing\r");
-    child_expect(&child, "not found");
-    child_expect(&child, "> ");
-    child_say(&child, "g\tk\r");
-    child_expect(&child, "\nvalue\r\n");
-    child_expect(&child, "> ");
-    child_say(&child, "\x04");
-    assert_int_equal(child_end(&child, 0), 0);
-    struct buf kept = {0};
-    read_file("home/.local/state/strata/history", &kept);
-    assert_non_null(strstr((char *)kept.data, "value"));
-    buf_free(&kept);
-    setenv("XDG_STATE_HOME", "/dev/null/no", 1); /* cannot be written: no error */
-    child_start_on_terminal(&child, arguments);
-    child_expect(&child, "> ");
-    child_say(&child, "get k\r");
-    child_expect(&child, "\nvalue\r\n");
-    child_expect(&child, "> ");
-    assert_int_equal(child_end(&child, SIGTERM), 0);
-    unsetenv("XDG_STATE_HOME");
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_command),
@@ -242,7 +193,7 @@ int main(void) {
         cmocka_unit_test(errors_go_on),
         cmocka_unit_test(output_that_fails),
         cmocka_unit_test(signals_end_a_script),
-        cmocka_unit_test(terminal),
+
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);
 }
