@@ -10,7 +10,7 @@
 /* Every module's rows; a new module adds its array here. */
 static const struct check *const tables[] = {self_checks,  program_checks, crash_checks,
                                              sweep_checks, corrupt_checks, repair_checks,
-                                             kill_checks};
+                                             kill_checks,  preload_checks};
 
 enum { SHRINK_RUNS = 20000, SHRINK_SECONDS = 20 };
 
