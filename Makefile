@@ -149,6 +149,14 @@ $(foreach flavour,$(FLAVOURS),\
 
 -include $(shell find build -name '*.d' 2>/dev/null)
 
+harnesses = $(NUMBERS:%=build/$1/harness-%)
+
+# What the harness loads before the program when it makes a system call fail.
+build/fail_nth.so: faults/fail_nth.c build/check/.command | build/.packages-build
+	$(say) LD $@
+	$(Q)$(call compile,check) -fPIC -shared -o $@ $< -lfiu
+$(foreach flavour,$(FLAVOURS),$(call harnesses,$(flavour))): | build/fail_nth.so
+
 # The names that people type. The harness is optimised and has its failpoints in.
 build/strata-%: build/release/strata-%
 	@ln -sf release/$(@F) $@
@@ -175,7 +183,6 @@ test_runs = $(call quoted,$(call tests,$1,$(filter-out program,$2))) \
     $(if $(filter sim,$1),,$(foreach test,$(call tests,$1,$(filter program,$2)),\
         'STRATA_PROGRAM=build/$1/strata-$3 $(test)'))
 scripts = $(wildcard $(patsubst %,tests/%/test_*.sh,$1))
-harnesses = $(NUMBERS:%=build/$1/harness-%)
 programs = $(NUMBERS:%=build/$1/strata-%)
 engine_sources = $(shell find common stages harness tests faults -name '*.[ch]')
 
@@ -206,7 +213,7 @@ leg_tsan = $(call test_runs,tsan,$(filter-out harness,$(AREAS)),$(lastword $(NUM
 HARNESS_asan := check
 HARNESS_tsan := list
 HARNESS_sim  := check
-asan tsan sim: %: run-% ## all tests and checks in that flavour
+asan tsan sim: %: run-% run-release ## all tests and checks in that flavour
 	@tests/run.sh --seconds 600 \
 	    $(foreach harness,$(call harnesses,$*),'$(harness) $(HARNESS_$*)') \
 	    --seconds 240 $(call test_runs,$*,$(AREAS),$(lastword $(NUMBERS)))
@@ -244,7 +251,7 @@ zoo: all ## seeds every bug of faults/bugs/ and demands that it is found: make z
 bench: all ## what an append costs, written and mapped, and what the memtable costs
 	build/strata-01 bench append
 	build/strata-02 bench memory
-coverage: run-coverage build/.packages-coverage ## which lines the tests reach
+coverage: run-coverage run-release build/.packages-coverage ## which lines the tests reach
 	@find build/coverage -name '*.gcda' -delete
 	@tests/run.sh --seconds 300 $(call leg,coverage); code=$$?; \
 	lcov -q --capture --directory build/coverage --base-directory . --no-external \
