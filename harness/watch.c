@@ -67,11 +67,26 @@ static void aborted(int number) {
     _exit(1);
 }
 
+#ifndef __SANITIZE_ADDRESS__ /* which tells more */
+static void strayed(int number) {
+    (void)number;
+    if (watch.write != NULL) {
+        tell("the program touched memory that it does not have");
+    }
+    _exit(1);
+}
+#endif
+
 void watch_start(void) {
     struct sigaction action = {.sa_handler = tick, .sa_flags = SA_RESTART};
     struct itimerval timer = {{WATCH_SECONDS / 2, 0}, {WATCH_SECONDS / 2, 0}};
     struct sigaction abort_action = {.sa_handler = aborted};
     sigaction(SIGPROF, &action, NULL);
     sigaction(SIGABRT, &abort_action, NULL);
+#ifndef __SANITIZE_ADDRESS__
+    struct sigaction stray_action = {.sa_handler = strayed};
+    sigaction(SIGSEGV, &stray_action, NULL);
+    sigaction(SIGBUS, &stray_action, NULL);
+#endif
     setitimer(ITIMER_PROF, &timer, NULL);
 }
