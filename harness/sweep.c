@@ -344,7 +344,7 @@ const struct check sweep_checks[] = {
     {"sweep.program", CHECK_SWEEP, 1, 0, 20, 1,
      "no failing file call or allocation in a program crashes, leaks or loses a write",
      sweep_program, plan_campaign},
-    {"sweep.resume", CHECK_SWEEP, 1, 0, 40, 4,
+    {"sweep.resume", CHECK_SWEEP, 1, 0, 40, 20,
      "a resume in which anything fails can be tried again; reads serve meanwhile",
      sweep_resume, plan_campaign},
     {"sweep.recovery", CHECK_SWEEP, 1, 0, 30, 1,
