@@ -125,7 +125,7 @@ void check_failed(struct check_run *run, struct tape *tape) {
     tape_replay(tape, tape->choices, tape->made);
     shrinking.run.story = run->report;
     run->check->one(&shrinking.run, tape);
-    fprintf(run->report, "replay: build/harness-%02d replay '%s:", stage.number,
+    fprintf(run->report, "replay: " CHECK_PROGRAM "-%02d replay '%s:", stage.number,
             run->check->name);
     tape_print(tape, run->report);
     fputs("'\n", run->report);

@@ -25,6 +25,13 @@ enum check_kind {
     CHECK_KIND_COUNT
 };
 
+/* A schedule is one of its flavour's switch points, and replays only there. */
+#ifdef STRATA_SIM
+#define CHECK_PROGRAM "build/sim/harness"
+#else
+#define CHECK_PROGRAM "build/harness"
+#endif
+
 struct check;
 
 /* What a check is given, and what it counts. */

@@ -41,8 +41,8 @@ static void tell(const char *what) {
     watch_writer *write = watch.write;
     watch.write = NULL;
     write(watch.context, &tape);
-    printf("%s: FAILED: %s\nreplay: build/harness-%02d replay '%s:", watch.check->name,
-           what, stage.number, watch.check->name);
+    printf("%s: FAILED: %s\nreplay: " CHECK_PROGRAM "-%02d replay '%s:",
+           watch.check->name, what, stage.number, watch.check->name);
     tape_print(&tape, stdout);
     puts("'\nprograms=0 states=0 states_per_second=0 failpoints=0/0 seed=0 verdict=fail");
     fflush(stdout);
