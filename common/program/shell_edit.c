@@ -138,7 +138,7 @@ static unsigned char complete_word(EditLine *edit, int key) {
 
 /* ---- history ---------------------------------------------------------------- */
 
-/* Makes the directories on the way to `path`; what cannot be made shows when it is used. */
+/* Makes the directories on the way to `path`; what cannot be made shows when used. */
 static void make_parents(char *path) {
     for (char *slash = strchr(path + 1, '/'); slash != NULL;
          slash = strchr(slash + 1, '/')) {

@@ -9,8 +9,8 @@
 
 #include "buf.h"
 
-/* In the caller's storage, zeroed. Each word ends in a zero byte that is not part of it; all die
- * at the next parse. */
+/* In the caller's storage, zeroed. Each word ends in a zero byte that is not part of
+ * it; all die at the next parse. */
 struct shell_words {
     int count;
     char **words; /* a NULL behind the last */

@@ -81,9 +81,9 @@ static enum status rewrite(struct recovering *r, struct replay *again,
 
 /* ---- step 3 ---------------------------------------------------------------------- */
 
-/* Zeros over what is dropped. Its sequences are given out again, and its blocks may come to
- * lie under a new log: a file system that shows old blocks where a write was lost would
- * show records there that fit the chain and were never promised. */
+/* Zeros over what is dropped. Its sequences are given out again, and its blocks may
+ * come to lie under a new log: a file system that shows old blocks where a write was
+ * lost would show records there that fit the chain and were never promised. */
 static enum status erase(struct file *file, uint64_t offset, uint64_t end,
                          struct error *error) {
     enum { CHUNK_BYTES = 32768 };

@@ -1,6 +1,6 @@
-/* The store under real threads on the real file system: what ThreadSanitizer watches. Writers
- * of all durabilities, a syncer, readers and scanners at once; afterwards, and after a
- * reopening, every acknowledged change is there. */
+/* The store under real threads on the real file system: what ThreadSanitizer
+ * watches. Writers of all durabilities, a syncer, readers and scanners at once;
+ * afterwards, and after a reopening, every acknowledged change is there. */
 #define TEST_HAS_STAGE
 #include "../common/directory.h"
 
