@@ -64,10 +64,10 @@ bool plan_row(size_t row, uint64_t which, uint64_t choices[PLAN_CHOICES]) {
     }
     row -= PLAN_POINT_ROWS;
     choices[WHAT] = FAIL_CALL;
-    choices[VARIANT] = row / 2 == 0 ? FAULT_BEFORE : FAULT_AFTER;
+    choices[VARIANT] = row / 2 % 2 == 0 ? FAULT_BEFORE : FAULT_AFTER;
     choices[PERSISTENT] = 0;
     choices[SECOND] = row % 2 == 0 ? SECOND_CALL : SECOND_ALLOCATION;
-    choices[LATER] = later;
+    choices[LATER] = row < PLAN_SECOND_ROWS / 2 ? 0 : later;
     return true;
 }
 

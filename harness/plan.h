@@ -28,7 +28,7 @@ enum {
     PLAN_CALL_ROWS = (int)FAULT_EFFECT_COUNT * 2 * 2,
     PLAN_ALLOCATION_ROWS = 2,
     PLAN_POINT_ROWS = 2 * (int)FAILPOINT_COUNT,
-    PLAN_SECOND_ROWS = 4,
+    PLAN_SECOND_ROWS = 8,
     PLAN_ROWS =
         PLAN_CALL_ROWS + PLAN_ALLOCATION_ROWS + PLAN_POINT_ROWS + PLAN_SECOND_ROWS,
     PLAN_STRUCK_BYTES = 320
@@ -37,8 +37,8 @@ enum {
 /* Draws PLAN_CHOICES choices. */
 struct plan plan_draw(struct tape *tape);
 
-/* The choices that plan_draw must make for the row-th kind with `which` as the last. How
- * much later the second fault comes is left as it is in `choices`. False: nothing fails
+/* The choices that plan_draw must make for the row-th kind with `which` as the last. A
+ * second fault comes at once, or as much later as `choices` says already. False: nothing fails
  * in this row. */
 bool plan_row(size_t row, uint64_t which, uint64_t choices[PLAN_CHOICES]);
 
