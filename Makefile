@@ -15,12 +15,15 @@
 STAGES := 01-wal 02-memtable
 
 # Stage 01 begins with all of common/, the program and the harness; what those gain for a
-# later stage is in that stage's ADD.
+# later stage is in that stage's ADD, and the libraries for it in LINKS_ADD.
+SHELL_SOURCES := $(wildcard common/program/shell*.c)
 ADD_01         := $(wildcard common/*.c stages/01-wal/*.c)
-PROGRAM_ADD_01 := $(wildcard common/program/*.c)
+PROGRAM_ADD_01 := $(filter-out $(SHELL_SOURCES),$(wildcard common/program/*.c))
 HARNESS_ADD_01 := $(wildcard harness/*.c)
 
 ADD_02  := $(wildcard stages/02-memtable/*.c)
+PROGRAM_ADD_02 := $(SHELL_SOURCES)
+LINKS_ADD_02 := -ledit
 DROP_02 := $(addprefix stages/01-wal/,store.c scan_store.c sorted_copy.c)
 
 number = $(firstword $(subst -, ,$1))# 01-wal -> 01
@@ -30,6 +33,7 @@ define stage_sets # $1 its number, $2 its folder, $3 the number of the stage bef
 LIBRARY_$1 := $(filter-out $(DROP_$1),$(LIBRARY_$3)) $(ADD_$1)
 PROGRAM_$1 := $(filter-out $(PROGRAM_DROP_$1),$(PROGRAM_$3)) $(PROGRAM_ADD_$1)
 HARNESS_$1 := $(filter-out $(HARNESS_DROP_$1),$(HARNESS_$3)) $(HARNESS_ADD_$1)
+LINKS_$1   := $(LINKS_$3) $(LINKS_ADD_$1)
 SEES_$1    := $(SEES_$3) -Istages/$2
 before     := $1
 endef
@@ -75,7 +79,7 @@ WARNINGS += -Werror
 endif
 compile = $(compiler) -std=c11 -D_GNU_SOURCE -g $(OPTIONS_$1) $(WARNINGS) $(CFLAGS)
 link = $(compiler) $(filter -fsanitize% --coverage,$(OPTIONS_$1)) $(LDFLAGS)
-libraries = -lisal -lcjson $(if $(filter release,$1),,-lfiu) -lpthread
+libraries = $(LINKS_$2) -lisal -lcjson $(if $(filter release,$1),,-lfiu) -lpthread
 
 # ---- from sources to objects, sets, programs and tests -------------------------------------
 
@@ -99,13 +103,13 @@ endef
 define stage_rules # $1 the flavour, $2 the stage's number
 build/$1/strata-$2: $(call objects,$1,$(PROGRAM_$2) $(LIBRARY_$2))
 	$(say) LD $$@
-	$(Q)$$(call link,$1) -o $$@ $$^ $(call libraries,$1)
+	$(Q)$$(call link,$1) -o $$@ $$^ $(call libraries,$1,$2)
 
 # Commands that a stage's store brings along need parts of the program: hence program.a.
 build/$1/harness-$2: $(call objects,$1,$(HARNESS_$2) $(filter-out $(MEMORY),$(LIBRARY_$2))) \
         build/$1/$2/program.a
 	$(say) LD $$@
-	$(Q)$$(call link,$1) -o $$@ $$^ $(call libraries,$1) -lxxhash
+	$(Q)$$(call link,$1) -o $$@ $$^ $(call libraries,$1,$2) -lxxhash
 
 build/$1/$2/library.a: $(call objects,$1,$(LIBRARY_$2))
 build/$1/$2/program.a: $(call objects,$1,$(PROGRAM_$2))
@@ -123,7 +127,7 @@ build/$1/$2: build/$1/$2.o $(call objects,$1,$(call helpers,$2)) \
         build/$1/$3/harness.a build/$1/$3/program.a build/$1/$3/library.a
 	$(Q)$$(call link,$1) -o $$@ $$(filter %.o,$$^) \
 	    -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group \
-	    $(call libraries,$1) -lxxhash -lcmocka $(if $(filter %/test_leveldb,$2),-lleveldb)
+	    $(call libraries,$1,$3) -lxxhash -lcmocka $(if $(filter %/test_leveldb,$2),-lleveldb)
 endef
 
 # Other sources in a test's folder are linked into each test of that folder.
@@ -204,9 +208,14 @@ leg = $(call test_runs,$1,$(AREAS),$(lastword $(NUMBERS))) \
 # The harness simulates its threads in one: ThreadSanitizer has nothing to see there.
 leg_tsan = $(call test_runs,tsan,$(filter-out harness,$(AREAS)),$(lastword $(NUMBERS)))
 
+# A simulation is one real thread, so ThreadSanitizer has little to say of the harness and takes
+# long to say it: there the checks run for a moment, and the tests with real threads in full.
+HARNESS_asan := check
+HARNESS_tsan := list
+HARNESS_sim  := check
 asan tsan sim: %: run-% run-release ## all tests and checks in that flavour
 	@tests/run.sh --seconds 600 \
-	    $(foreach harness,$(call harnesses,$*),'$(harness) check') \
+	    $(foreach harness,$(call harnesses,$*),'$(harness) $(HARNESS_$*)') \
 	    --seconds 240 $(call test_runs,$*,$(AREAS),$(lastword $(NUMBERS)))
 
 check-NN: ; @echo 'make check-01, and so on for: $(NUMBERS)' ## tests of common/, the harness, the program and stage NN

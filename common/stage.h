@@ -56,7 +56,7 @@ struct stage {
     int number;
     const char *name; /* "01-wal" */
     const struct store_ops *store;
-    const struct command *commands; /* those that the stage adds */
+    const struct command *const *commands; /* those that the stage adds */
     size_t command_count;
 };
 

@@ -72,6 +72,7 @@ extern const struct check sweep_checks[];
 extern const struct check corrupt_checks[];
 extern const struct check repair_checks[];
 extern const struct check kill_checks[];
+extern const struct check race_checks[];
 extern const struct check preload_checks[];
 
 /* The index-th check of stage `number`; NULL behind the last. */

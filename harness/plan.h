@@ -22,7 +22,7 @@ struct plan {
 
 /* Every kind of fault: each effect with each errno, allocations, failpoints; once and
  * persistently; and file calls that fail once, before or after their effect, with each
- * second fault. */
+ * second fault, at once and a drawn while later. */
 enum {
     PLAN_CHOICES = 7,
     PLAN_CALL_ROWS = (int)FAULT_EFFECT_COUNT * 2 * 2,
@@ -38,8 +38,8 @@ enum {
 struct plan plan_draw(struct tape *tape);
 
 /* The choices that plan_draw must make for the row-th kind with `which` as the last. A
- * second fault comes at once, or as much later as `choices` says already. False: nothing fails
- * in this row. */
+ * second fault comes at once, or as much later as `choices` says already. False: nothing
+ * fails in this row. */
 bool plan_row(size_t row, uint64_t which, uint64_t choices[PLAN_CHOICES]);
 
 /* The campaign of a check whose case draws its plan last, and sets run->run->struck if

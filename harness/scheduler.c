@@ -69,6 +69,7 @@ struct scheduler {
     uint64_t spurious_one_in;
     uint64_t last_number; /* of mutexes, conditions and threads */
     uint64_t decisions;
+    bool choosing; /* the chooser is being asked for a thread */
     size_t threads_made; /* and not yet joined; home is not among them */
     size_t objects;
 };
@@ -197,12 +198,24 @@ static struct simulated_thread *choose(struct scheduler *scheduler) {
     if (count == 0) {
         return yields;
     }
+    scheduler->choosing = true;
     uint64_t choice = draw(scheduler, count);
+    scheduler->choosing = false;
     for (;; thread = thread->next) {
         if (can_run(thread) && choice-- == 0) {
             return thread;
         }
     }
+}
+
+uint64_t scheduler_candidate(const struct scheduler *scheduler, uint64_t choice) {
+    const struct simulated_thread *thread = scheduler->current;
+    for (; scheduler->choosing; thread = thread->next) {
+        if (can_run(thread) && choice-- == 0) {
+            return thread->number;
+        }
+    }
+    return 0;
 }
 
 /* Lets the chosen thread go on, and returns when this one is chosen again. */

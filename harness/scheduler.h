@@ -33,6 +33,10 @@ const struct clock *scheduler_clock(struct scheduler *scheduler);
  * highest answer); 0, the default: never. */
 void scheduler_wake_spuriously(struct scheduler *scheduler, uint64_t one_in);
 
+/* For choosers that go by thread: the number of the thread that the answer `choice` would
+ * let run; 0: the caller's of scheduler_new, or the choice is not one of threads. */
+uint64_t scheduler_candidate(const struct scheduler *scheduler, uint64_t choice);
+
 /* Lets every other thread run until it waits. */
 void scheduler_settle(struct scheduler *scheduler);
 

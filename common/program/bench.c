@@ -12,15 +12,10 @@ static error_t parse_option(int key, char *argument, struct argp_state *state) {
         values->json = true;
         return 0;
     case KEY_COUNT:
-        values->count = command_number(run, "count", argument, 1);
-        return 0;
+        return command_number(run, "count", argument, 1, UINT64_MAX, &values->count);
     case KEY_ROUNDS:
-        values->rounds = command_number(run, "rounds", argument, 1);
-        if (values->rounds > BENCH_ROUNDS_MAX) {
-            command_usage_error(run, "--rounds %s: at most %d", argument,
-                                BENCH_ROUNDS_MAX);
-        }
-        return 0;
+        return command_number(run, "rounds", argument, 1, BENCH_ROUNDS_MAX,
+                              &values->rounds);
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -29,8 +24,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state) {
 static enum status run_bench(struct command_run *run) {
     struct bench_append *values = run->values;
     if (strcmp(run->arguments[0], "append") != 0) {
-        command_usage_error(run, "\"%s\": the one benchmark of this stage is append",
-                            run->arguments[0]);
+        return error_set(run->error, STATUS_INVALID,
+                         "\"%s\": the one benchmark of this stage is append",
+                         run->arguments[0]);
     }
     values->count = values->count == 0 ? BENCH_COUNT : values->count;
     values->rounds = values->rounds == 0 ? BENCH_ROUNDS : values->rounds;

@@ -27,13 +27,35 @@ enum { LATER_COUNT = sizeof later / sizeof later[0] };
 
 const struct command *command_find(const char *name) {
     for (size_t i = 0; i < stage.command_count; i++) {
-        if (strcmp(stage.commands[i].name, name) == 0) {
-            return &stage.commands[i];
+        if (strcmp(stage.commands[i]->name, name) == 0) {
+            return stage.commands[i];
         }
     }
     for (size_t i = 0; i < common_command_count; i++) {
         if (strcmp(common_commands[i]->name, name) == 0) {
             return common_commands[i];
+        }
+    }
+    return NULL;
+}
+
+static bool is_common(const struct command *command) {
+    for (size_t i = 0; i < common_command_count; i++) {
+        if (strcmp(common_commands[i]->name, command->name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const struct command *command_at(size_t index) {
+    if (index < common_command_count) { /* the stage's own row where it has one */
+        return command_find(common_commands[index]->name);
+    }
+    index -= common_command_count;
+    for (size_t i = 0; i < stage.command_count; i++) {
+        if (!is_common(stage.commands[i]) && index-- == 0) {
+            return stage.commands[i];
         }
     }
     return NULL;
@@ -49,7 +71,7 @@ bool command_lacked(const char *name, enum feature *feature) {
     return false;
 }
 
-static enum status list_one(const struct command *command, struct buf *out) {
+enum status command_list_one(const struct command *command, struct buf *out) {
     int width = (int)(strlen(command->name) + 1 + strlen(command->arguments));
     return buf_printf(out, "  %s %s%*s  %s\n", command->name, command->arguments,
                       width < 20 ? 20 - width : 0, "", command->summary);
@@ -57,11 +79,8 @@ static enum status list_one(const struct command *command, struct buf *out) {
 
 enum status command_list(struct buf *out) {
     enum status status = STATUS_OK;
-    for (size_t i = 0; i < common_command_count && status == STATUS_OK; i++) {
-        status = list_one(common_commands[i], out);
-    }
-    for (size_t i = 0; i < stage.command_count && status == STATUS_OK; i++) {
-        status = list_one(&stage.commands[i], out);
+    for (size_t i = 0; command_at(i) != NULL && status == STATUS_OK; i++) {
+        status = command_list_one(command_at(i), out);
     }
     bool first = true;
     for (size_t i = 0; i < LATER_COUNT && status == STATUS_OK; i++) {
@@ -74,25 +93,30 @@ enum status command_list(struct buf *out) {
     return status == STATUS_OK && !first ? buf_append_text(out, "\n") : status;
 }
 
-void command_usage_error(const struct command_run *run, const char *format, ...) {
+error_t command_usage_error(const struct command_run *run, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     fprintf(stderr, "%s: %s: ", run->program, run->command->name);
     vfprintf(stderr, format, arguments);
-    fprintf(stderr, "\n  `%s %s --help` explains it\n", run->program, run->command->name);
+    fputc('\n', stderr);
     va_end(arguments);
-    exit(status_exit_code(STATUS_INVALID));
+    return EINVAL;
 }
 
-uint64_t command_number(const struct command_run *run, const char *name, const char *text,
-                        uint64_t least) {
+error_t command_number(const struct command_run *run, const char *name, const char *text,
+                       uint64_t least, uint64_t most, uint64_t *number) {
     char *end = NULL;
     errno = 0;
-    unsigned long long number = strtoull(text, &end, 10);
+    unsigned long long read = strtoull(text, &end, 10);
     bool digits = text[0] >= '0' && text[0] <= '9';
-    if (!digits || *end != '\0' || errno != 0 || number < least) {
-        command_usage_error(run, "--%s %s: not a whole number of at least %llu", name,
-                            text, (unsigned long long)least);
+    if (!digits || *end != '\0' || errno != 0 || read < least) {
+        return command_usage_error(run, "--%s %s: not a whole number of at least %llu",
+                                   name, text, (unsigned long long)least);
     }
-    return number;
+    if (read > most) {
+        return command_usage_error(run, "--%s %s: at most %llu", name, text,
+                                   (unsigned long long)most);
+    }
+    *number = read;
+    return 0;
 }

@@ -30,6 +30,8 @@ struct command_run {
     void *values; /* the command's own parsed options, zeroed before parsing */
     struct error *error;
     bool interrupted; /* the command sets it when a signal made it end early */
+    bool in_shell;    /* standard input is the shell's; output is for a person */
+    int code;         /* a shell sets it: exit code of its last failing command, or 0 */
 };
 
 typedef enum status command_body(struct command_run *run);
@@ -57,19 +59,27 @@ extern const size_t common_command_count;
 /* The row of that name, the stage's own first; NULL if there is none. */
 const struct command *command_find(const char *name);
 
+/* The rows one by one, each name once; NULL behind the last. */
+const struct command *command_at(size_t index);
+
 /* Whether some stage has the command and this one has not. */
 bool command_lacked(const char *name, enum feature *feature);
+
+/* Appends the command's line in such a list. */
+MUST_CHECK enum status command_list_one(const struct command *command, struct buf *out);
 
 /* Appends the list of commands, one a line, with those that later stages bring. */
 MUST_CHECK enum status command_list(struct buf *out);
 
-/* Says what is wrong with the arguments, and how to ask for help; does not return: the
- * program ends with exit code 2. For parse functions. */
-void command_usage_error(const struct command_run *run, const char *format, ...)
-    __attribute__((format(printf, 2, 3), noreturn));
+/* Says what is wrong with the arguments. Returns EINVAL, for a parse function to return:
+ * then the command does not run, and its exit code is 2. */
+MUST_CHECK error_t command_usage_error(const struct command_run *run, const char *format,
+                                       ...) __attribute__((format(printf, 2, 3)));
 
-/* Reads a whole number of at least `least` for the option `name`, or ends as above. */
-uint64_t command_number(const struct command_run *run, const char *name, const char *text,
-                        uint64_t least);
+/* Reads a whole number of `least` to `most` for the option `name`; 0, or EINVAL as above.
+ */
+MUST_CHECK error_t command_number(const struct command_run *run, const char *name,
+                                  const char *text, uint64_t least, uint64_t most,
+                                  uint64_t *number);
 
 #endif

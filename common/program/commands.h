@@ -10,5 +10,7 @@ extern const struct command command_import;                               /* imp
 extern const struct command command_sync, command_stats;                  /* state.c */
 extern const struct command command_verify, command_repair, command_dump; /* offline.c */
 extern const struct command command_bench;                                /* bench.c */
+/* Of later stages: a stage's `commands` names it. */
+extern const struct command command_shell; /* shell.c */
 
 #endif

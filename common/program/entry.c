@@ -69,7 +69,7 @@ static enum status run_put(struct command_run *run) {
     struct buf key = {0}, value = {0};
     enum status status = take_argument(run, 0, &key);
     if (status == STATUS_OK) {
-        status = strcmp(run->arguments[1], "-") == 0
+        status = strcmp(run->arguments[1], "-") == 0 && !run->in_shell
                      ? read_standard_input(&value, run->error)
                      : take_argument(run, 1, &value);
     }
@@ -83,7 +83,7 @@ static enum status run_put(struct command_run *run) {
 
 static enum status print_value(const struct command_run *run, struct slice value) {
     enum status status = STATUS_OK;
-    bool line = escaped(run) || isatty(STDOUT_FILENO) == 1;
+    bool line = escaped(run) || run->in_shell || isatty(STDOUT_FILENO) == 1;
     if (escaped(run)) {
         struct buf text = {0};
         status = escape_print(value, &text);

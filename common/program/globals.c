@@ -2,9 +2,7 @@
 
 #include <assert.h>
 #include <ctype.h>
-#include <stdlib.h>
 
-#include "output.h"
 #include "stage.h"
 
 /* Keys beyond all characters, so that argp gives them no short form. */
@@ -63,6 +61,10 @@ enum status globals_init(struct globals *globals, struct error *error) {
     return STATUS_OK;
 }
 
+void globals_init_help(struct globals *globals) {
+    *globals = (struct globals){.options = {{"help", 'h', NULL, 0, "Show this help", 3}}};
+}
+
 void globals_free(struct globals *globals) {
     for (size_t i = 0; i < setting_count; i++) {
         buf_free(&globals->help[i]);
@@ -81,17 +83,6 @@ void globals_hide_settings(struct globals *globals) {
     }
 }
 
-/* Ends the program here and not after the parse, where a missing command would be an
- * error. */
-static void exit_after_output(const struct argp_state *state) {
-    struct error error = {0};
-    enum status status = output_flush(&error);
-    if (status != STATUS_OK) {
-        fprintf(stderr, "%s: %s\n", state->name, error.message);
-    }
-    exit(status_exit_code(status));
-}
-
 error_t globals_parse(int key, char *argument, struct argp_state *state) {
     struct globals *globals = state->input;
     switch (key) {
@@ -104,12 +95,10 @@ error_t globals_parse(int key, char *argument, struct argp_state *state) {
     case 'h':
         state->name = (char *)(uintptr_t)globals->title; /* argp only reads it */
         argp_state_help(state, stdout, ARGP_HELP_STD_HELP & ~(unsigned)ARGP_HELP_EXIT_OK);
-        exit_after_output(state);
-        return 0;
+        return GLOBALS_SHOWN;
     case KEY_VERSION:
         printf("strata, stage %s\n", stage.name);
-        exit_after_output(state);
-        return 0;
+        return GLOBALS_SHOWN;
     default:
         break;
     }

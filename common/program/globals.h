@@ -4,10 +4,15 @@
 #define STRATA_GLOBALS_H
 
 #include <argp.h>
+#include <errno.h>
 
 #include "settings.h"
 
 enum { GLOBALS_SETTINGS_MAX = 64, GLOBALS_FIXED_OPTIONS = 5 };
+
+/* What argp_parse returns once --help or --version was printed: it ends there, since what
+ * is missing behind it is no error. The output is still to be flushed. */
+enum { GLOBALS_SHOWN = ECANCELED };
 
 /* In the caller's storage. */
 struct globals {
@@ -20,6 +25,8 @@ struct globals {
 };
 
 MUST_CHECK enum status globals_init(struct globals *globals, struct error *error);
+/* Only --help, for a command whose directory and settings are given already. */
+void globals_init_help(struct globals *globals);
 void globals_free(struct globals *globals);
 
 /* Leave the settings out of --help; they are still understood. */

@@ -49,11 +49,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state) {
         values->json = true;
         return 0;
     case KEY_BATCH:
-        values->batch = command_number(run, "batch", argument, 1);
-        if (values->batch > BATCH_LINES_MAX) {
-            command_usage_error(run, "--batch %s: at most %d", argument, BATCH_LINES_MAX);
-        }
-        return 0;
+        return command_number(run, "batch", argument, 1, BATCH_LINES_MAX, &values->batch);
     case KEY_ACKNOWLEDGE:
         values->acknowledge = true;
         return 0;
@@ -235,6 +231,10 @@ static enum status import_from(struct command_run *run, int fd, const char *name
 
 static enum status run_import(struct command_run *run) {
     const char *name = run->count == 0 ? "-" : run->arguments[0];
+    if (strcmp(name, "-") == 0 && run->in_shell) {
+        return error_set(run->error, STATUS_INVALID,
+                         "standard input is the shell's own; name a file");
+    }
     if (strcmp(name, "-") == 0) {
         return import_from(run, STDIN_FILENO, "standard input");
     }

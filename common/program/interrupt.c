@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 static sigset_t both_signals(void) {
@@ -24,6 +25,14 @@ bool interrupt_seen(void) {
     sigemptyset(&pending);
     sigpending(&pending);
     return sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1;
+}
+
+bool interrupt_take(void) {
+    const struct timespec at_once = {0};
+    sigset_t one;
+    sigemptyset(&one);
+    sigaddset(&one, SIGINT);
+    return sigtimedwait(&one, NULL, &at_once) == SIGINT;
 }
 
 /* Where there is no descriptor to be had poll() leaves out -1, and only a signal during a

@@ -13,6 +13,10 @@ void interrupt_hold(void);
 /* Whether one of them has come; false before interrupt_hold(). One system call. */
 bool interrupt_seen(void);
 
+/* Takes a Ctrl-C that has come, so that it is not seen again; false if there is none. A
+ * SIGTERM stays. */
+bool interrupt_take(void);
+
 /* Waits until `fd` can be read, or is closed, or one of them has come. */
 void interrupt_wait_readable(int fd);
 

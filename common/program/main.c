@@ -12,9 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "advice.h"
-#include "globals.h"
 #include "interrupt.h"
+#include "invocation.h"
 #include "memory.h"
 #include "output.h"
 
@@ -25,122 +24,6 @@ struct program {
     struct globals globals;
     int command_at; /* index of the command in argv */
 };
-
-/* ---- messages --------------------------------------------------------------- */
-
-static int report(const struct command_run *run, enum status status, bool opening) {
-    const char *message =
-        run->error->message[0] != '\0' ? run->error->message : status_words(status);
-    fprintf(stderr, "%s: %s: %s\n", run->program, run->command->name, message);
-    struct buf advice = {0};
-    if (advice_print(run, status, opening, &advice) == STATUS_OK) {
-        fwrite(buf_slice(&advice).data, 1, advice.length, stderr);
-    }
-    buf_free(&advice);
-    if (status == STATUS_NOT_FOUND && run->error->message[0] != '\0') {
-        status = STATUS_INVALID; /* not a key, but a file that the user has named */
-    }
-    return status_exit_code(status);
-}
-
-/* A copy of `text` with the program's name for each "$0", ended by a zero byte. */
-static enum status name_program(const char *text, const char *program, struct buf *out) {
-    enum status status = STATUS_OK;
-    const char *found;
-    while (status == STATUS_OK && (found = strstr(text, "$0")) != NULL) {
-        status = buf_append(out, text, (size_t)(found - text));
-        if (status == STATUS_OK) {
-            status = buf_append_text(out, program);
-        }
-        text = found + 2;
-    }
-    return status == STATUS_OK ? buf_printf(out, "%s\n%c", text, 0) : status;
-}
-
-/* ---- options of a command --------------------------------------------------- */
-
-/* What the two argp parsers of a command share: state->input of the outer one. */
-struct command_parse {
-    struct command_run *run;
-    struct globals *globals;
-};
-
-static void take_argument(struct command_run *run, char *argument) {
-    int most = run->command->arguments_most;
-    if (most >= 0 && run->count >= most) {
-        command_usage_error(run, "too many arguments, from \"%s\" on", argument);
-    }
-    run->arguments[run->count++] = argument;
-}
-
-static error_t parse_command_option(int key, char *argument, struct argp_state *state) {
-    struct command_parse *parse = state->input;
-    struct command_run *run = parse->run;
-    switch (key) {
-    case ARGP_KEY_INIT:
-        state->err_stream = NULL; /* no "Try ..." of argp's: it would not name us right */
-        state->child_inputs[0] = parse->globals;
-        return 0;
-    case ARGP_KEY_ARG:
-        take_argument(run, argument);
-        return 0;
-    case ARGP_KEY_END:
-        if (run->count < run->command->arguments_least) {
-            command_usage_error(run, "too few arguments, it takes %s",
-                                run->command->arguments);
-        }
-        return 0;
-    default:
-        break;
-    }
-    if (run->command->parse == NULL || key >= ARGP_KEY_FINI) {
-        return ARGP_ERR_UNKNOWN;
-    }
-    state->input = run;
-    error_t result = run->command->parse(key, argument, state);
-    state->input = parse;
-    return result;
-}
-
-/* Ends the program on a wrong option (getopt has said which) and after --help. */
-static enum status parse_command(struct command_run *run, struct globals *globals,
-                                 int count, char **arguments) {
-    struct buf title = {0}, prefix = {0}, help = {0};
-    enum status status =
-        buf_printf(&title, "%s %s%c", run->program, run->command->name, 0);
-    if (status == STATUS_OK) {
-        status = buf_printf(&prefix, "%s: %s%c", run->program, run->command->name, 0);
-    }
-    if (status == STATUS_OK) {
-        status = buf_printf(&help, "%s\v", run->command->summary);
-    }
-    if (status == STATUS_OK) {
-        status = name_program(run->command->help, run->program, &help);
-    }
-    if (status == STATUS_OK) {
-        struct argp shared = {.options = globals->options, .parser = globals_parse};
-        struct argp_child children[] = {{&shared, 0, NULL, 10}, {0}};
-        struct argp argp = {.options = run->command->options,
-                            .parser = parse_command_option,
-                            .args_doc = run->command->arguments,
-                            .doc = (const char *)help.data,
-                            .children = children,
-                            .help_filter = globals_filter_help};
-        struct command_parse parse = {run, globals};
-        arguments[0] = (char *)prefix.data; /* getopt begins its messages with it */
-        globals->title = (const char *)title.data;
-        globals_hide_settings(globals);
-        if (argp_parse(&argp, count, arguments, ARGP_NO_HELP, NULL, &parse) != 0) {
-            fprintf(stderr, "  `%s --help` explains it\n", globals->title);
-            exit(EXIT_USAGE);
-        }
-    }
-    buf_free(&title);
-    buf_free(&prefix);
-    buf_free(&help);
-    return status == STATUS_OK ? status
-                               : error_no_memory(run->error, "the help text", 1000);
-}
 
 /* ---- running a command ------------------------------------------------------ */
 
@@ -171,7 +54,7 @@ static int run_on_store(struct command_run *run) {
         status = kv_open(run->dir, run->options, &run->kv, run->error);
     }
     if (status != STATUS_OK) {
-        return report(run, status, true);
+        return invocation_report(run, status, true);
     }
     status = run->command->run(run);
     struct error later = {0};
@@ -186,9 +69,9 @@ static int run_on_store(struct command_run *run) {
         *run->error = later;
     }
     if (status != STATUS_OK) {
-        return report(run, status, false);
+        return invocation_report(run, status, false);
     }
-    return run->interrupted ? EXIT_INTERRUPTED : EXIT_SUCCESS;
+    return run->interrupted ? EXIT_INTERRUPTED : run->code;
 }
 
 static int run_command(struct program *program, const struct command *command, int count,
@@ -201,19 +84,19 @@ static int run_command(struct program *program, const struct command *command, i
                               .error = &error};
     run.values = memory_take_zeroed(command->values_bytes);
     run.arguments = memory_take_zeroed(sizeof *run.arguments * ((size_t)count + 1));
-    enum status status = STATUS_OK;
+    int code;
     if (run.values == NULL || run.arguments == NULL) {
-        status = error_no_memory(&error, "the options", command->values_bytes);
-    }
-    if (status == STATUS_OK) {
-        status = parse_command(&run, &program->globals, count, arguments);
-    }
-    if (status == STATUS_OK) {
+        enum status status =
+            error_no_memory(&error, "the options", command->values_bytes);
+        code = invocation_report(&run, status, false);
+    } else if (invocation_parse(&run, &program->globals, count, arguments, &code)) {
         run.dir = program->globals.dir;
-        status = globals_resolve(&program->globals, environ, &options, &error);
+        enum status status =
+            globals_resolve(&program->globals, environ, &options, &error);
+        options.create = command->directory == DIRECTORY_CREATE;
+        code = status == STATUS_OK ? run_on_store(&run)
+                                   : invocation_report(&run, status, false);
     }
-    options.create = command->directory == DIRECTORY_CREATE;
-    int code = status == STATUS_OK ? run_on_store(&run) : report(&run, status, false);
     memory_give(run.values);
     memory_give(run.arguments);
     return code;
@@ -259,8 +142,11 @@ static enum status program_help(const char *name, struct buf *help) {
     return status == STATUS_OK ? buf_append(help, "", 1) : status;
 }
 
-static enum status parse_program(struct program *program, int count, char **arguments,
-                                 struct error *error) {
+/* Whether the program has to go on; else *code is its exit code, and all is said. */
+static bool parse_program(struct program *program, int count, char **arguments,
+                          int *code) {
+    struct error error = {0};
+    error_t result = 0;
     struct buf help = {0};
     enum status status = program_help(program->name, &help);
     if (status == STATUS_OK) {
@@ -274,28 +160,25 @@ static enum status parse_program(struct program *program, int count, char **argu
                             .help_filter = globals_filter_help};
         program->globals.title = program->name;
         unsigned int flags = ARGP_IN_ORDER | ARGP_NO_HELP;
-        if (argp_parse(&argp, count, arguments, flags, NULL, program) != 0) {
-            fprintf(stderr, "  `%s --help` explains it\n", program->name);
-            exit(EXIT_USAGE);
-        }
+        result = argp_parse(&argp, count, arguments, flags, NULL, program);
     } else {
-        status = error_no_memory(error, "the help text", 1000);
+        status = error_no_memory(&error, "the help text", 1000);
     }
     buf_free(&help);
-    return status;
-}
-
-static int unknown_command(const struct program *program, const char *name) {
-    enum feature feature;
-    struct error error = {0};
-    if (command_lacked(name, &feature)) {
-        enum status status = stage_lacks(feature, &error);
-        fprintf(stderr, "%s: %s: %s\n", program->name, name, error.message);
-        return status_exit_code(status);
+    if (status == STATUS_OK && result == 0) {
+        return true;
     }
-    fprintf(stderr, "%s: %s: unknown command; `%s help` lists them\n", program->name,
-            name, program->name);
-    return EXIT_USAGE;
+    if (status == STATUS_OK && result == GLOBALS_SHOWN) {
+        status = output_flush(&error);
+    } else if (status == STATUS_OK) {
+        status = STATUS_INVALID; /* getopt has said why */
+        fprintf(stderr, "  `%s --help` explains it\n", program->name);
+    }
+    if (error.message[0] != '\0') {
+        fprintf(stderr, "%s: %s\n", program->name, error.message);
+    }
+    *code = status_exit_code(status);
+    return false;
 }
 
 /* `help` is `--help`, `help COMMAND` is `COMMAND --help`. */
@@ -305,22 +188,24 @@ static int run_help(struct program *program, int count, char **arguments) {
     if (count > 1) {
         const struct command *command = command_find(line[0]);
         return command != NULL ? run_command(program, command, 2, line)
-                               : unknown_command(program, line[0]);
+                               : invocation_unknown(program->name, false, line[0]);
     }
-    struct error error = {0};
+    int code = EXIT_SUCCESS;
     line[0] = (char *)(uintptr_t)program->name;
-    return status_exit_code(parse_program(program, 2, line, &error));
+    parse_program(program, 2, line, &code);
+    return code;
 }
 
 static int run_program(struct program *program, int count, char **arguments) {
     struct error error = {0};
     enum status status = globals_init(&program->globals, &error);
-    if (status == STATUS_OK) {
-        status = parse_program(program, count, arguments, &error);
-    }
     if (status != STATUS_OK) {
         fprintf(stderr, "%s: %s\n", program->name, error.message);
         return status_exit_code(status);
+    }
+    int code;
+    if (!parse_program(program, count, arguments, &code)) {
+        return code;
     }
     if (program->command_at == 0) {
         fprintf(stderr, "%s: no command; `%s help` lists them\n", program->name,
@@ -334,7 +219,7 @@ static int run_program(struct program *program, int count, char **arguments) {
     }
     const struct command *command = command_find(arguments[0]);
     return command != NULL ? run_command(program, command, count, arguments)
-                           : unknown_command(program, arguments[0]);
+                           : invocation_unknown(program->name, false, arguments[0]);
 }
 
 /* A descriptor that the caller has closed would go to the next file that is opened, a log

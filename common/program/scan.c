@@ -1,6 +1,7 @@
 /* scan and export: entries in order, one a line. */
 #include "commands.h"
 #include "escape.h"
+#include "interrupt.h"
 #include "output.h"
 #include "record.h"
 
@@ -9,6 +10,9 @@ struct scan_values {
     uint64_t limit; /* 0: none */
     bool reverse, keys, json, escape;
 };
+
+/* Entries between two looks for Ctrl-C, which the shell holds back. */
+enum { SIGNAL_ENTRIES = 256 };
 
 enum { KEY_FROM = 0x100, KEY_TO, KEY_PREFIX, KEY_KEYS, KEY_JSON };
 
@@ -26,8 +30,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state) {
         values->prefix = argument;
         return 0;
     case 'n':
-        values->limit = command_number(run, "limit", argument, 1);
-        return 0;
+        return command_number(run, "limit", argument, 1, UINT64_MAX, &values->limit);
     case 'r':
         values->reverse = true;
         return 0;
@@ -133,7 +136,7 @@ static enum status print_entry(const struct command_run *run, const struct iter 
     return output_write(buf_slice(line), run->error);
 }
 
-static enum status print_entries(const struct command_run *run, struct iter *iter) {
+static enum status print_entries(struct command_run *run, struct iter *iter) {
     const struct scan_values *values = run->values;
     struct buf line = {0};
     enum status status = STATUS_OK;
@@ -146,6 +149,10 @@ static enum status print_entries(const struct command_run *run, struct iter *ite
     while (status == STATUS_OK && iter->valid) {
         status = print_entry(run, iter, &line);
         if (++count == values->limit || status != STATUS_OK) {
+            break;
+        }
+        if (count % SIGNAL_ENTRIES == 0 && interrupt_seen()) {
+            run->interrupted = true;
             break;
         }
         if (values->reverse) {

@@ -19,21 +19,19 @@ static error_t parse_option(int key, char *argument, struct argp_state *state) {
         values->json = true;
         return 0;
     case KEY_COUNT:
-        values->count = command_number(run, "count", argument, 2);
-        return 0;
+        return command_number(run, "count", argument, 2, UINT64_MAX, &values->count);
     case KEY_ROUNDS:
-        values->rounds = command_number(run, "rounds", argument, 1);
-        return 0;
+        return command_number(run, "rounds", argument, 1, UINT64_MAX, &values->rounds);
     default:
         return ARGP_ERR_UNKNOWN;
     }
 }
 
-static void at_most(const struct command_run *run, const char *name, uint64_t number,
-                    int most) {
-    if (number > (uint64_t)most) {
-        command_usage_error(run, "--%s: at most %d", name, most);
-    }
+static enum status at_most(const struct command_run *run, const char *name,
+                           uint64_t number, int most) {
+    return number <= (uint64_t)most
+               ? STATUS_OK
+               : error_set(run->error, STATUS_INVALID, "--%s: at most %d", name, most);
 }
 
 static enum status run_bench(struct command_run *run) {
@@ -42,20 +40,22 @@ static enum status run_bench(struct command_run *run) {
         const struct bench_append bench = {
             values->count == 0 ? BENCH_COUNT : values->count,
             values->rounds == 0 ? BENCH_ROUNDS : values->rounds, values->json};
-        at_most(run, "rounds", values->rounds, BENCH_ROUNDS_MAX);
-        return bench_append_run(&bench, run);
+        enum status status = at_most(run, "rounds", values->rounds, BENCH_ROUNDS_MAX);
+        return status == STATUS_OK ? bench_append_run(&bench, run) : status;
     }
     if (strcmp(run->arguments[0], "memory") != 0) {
-        command_usage_error(run,
-                            "\"%s\": the benchmarks of this stage are append, memory",
-                            run->arguments[0]);
+        return error_set(run->error, STATUS_INVALID,
+                         "\"%s\": the benchmarks of this stage are append, memory",
+                         run->arguments[0]);
     }
     const struct bench_memory bench = {
         values->count, values->rounds == 0 ? BENCH_MEMORY_ROUNDS : values->rounds,
         values->json};
-    at_most(run, "rounds", values->rounds, BENCH_MEMORY_ROUNDS_MAX);
-    at_most(run, "count", values->count, BENCH_MEMORY_ENTRIES_MAX);
-    return bench_memory_run(&bench, run);
+    enum status status = at_most(run, "rounds", values->rounds, BENCH_MEMORY_ROUNDS_MAX);
+    if (status == STATUS_OK) {
+        status = at_most(run, "count", values->count, BENCH_MEMORY_ENTRIES_MAX);
+    }
+    return status == STATUS_OK ? bench_memory_run(&bench, run) : status;
 }
 
 static const struct argp_option options[] = {
@@ -67,27 +67,27 @@ static const struct argp_option options[] = {
     {"json", KEY_JSON, NULL, 0, "One JSON object instead of a table", 0},
     {0}};
 
-const struct command bench_commands[1] = {
-    {.name = "bench",
-     .arguments = "append|memory",
-     .summary = "Measure what a change, or the memtable, costs",
-     .help = "append: puts of 16 + 100 bytes into fresh databases under DIR, through "
-             "write(2) and through the mapped region, at each durability; and bare "
-             "write(2) and append + fdatasync(2) of as many bytes beside them. "
-             "Microseconds a change.\n\n"
-             "memory: the memtable alone, without log or disk: nanoseconds for an insert "
-             "of random and of ascending keys, for a lookup that hits and one that "
-             "misses, for a step of a scan, and for insert and lookup in two threads "
-             "side by side; bytes of memory beyond key and value.\n\n"
-             "Examples:\n"
-             "  $0 bench memory\n"
-             "  $0 bench memory --count 50000 --json\n"
-             "  $0 -d /mnt/disk/bench bench append --count 20000",
-     .options = options,
-     .parse = parse_option,
-     .values_bytes = sizeof(struct values),
-     .arguments_least = 1,
-     .arguments_most = 1,
-     .directory = DIRECTORY_UNUSED,
-     .interruptible = true,
-     .run = run_bench}};
+const struct command command_bench_memory = {
+    .name = "bench",
+    .arguments = "append|memory",
+    .summary = "Measure what a change, or the memtable, costs",
+    .help = "append: puts of 16 + 100 bytes into fresh databases under DIR, through "
+            "write(2) and through the mapped region, at each durability; and bare "
+            "write(2) and append + fdatasync(2) of as many bytes beside them. "
+            "Microseconds a change.\n\n"
+            "memory: the memtable alone, without log or disk: nanoseconds for an insert "
+            "of random and of ascending keys, for a lookup that hits and one that "
+            "misses, for a step of a scan, and for insert and lookup in two threads "
+            "side by side; bytes of memory beyond key and value.\n\n"
+            "Examples:\n"
+            "  $0 bench memory\n"
+            "  $0 bench memory --count 50000 --json\n"
+            "  $0 -d /mnt/disk/bench bench append --count 20000",
+    .options = options,
+    .parse = parse_option,
+    .values_bytes = sizeof(struct values),
+    .arguments_least = 1,
+    .arguments_most = 1,
+    .directory = DIRECTORY_UNUSED,
+    .interruptible = true,
+    .run = run_bench};

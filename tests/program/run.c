@@ -150,6 +150,18 @@ void expect_error(const struct result *result, int code, const char *words) {
     }
 }
 
+int stage_number(struct result *result) {
+    RUN(result, "--version");
+    expect_code(result, 0);
+    const char *words = strstr(out_text(result), "stage ");
+    assert_non_null(words);
+    char *end;
+    long number = strtol(words + strlen("stage "), &end, 10);
+    assert_in_range(number, 1, 8);
+    assert_int_equal(*end, '-');
+    return (int)number;
+}
+
 /* ---- programs that keep running --------------------------------------------- */
 
 void child_start(struct child *child, const char *const *arguments) {

@@ -47,6 +47,9 @@ void expect_out_bytes(const struct result *result, struct slice bytes);
 void expect_error(const struct result *result, int code, const char *words);
 const char *out_text(const struct result *result);
 
+/* The number of the program's stage, as it says itself; replaces *result. */
+int stage_number(struct result *result);
+
 /* A program that is still running, behind pipes. */
 struct child {
     pid_t process;

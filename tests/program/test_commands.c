@@ -142,19 +142,6 @@ static void state_commands(void **state) {
     result_free(&result);
 }
 
-/* The number of the program's stage, from its version: "… stage 01-wal". */
-static int stage_number(struct result *result) {
-    RUN(result, "--version");
-    expect_code(result, 0);
-    const char *words = strstr(out_text(result), "stage ");
-    assert_non_null(words);
-    char *end;
-    long number = strtol(words + strlen("stage "), &end, 10);
-    assert_in_range(number, 1, 8);
-    assert_int_equal(*end, '-');
-    return (int)number;
-}
-
 static void help_and_version(void **state) {
     (void)state;
     static const char *const commands[] = {"put",    "get",    "del",  "scan",
@@ -263,7 +250,9 @@ static void later_stages(void **state) {
     int number = stage_number(&result);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if (strtol(rows[i][1] + strlen("stage "), NULL, 10) <= number) {
-            continue; /* this stage has it */
+            RUN(&result, rows[i][0], "--help"); /* this stage has it */
+            expect_code(&result, 0);
+            continue;
         }
         RUN(&result, rows[i][0], "argument");
         expect_error(&result, 2, rows[i][1]);

@@ -1,0 +1,221 @@
+/* shell: the commands of the program over one open store, a line each.
+ *
+ *     a line (edited on a terminal, else read as it comes) → words → the command's row
+ *     → its options → run on the store that the shell holds open → its failure told
+ *
+ * Nothing that a line says ends the shell but .exit; and a signal, SIGINT where nobody
+ * edits and SIGTERM, ends it as the end of the input does: with a clean close. */
+#include <unistd.h>
+
+#include "commands.h"
+#include "interrupt.h"
+#include "invocation.h"
+#include "lines.h"
+#include "memory.h"
+#include "output.h"
+#include "shell_edit.h"
+#include "shell_words.h"
+
+struct shell {
+    struct command_run *run; /* the shell's own */
+    struct globals help;     /* what a line's command is told beside its own options */
+    struct shell_words words;
+    int code; /* of the last line that failed, or 0 */
+    bool ends;
+};
+
+static bool runs_here(const struct command *command) {
+    return (command->directory == DIRECTORY_OPEN ||
+            command->directory == DIRECTORY_CREATE) &&
+           command->run != command_shell.run;
+}
+
+static int tell(const struct shell *shell, enum status status,
+                const struct error *error) {
+    fprintf(stderr, "%s: shell: %s\n", shell->run->program,
+            error->message[0] != '\0' ? error->message : status_words(status));
+    return status_exit_code(status);
+}
+
+/* ---- one line --------------------------------------------------------------- */
+
+static int run_here(struct shell *shell, const struct command *command, int count,
+                    char **words) {
+    struct error error = {0};
+    struct command_run run = *shell->run;
+    run.command = command;
+    run.count = 0;
+    run.error = &error;
+    run.in_shell = true;
+    run.values = memory_take_zeroed(command->values_bytes + 1);
+    run.arguments = memory_take_zeroed(sizeof *run.arguments * ((size_t)count + 1));
+    int code = 0;
+    if (run.values == NULL || run.arguments == NULL) {
+        enum status status =
+            error_no_memory(&error, "the options", command->values_bytes);
+        code = invocation_report(&run, status, false);
+    } else if (invocation_parse(&run, &shell->help, count, words, &code)) {
+        enum status status = command->run(&run);
+        struct error later = {0};
+        enum status flushed = output_flush(&later);
+        if (status == STATUS_OK && flushed != STATUS_OK) {
+            status = flushed;
+            error = later;
+        }
+        code = status == STATUS_OK ? 0 : invocation_report(&run, status, false);
+    }
+    memory_give(run.values);
+    memory_give(run.arguments);
+    return code;
+}
+
+static int print_help(const struct shell *shell) {
+    struct error error = {0};
+    struct buf text = {0};
+    enum status status =
+        buf_append_text(&text, "Commands, without the program's name in front:\n");
+    for (size_t i = 0; status == STATUS_OK && command_at(i) != NULL; i++) {
+        if (runs_here(command_at(i))) {
+            status = command_list_one(command_at(i), &text);
+        }
+    }
+    if (status == STATUS_OK) {
+        status = buf_append_text(
+            &text,
+            "  .help [COMMAND]       This list, or a command's options\n"
+            "  .exit                 Close the database and leave, as Ctrl-D does\n"
+            "A word with spaces stands between '…', as it is, or between \"…\", "
+            "where \\t \\n \\r \\\\ \\\" \\xHH are read.\n");
+    }
+    status = status == STATUS_OK ? output_write(buf_slice(&text), &error)
+                                 : error_no_memory(&error, "the help", 1000);
+    if (status == STATUS_OK) {
+        status = output_flush(&error);
+    }
+    buf_free(&text);
+    return status == STATUS_OK ? 0 : tell(shell, status, &error);
+}
+
+static int run_named(struct shell *shell, int count, char **words) {
+    const struct command *command = command_find(words[0]);
+    if (command == NULL) {
+        return invocation_unknown(shell->run->program, true, words[0]);
+    }
+    if (!runs_here(command)) {
+        fprintf(stderr,
+                "%s: %s: not in the shell, which has the database open; leave "
+                "it with .exit first\n",
+                shell->run->program, words[0]);
+        return status_exit_code(STATUS_INVALID);
+    }
+    return run_here(shell, command, count, words);
+}
+
+static int run_words(struct shell *shell) {
+    char option[] = "--help";
+    char **words = shell->words.words;
+    bool help = strcmp(words[0], ".help") == 0 || strcmp(words[0], "help") == 0;
+    if (help && shell->words.count > 1) {
+        char *line[] = {words[1], option, NULL};
+        return run_named(shell, 2, line);
+    }
+    if (help) {
+        return print_help(shell);
+    }
+    if (strcmp(words[0], ".exit") == 0) {
+        shell->ends = true;
+        return 0;
+    }
+    return run_named(shell, shell->words.count, words);
+}
+
+static void run_line(struct shell *shell, struct slice line) {
+    struct error error = {0};
+    enum status status = shell_words_parse(&shell->words, line, &error);
+    int code = 0;
+    if (status != STATUS_OK) {
+        code = tell(shell, status, &error);
+    } else if (shell->words.count > 0 && shell->words.words[0][0] != '#') {
+        code = run_words(shell);
+    }
+    shell->code = code != 0 ? code : shell->code;
+}
+
+/* ---- all lines -------------------------------------------------------------- */
+
+static void complete(void *context, shell_edit_name *name, void *name_context) {
+    (void)context;
+    for (size_t i = 0; command_at(i) != NULL; i++) {
+        if (runs_here(command_at(i))) {
+            name(name_context, command_at(i)->name);
+        }
+    }
+    name(name_context, ".help");
+    name(name_context, ".exit");
+}
+
+/* On a terminal. A Ctrl-C that came while a command ran has ended that command only. */
+static enum status run_edited(struct shell *shell) {
+    struct shell_edit *edit = NULL;
+    enum status status =
+        shell_edit_open(shell->run->program, complete, NULL, &edit, shell->run->error);
+    struct slice line;
+    while (status == STATUS_OK && !shell->ends && shell_edit_next(edit, &line)) {
+        run_line(shell, line);
+        while (interrupt_take()) {
+        }
+    }
+    shell_edit_close(edit);
+    return status;
+}
+
+static enum status run_script(struct shell *shell) {
+    struct lines lines;
+    struct slice line;
+    bool more = true;
+    lines_init(&lines, STDIN_FILENO, "standard input");
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && more && !shell->ends && !interrupt_seen()) {
+        status = lines_next(&lines, &line, &more, shell->run->error);
+        if (status == STATUS_OK && more) {
+            run_line(shell, line);
+        }
+    }
+    lines_free(&lines);
+    shell->run->interrupted = interrupt_seen();
+    shell->run->code = shell->code;
+    return status;
+}
+
+static enum status run_shell(struct command_run *run) {
+    struct shell shell = {.run = run};
+    globals_init_help(&shell.help);
+    bool person = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1;
+    enum status status = person ? run_edited(&shell) : run_script(&shell);
+    shell_words_free(&shell.words);
+    return status;
+}
+
+const struct command command_shell = {
+    .name = "shell",
+    .arguments = "",
+    .summary = "Take commands, line by line",
+    .help = "The lines are the program's own commands without its name: put, get, del, "
+            "scan, sync, stats and others; .help lists them, .exit leaves. What stands "
+            "between '...' is one word as it is, and between \"...\" one word in which "
+            "\\t \\n \\r \\\\ \\\" \\xHH are read. A line that begins with # is left "
+            "out. A failing command is told, and the next line is taken.\n\n"
+            "On a terminal lines are edited, Tab completes a command, the arrows bring "
+            "back earlier lines (kept in ~/.local/state/strata/history, or under "
+            "$XDG_STATE_HOME), Ctrl-C cancels the line and Ctrl-D leaves. Else standard "
+            "input is a script.\n\n"
+            "Examples:\n"
+            "  $0 shell\n"
+            "  $0 -d /srv/fruit shell < commands.txt\n"
+            "  printf 'put apple \"dark red\"\\nget apple\\n' | $0 shell\n\n"
+            "Exit code of a script: that of the last command that failed, or 0.",
+    .arguments_least = 0,
+    .arguments_most = 0,
+    .directory = DIRECTORY_CREATE,
+    .interruptible = true,
+    .run = run_shell};

@@ -1,0 +1,252 @@
+#include "shell_edit.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <histedit.h>
+
+#include "buf.h"
+#include "interrupt.h"
+#include "memory.h"
+
+enum { HISTORY_LINES = 1000, CANCEL = 3 /* the character of Ctrl-C */ };
+
+struct shell_edit {
+    EditLine *edit;
+    History *history;
+    shell_edit_names *names;
+    void *names_context;
+    struct buf prompt;
+    char history_path[PATH_MAX]; /* empty: there is no place for one */
+    mbstate_t character;         /* of which some bytes were read */
+    bool cancelled;
+};
+
+static struct shell_edit *of(EditLine *edit) {
+    void *found = NULL;
+    el_get(edit, EL_CLIENTDATA, &found);
+    return found;
+}
+
+static char *prompt(EditLine *edit) {
+    return (char *)of(edit)->prompt.data;
+}
+
+/* ---- characters ------------------------------------------------------------- */
+
+/* libedit asks here for each character. Signals are held, so Ctrl-C is seen pending. */
+static int read_character(EditLine *edit, wchar_t *character) {
+    struct shell_edit *self = of(edit);
+    for (;;) {
+        interrupt_wait_readable(STDIN_FILENO);
+        if (interrupt_take()) {
+            self->character = (mbstate_t){0};
+            *character = CANCEL;
+            return 1;
+        }
+        if (interrupt_seen()) {
+            return 0; /* SIGTERM: as the end of the input */
+        }
+        char byte;
+        ssize_t got = read(STDIN_FILENO, &byte, 1);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got <= 0) {
+            return (int)got;
+        }
+        size_t used = mbrtowc(character, &byte, 1, &self->character);
+        if (used == 0 || used == 1) {
+            return 1;
+        }
+        if (used == (size_t)-1) { /* no character of the terminal's encoding: dropped */
+            self->character = (mbstate_t){0};
+        }
+    }
+}
+
+static unsigned char cancel_line(EditLine *edit, int key) {
+    (void)key;
+    of(edit)->cancelled = true;
+    fputs("^C\n", stdout);
+    return CC_NEWLINE;
+}
+
+/* ---- completion ------------------------------------------------------------- */
+
+/* What the names that begin with `typed` have in common. */
+struct candidates {
+    struct slice typed;
+    const char *first;
+    size_t common; /* bytes of `first` */
+    size_t count;
+    bool shown; /* print them */
+};
+
+static void add_candidate(void *context, const char *name) {
+    struct candidates *candidates = context;
+    if (!slice_starts_with(slice_of(name), candidates->typed)) {
+        return;
+    }
+    if (candidates->shown) {
+        printf("%s%s", candidates->count == 0 ? "\n" : "  ", name);
+    }
+    if (candidates->count++ == 0) {
+        candidates->first = name;
+        candidates->common = strlen(name);
+    }
+    size_t same = 0;
+    while (same < candidates->common && name[same] == candidates->first[same]) {
+        same++;
+    }
+    candidates->common = same;
+}
+
+/* Only the first word is completed: a command. */
+static unsigned char complete_word(EditLine *edit, int key) {
+    struct shell_edit *self = of(edit);
+    (void)key;
+    const LineInfo *info = el_line(edit);
+    struct candidates found = {
+        .typed = slice_make(info->buffer, (size_t)(info->cursor - info->buffer))};
+    if (memchr(found.typed.data, ' ', found.typed.length) != NULL) {
+        return CC_ERROR;
+    }
+    self->names(self->names_context, add_candidate, &found);
+    char rest[64];
+    int length = found.count == 0 ? 0
+                                  : snprintf(rest, sizeof rest, "%.*s%s",
+                                             (int)(found.common - found.typed.length),
+                                             found.first + found.typed.length,
+                                             found.count == 1 ? " " : "");
+    if (length > 0) {
+        return el_insertstr(edit, rest) == 0 ? CC_REFRESH : CC_ERROR;
+    }
+    if (found.count < 2) {
+        return CC_ERROR;
+    }
+    struct candidates shown = {.typed = found.typed, .shown = true};
+    self->names(self->names_context, add_candidate, &shown);
+    (void)putchar('\n');
+    return CC_REDISPLAY;
+}
+
+/* ---- history ---------------------------------------------------------------- */
+
+/* Makes the directories on the way to `path`; what cannot be made shows when it is used. */
+static void make_parents(char *path) {
+    for (char *slash = strchr(path + 1, '/'); slash != NULL;
+         slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        (void)mkdir(path, 0700);
+        *slash = '/';
+    }
+}
+
+/* As the XDG base directory specification has it: a name that is not absolute counts as
+ * none. */
+static void find_history(struct shell_edit *self) {
+    const char *state = getenv("XDG_STATE_HOME");
+    const char *home = getenv("HOME");
+    int length = 0;
+    if (state != NULL && state[0] == '/') {
+        length = snprintf(self->history_path, PATH_MAX, "%s/strata/history", state);
+    } else if (home != NULL && home[0] == '/') {
+        length = snprintf(self->history_path, PATH_MAX, "%s/.local/state/strata/history",
+                          home);
+    }
+    if (length >= PATH_MAX) {
+        self->history_path[0] = '\0';
+    }
+}
+
+static void load_history(struct shell_edit *self) {
+    HistEvent event;
+    find_history(self);
+    history(self->history, &event, H_SETSIZE, HISTORY_LINES);
+    history(self->history, &event, H_SETUNIQUE, 1);
+    if (self->history_path[0] != '\0') {
+        history(self->history, &event, H_LOAD, self->history_path);
+    }
+    el_set(self->edit, EL_HIST, history, self->history);
+}
+
+/* ---- lines ------------------------------------------------------------------ */
+
+enum status shell_edit_open(const char *program, shell_edit_names *names,
+                            void *names_context, struct shell_edit **edit,
+                            struct error *error) {
+    struct shell_edit *self = memory_take_zeroed(sizeof *self);
+    if (self == NULL || buf_printf(&self->prompt, "%s> %c", program, 0) != STATUS_OK) {
+        memory_give(self);
+        return error_no_memory(error, "the shell", sizeof(struct shell_edit));
+    }
+    self->names = names;
+    self->names_context = names_context;
+    (void)setlocale(LC_CTYPE, ""); /* how the terminal writes characters */
+    self->edit = el_init(program, stdin, stdout, stderr);
+    self->history = history_init();
+    if (self->edit == NULL || self->history == NULL) {
+        shell_edit_close(self);
+        return error_set(error, STATUS_IO, "the terminal cannot be used");
+    }
+    el_set(self->edit, EL_CLIENTDATA, self);
+    el_set(self->edit, EL_PROMPT, prompt);
+    el_set(self->edit, EL_EDITOR, "emacs");
+    el_set(self->edit, EL_SIGNAL, 1); /* Ctrl-Z, a window of another size */
+    el_set(self->edit, EL_GETCFN, read_character);
+    /* Wide, since libedit keeps these names as they are; of others it makes copies that
+     * it never frees. */
+    el_wset(self->edit, EL_ADDFN, L"strata-complete", L"Complete", complete_word);
+    el_wset(self->edit, EL_ADDFN, L"strata-cancel", L"Cancel the line", cancel_line);
+    el_set(self->edit, EL_BIND, "^I", "strata-complete", NULL);
+    el_set(self->edit, EL_BIND, "^C", "strata-cancel", NULL);
+    load_history(self);
+    *edit = self;
+    return STATUS_OK;
+}
+
+bool shell_edit_next(struct shell_edit *self, struct slice *line) {
+    HistEvent event;
+    for (;;) {
+        int length = 0;
+        self->cancelled = false;
+        const char *text = el_gets(self->edit, &length);
+        if (self->cancelled) {
+            continue;
+        }
+        if (text == NULL || length <= 0) {
+            (void)putchar('\n'); /* the shell's prompt stands in this line */
+            return false;
+        }
+        if (text[0] != '\n') {
+            history(self->history, &event, H_ENTER, text);
+        }
+        *line = slice_make(text, (size_t)(length - (text[length - 1] == '\n')));
+        return true;
+    }
+}
+
+void shell_edit_close(struct shell_edit *self) {
+    if (self == NULL) {
+        return;
+    }
+    HistEvent event;
+    if (self->edit != NULL && self->history != NULL && self->history_path[0] != '\0') {
+        make_parents(self->history_path);
+        history(self->history, &event, H_SAVE, self->history_path);
+    }
+    if (self->history != NULL) {
+        history_end(self->history);
+    }
+    if (self->edit != NULL) {
+        el_end(self->edit);
+    }
+    buf_free(&self->prompt);
+    memory_give(self);
+}

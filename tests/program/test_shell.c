@@ -1,0 +1,199 @@
+/* The shell: commands from a script, over one open database. */
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "run.h"
+
+/* Whether the program has a shell; else it says that it has none. */
+static bool has_shell(void) {
+    struct result result = {0};
+    bool has = stage_number(&result) >= 2;
+    if (!has) {
+        RUN(&result, "shell");
+        expect_error(&result, 2, "has no interactive shell, it comes with stage 02");
+    }
+    result_free(&result);
+    return has;
+}
+
+static void run_script(struct result *result, const char *dir, const char *script) {
+    RUN_WITH(result, slice_of(script), "-d", dir, "shell");
+}
+
+static size_t lines_of(const struct buf *text) {
+    size_t count = 0;
+    for (size_t i = 0; i < text->length; i++) {
+        count += text->data[i] == '\n';
+    }
+    return count;
+}
+
+static void every_command(void **state) {
+    (void)state;
+    if (!has_shell()) {
+        return;
+    }
+    struct result result = {0};
+    write_file("more.tsv", slice_of("pear\tgreen\nplum\tblue\n"));
+    run_script(&result, "all",
+               "# a comment, and an empty line\n\n"
+               "put apple red\nget apple\nimport more.tsv\nscan\n"
+               "scan --from b --to pf\nscan --prefix p --keys --reverse --limit 1\n"
+               "export --json\ndel apple pear\nsync\nscan --keys\nput plum -\nget plum");
+    expect_out(&result, "red\napple\tred\npear\tgreen\nplum\tblue\npear\tgreen\nplum\n"
+                        "{\"key\":\"apple\",\"value\":\"red\"}\n"
+                        "{\"key\":\"pear\",\"value\":\"green\"}\n"
+                        "{\"key\":\"plum\",\"value\":\"blue\"}\nplum\n-\n");
+    RUN(&result, "-d", "all", "export"); /* it was closed, and holds what was said */
+    expect_out(&result, "plum\t-\n");
+    run_script(&result, "all", "put a b\nstats --json\n");
+    expect_code(&result, 0);
+    assert_non_null(strstr(out_text(&result), "\"writes\": 1,"));
+    result_free(&result);
+}
+
+static void help_and_exit(void **state) {
+    (void)state;
+    if (!has_shell()) {
+        return;
+    }
+    struct result result = {0};
+    run_script(&result, "help", ".help\n.exit\nput a b\n");
+    expect_code(&result, 0);
+    static const char *const here[] = {"put KEY VALUE", "get KEY", "del KEY...", "scan",
+                                       "import",        "export",  "sync",       "stats",
+                                       ".help",         ".exit"};
+    for (size_t i = 0; i < sizeof here / sizeof here[0]; i++) {
+        assert_non_null(strstr(out_text(&result), here[i]));
+    }
+    assert_null(strstr(out_text(&result), "verify"));
+    RUN(&result, "-d", "help", "get", "a");
+    expect_error(&result, 1, "not found"); /* nothing runs behind .exit */
+    run_script(&result, "help", ".help scan\nput --help\nput a b\nget a");
+    expect_code(&result, 0);
+    assert_non_null(strstr(out_text(&result), "Usage: strata-"));
+    assert_non_null(strstr(out_text(&result), "--prefix"));
+    assert_non_null(strstr(out_text(&result), "KEY VALUE"));
+    assert_non_null(strstr(out_text(&result), "\nb\n"));
+    result_free(&result);
+}
+
+static void words(void **state) {
+    (void)state;
+    if (!has_shell()) {
+        return;
+    }
+    struct result result = {0};
+    run_script(&result, "words",
+               "put 'dark red' \"a\\tb\\x41\\\"\\\\q\"\r\n"
+               "put '' empty\nput back\\slash '\\x41'\n put \t x'y z'\"w\"  \"\"\n"
+               "put -e '\\x00' 'n\\x00'\nscan\nget 'dark red'\n");
+    expect_out(&result, "\tempty\n\\x00\tn\\x00\nback\\\\slash\t\\\\x41\n"
+                        "dark red\ta\\tbA\"\\\\q\nxy zw\t\na\tbA\"\\q\n");
+    static const char *const bad[][2] = {
+        {"put x 'open", "the quotation that begins at 7 (') has no end"},
+        {"put \"x y", "the quotation that begins at 5 (\") has no end"},
+        {"put x \"y\\\"", "the quotation that begins at 7 (\") has no end"},
+        {"put x \"\\q\"", "in the quotation at 7: column 1"},
+        {"put x \"\\x4\"", "in the quotation at 7: column 1"},
+        {"put x a\"\\x00\"", "the word that begins at 7 holds a zero byte"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char script[200];
+        snprintf(script, sizeof script, "put k%zu v\n%s\nget k%zu\n", i, bad[i][0], i);
+        run_script(&result, "bad", script);
+        expect_error(&result, 2, bad[i][1]);
+        assert_string_equal(out_text(&result), "v\n"); /* and it went on */
+    }
+    result_free(&result);
+}
+
+/* Each line that fails says why on one line or two, and the next one runs. */
+static void errors_go_on(void **state) {
+    (void)state;
+    if (!has_shell()) {
+        return;
+    }
+    static const struct {
+        const char *line, *words;
+        int code;
+    } rows[] = {
+        {"get nothing", "get: not found", 1},
+        {"put k", "put: too few arguments, it takes KEY VALUE", 2},
+        {"get k k", "get: too many arguments", 2},
+        {"scan --limit 0", "scan: --limit 0: not a whole number", 2},
+        {"scan --frob", "scan: unrecognized option '--frob'", 2},
+        {"get --dir other k", "get: unrecognized option '--dir'", 2},
+        {"frob", "frob: unknown command; .help lists them", 2},
+        {".help frob", "frob: unknown command", 2},
+        {"compact", "it comes with stage 05", 2},
+        {"verify", "verify: not in the shell", 2},
+        {"shell", "shell: not in the shell", 2},
+        {"import", "import: standard input is the shell's own", 2},
+        {"import no-such-file", "import: no-such-file", 2},
+        {"put -e '\\q' v", "put: argument 1", 2},
+    };
+    struct result result = {0};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char script[200];
+        snprintf(script, sizeof script, "%s\nput k v\nget k\n", rows[i].line);
+        run_script(&result, "errors", script);
+        expect_error(&result, rows[i].code, rows[i].words);
+        assert_string_equal(out_text(&result), "v\n");
+        assert_in_range(lines_of(&result.err), 1, 2);
+    }
+    run_script(&result, "errors", "frob\nget nothing\nput k v\n");
+    expect_code(&result, 1); /* the last that failed */
+    RUN(&result, "-d", "errors", "shell", "argument");
+    expect_error(&result, 2, "shell: too many arguments");
+    result_free(&result);
+}
+
+static void output_that_fails(void **state) {
+    (void)state;
+    if (!has_shell()) {
+        return;
+    }
+    struct child child;
+    CHILD_START(&child, "-d", "gone", "shell");
+    child_say(&child, "put k v\nget k\n");
+    child_expect_line(&child, "v");
+    close(child.output);
+    child_say(&child, "get k\n");
+    child.output = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    assert_int_equal(child_end(&child, 0), 4);
+}
+
+static void signals_end_a_script(void **state) {
+    (void)state;
+    if (!has_shell()) {
+        return;
+    }
+    static const int numbers[] = {SIGINT, SIGTERM};
+    for (size_t i = 0; i < 2; i++) {
+        struct child child;
+        CHILD_START(&child, "-d", "signals", "--durability", "none", "shell");
+        child_say(&child, "put k v\nget k\n");
+        child_expect_line(&child, "v");
+        assert_int_equal(child_end(&child, numbers[i]), 130);
+        struct result result = {0};
+        RUN(&result, "-d", "signals", "stats");
+        expect_code(&result, 0); /* closed cleanly: nothing was to be written again */
+        assert_non_null(strstr(out_text(&result), "recovered_rewritten         0 "));
+        result_free(&result);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_command),
+        cmocka_unit_test(help_and_exit),
+        cmocka_unit_test(words),
+        cmocka_unit_test(errors_go_on),
+        cmocka_unit_test(output_that_fails),
+        cmocka_unit_test(signals_end_a_script),
+
+    };
+    return cmocka_run_group_tests(tests, run_setup, run_teardown);
+}
