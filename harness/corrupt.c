@@ -20,6 +20,7 @@
 #include "damage.h"
 #include "image.h"
 #include "repairs.h"
+#include "watch.h"
 
 enum {
     LINES_BYTES = 8192,
@@ -170,6 +171,23 @@ static void fail_with(struct check_run *check, const struct tape *program,
     free(choices);
 }
 
+/* The damage under way, for the watch. */
+struct damaging {
+    const struct tape *program;
+    struct damage damage;
+};
+
+static void write_damage(void *context, struct tape *out) {
+    const struct damaging *damaging = context;
+    tape_replay(out, NULL, 0);
+    for (size_t i = 0; i < damaging->program->made; i++) {
+        tape_note(out, damaging->program->choices[i]);
+    }
+    tape_note(out, (uint64_t)damaging->damage.kind);
+    tape_note(out, damaging->damage.file);
+    tape_note(out, damaging->damage.position);
+}
+
 static void every_damage(struct check_run *check, const struct specimen *specimen,
                          const struct tape *program) {
     uint64_t all = 0, done = 0;
@@ -184,6 +202,8 @@ static void every_damage(struct check_run *check, const struct specimen *specime
             for (uint64_t at = done % stride; at < count && !check->failed;
                  at += stride) {
                 struct damage damage = {(enum damage_kind)kind, f, at};
+                struct damaging damaging = {program, damage};
+                watch_case(check->check, write_damage, &damaging);
                 if (!judge(check, specimen, &damage)) {
                     fail_with(check, program, &damage);
                 }
@@ -191,6 +211,7 @@ static void every_damage(struct check_run *check, const struct specimen *specime
             }
         }
     }
+    watch_case(NULL, NULL, NULL);
 }
 
 static void corrupt_campaign(struct check_run *check) {
@@ -199,6 +220,7 @@ static void corrupt_campaign(struct check_run *check) {
         struct specimen specimen;
         tape_seed(&tape, check_tape_seed(check, check->programs));
         check->programs++;
+        watch_case(check->check, watch_write_tape, &tape);
         if (!specimen_make(&specimen, check, &tape)) {
             check_failed(check, &tape);
         } else {

@@ -147,6 +147,11 @@ struct fault {
 
 void disk_set_fault(struct disk *disk, const struct fault *fault);
 
+/* Once the fault has struck: the call-th call from then fails too, before its effect, with
+ * the same errno; the allocation-th allocation from then fails. 0: none. Until the next
+ * disk_set_fault. */
+void disk_set_second_fault(struct disk *disk, size_t call, size_t allocation);
+
 /* Whether the fault has struck, and at what: "sync 000001.log"; NULL if not yet. */
 const char *disk_fault_struck(struct disk *disk);
 

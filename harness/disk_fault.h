@@ -35,6 +35,7 @@ enum verdict { VERDICT_WORK, VERDICT_BEFORE, VERDICT_AFTER, VERDICT_SHORT };
 
 struct fault_state {
     struct fault fault;
+    size_t second_call, second_allocation;
     size_t calls;
     bool struck;
     bool error_follows; /* FAULT_SHORT_ERROR has done its part, the error is due */

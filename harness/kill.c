@@ -124,16 +124,13 @@ static bool run_round(struct check_run *check, struct real *real,
 
 /* ---- the check ------------------------------------------------------------------- */
 
-static bool is_there(const char *path) {
-    return access(path, X_OK) == 0;
-}
-
 /* fiu-run is a script; the preload library cannot come before a sanitizer's. */
 static bool preload_works(void) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     return false;
 #else
-    return is_there("/usr/bin/fiu-run") || is_there("/usr/local/bin/fiu-run");
+    return access("/usr/bin/fiu-run", X_OK) == 0 ||
+           access("/usr/local/bin/fiu-run", X_OK) == 0;
 #endif
 }
 

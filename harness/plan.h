@@ -1,8 +1,11 @@
 /* One thing that is made to fail in a case of a sweep: a file call, an allocation or a
  * failpoint; and the list of all kinds, for going through them. On a tape:
  *
- *     plan := what; effect or point; errno; persistently; which one, from 1
- */
+ *     plan := what; effect or point; errno; persistently; second; how much later;
+ *             which one, from 1
+ *
+ * A file call that failed may be followed by a second fault, while the engine deals with
+ * the first: another file call or an allocation. */
 #ifndef STRATA_PLAN_H
 #define STRATA_PLAN_H
 
@@ -12,25 +15,32 @@ enum what { FAIL_CALL, FAIL_ALLOCATION, FAIL_POINT, WHAT_COUNT };
 
 struct plan {
     enum what what;
-    struct fault fault;   /* of an allocation: countdown and persistent only */
-    enum failpoint point; /* of a failpoint: this and the countdown */
+    struct fault fault; /* of all but file calls: countdown and persistent only */
+    size_t second_call, second_allocation; /* of file calls: disk_set_second_fault */
+    enum failpoint point;                  /* of a failpoint */
 };
 
 /* Every kind of fault: each effect with each errno, allocations, failpoints; once and
- * persistently, but failpoints once. */
+ * persistently; and file calls that fail once, before or after their effect, with each
+ * second fault, at once and a drawn while later. */
 enum {
-    PLAN_CHOICES = 5,
+    PLAN_CHOICES = 7,
     PLAN_CALL_ROWS = (int)FAULT_EFFECT_COUNT * 2 * 2,
     PLAN_ALLOCATION_ROWS = 2,
-    PLAN_ROWS = PLAN_CALL_ROWS + PLAN_ALLOCATION_ROWS + (int)FAILPOINT_COUNT,
+    PLAN_POINT_ROWS = 2 * (int)FAILPOINT_COUNT,
+    PLAN_SECOND_ROWS = 8,
+    PLAN_ROWS =
+        PLAN_CALL_ROWS + PLAN_ALLOCATION_ROWS + PLAN_POINT_ROWS + PLAN_SECOND_ROWS,
     PLAN_STRUCK_BYTES = 320
 };
 
 /* Draws PLAN_CHOICES choices. */
 struct plan plan_draw(struct tape *tape);
 
-/* The choices that plan_draw must make for the row-th kind with `which` as the last. */
-void plan_row(size_t row, uint64_t which, uint64_t choices[PLAN_CHOICES]);
+/* The choices that plan_draw must make for the row-th kind with `which` as the last. A
+ * second fault comes at once, or as much later as `choices` says already. False: nothing
+ * fails in this row. */
+bool plan_row(size_t row, uint64_t which, uint64_t choices[PLAN_CHOICES]);
 
 /* The campaign of a check whose case draws its plan last, and sets run->run->struck if
  * that has struck: draws cases, and runs each with every kind of fault, at the first call

@@ -26,6 +26,7 @@ static struct point {
 static struct {
     struct point *point; /* the armed one */
     size_t countdown;
+    bool persistent;
     bool struck;
 } armed;
 
@@ -43,7 +44,10 @@ static int pass(const char *name, int *failnum, void **failinfo, unsigned *flags
     if (point->kind == MOMENT && observing.observer != NULL) {
         observing.observer(observing.context);
     }
-    if (point != armed.point || armed.countdown == 0 || --armed.countdown > 0) {
+    if (point != armed.point || (armed.struck && !armed.persistent)) {
+        return 0;
+    }
+    if (!armed.struck && (armed.countdown == 0 || --armed.countdown > 0)) {
         return 0;
     }
     armed.struck = true;
@@ -92,9 +96,10 @@ uint64_t points_hits(enum failpoint point) {
     return atomic_load(&points[point].hits);
 }
 
-void points_arm(enum failpoint point, size_t countdown) {
+void points_arm(enum failpoint point, size_t countdown, bool persistently) {
     armed.point = point < FAILPOINT_COUNT ? &points[point] : NULL;
     armed.countdown = countdown;
+    armed.persistent = persistently;
     armed.struck = false;
 }
 

@@ -31,8 +31,9 @@ void points_observe(points_observer *observer, void *context);
 /* Passes since points_watch. */
 uint64_t points_hits(enum failpoint point);
 
-/* The countdown-th pass from now fails (1 is the next, 0: none), once. */
-void points_arm(enum failpoint point, size_t countdown);
+/* The countdown-th pass from now fails (1 is the next, 0: none); if `persistently`, every
+ * one after it too. */
+void points_arm(enum failpoint point, size_t countdown, bool persistently);
 
 /* Whether the armed point has failed. */
 bool points_struck(void);

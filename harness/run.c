@@ -82,7 +82,7 @@ void run_clear_faults(struct run *run) {
     disk_set_fault(run->disk, &(struct fault){0});
     disk_set_capacity(run->disk, SIZE_MAX);
     counted_memory_fail(0, false);
-    points_arm(FAILPOINT_COUNT, 0);
+    points_arm(FAILPOINT_COUNT, 0, false);
 }
 
 /* The store is well again: what fails from now on has no excuse. */

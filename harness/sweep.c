@@ -1,6 +1,7 @@
 /* Sweeps: every call that a program makes of the disk, every allocation and every
  * failpoint is made to fail, one after the other: before its effect, after it, cut short;
- * once, or from then on; with EIO and with no space. Whatever fails, nothing crashes,
+ * once, or from then on; with EIO and with no space; followed by a second fault; followed
+ * by a loss of power, at a drawn operation. Whatever fails, nothing crashes,
  * leaks or hangs, the error has words, no acknowledged write is lost, and the next open
  * without faults finds a state that the law allows.
  *
@@ -17,6 +18,8 @@
 
 enum {
     POWERLESS_STATES = 6,
+    DRAWN_CRASHES = 2,
+    CRASH_SEEDS = 1 << 16,
     TOLD_OPERATIONS = 30,
     SCHEDULES = 1 << 16,
     OPEN_CALLS = 6,
@@ -28,8 +31,26 @@ enum {
 static const struct program_limits limits = {
     .operations = OPERATIONS_ALL & ~OPERATION_BIT(POWER), .steps = 6};
 
+/* The power goes at any operation, most often behind the fault: the drawn states are
+ * those of crash_draw. */
+static bool survives_crashes(struct run *run, uint64_t seed) {
+    struct tape tape = {0};
+    bool holds = true;
+    tape_seed(&tape, seed);
+    for (int i = 0; i < DRAWN_CRASHES && holds; i++) {
+        struct crash crash = crash_draw(run->disk, 1u << DISK_POSIX | 1u << DISK_EXT4,
+                                        run->first_point, &tape);
+        struct disk *found = disk_crash(run->disk, &crash);
+        holds = image_holds(run, found, run_law(run, crash.operation),
+                            "after a loss of power during or after the fault", NULL);
+        disk_free(found);
+    }
+    tape_free(&tape);
+    return holds;
+}
+
 /* The power goes after all that: at least what was durable must come back. */
-static bool survives_power_loss(struct run *run) {
+static bool survives_power_loss(struct run *run, uint64_t seed) {
     run_clear_faults(run);
     run->kv = NULL;
     run_kill(run, run->disk);
@@ -51,7 +72,7 @@ static bool survives_power_loss(struct run *run) {
         holds = image_holds(run, found, law, "after the fault and a loss of power", NULL);
         disk_free(found);
     }
-    return holds;
+    return holds && survives_crashes(run, seed);
 }
 
 /* Fail-stop or not: without new faults, reads serve all that was acknowledged. */
@@ -94,6 +115,7 @@ static bool sweep_program(struct check_run *check, struct tape *tape) {
     program_draw(&program, tape, stage.number, &limits);
     tape_seed(&schedule, tape_choose(tape, SCHEDULES));
     bool scheduled = tape_choose(tape, 2) != 0;
+    uint64_t crashes = tape_choose(tape, CRASH_SEEDS);
     struct plan plan = plan_draw(tape);
     run_begin(run, &program, scheduled ? &schedule : NULL);
     plan_arm(&plan, run->disk);
@@ -104,7 +126,7 @@ static bool sweep_program(struct check_run *check, struct tape *tape) {
         holds = reads_serve(run, "reads after the fault", &changes);
     }
     if (holds && run->struck && plan.what != FAIL_ALLOCATION) {
-        holds = survives_power_loss(run);
+        holds = survives_power_loss(run, crashes);
     }
     holds = run_end(run) && holds;
     tape_free(&schedule);
@@ -213,7 +235,8 @@ static bool use_opened(struct run *run, struct kv *kv, struct disk *disk,
     return image_error_told(run, "close", status, &error);
 }
 
-static bool recover_under_fault(struct run *run, struct disk *image, struct law *law) {
+static bool recover_under_fault(struct run *run, struct disk *image, struct law *law,
+                                size_t *opened) {
     struct world world = run_world_on(run, image);
     struct kv_options options = image_options(run, &world);
     struct error error = {0};
@@ -222,6 +245,7 @@ static bool recover_under_fault(struct run *run, struct disk *image, struct law 
     size_t blocks = counted_memory_blocks();
     enum status status = kv_open(RUN_DIRECTORY, &options, &kv, &error);
     bool holds = image_error_told(run, "open", status, &error);
+    *opened = status == STATUS_OK ? disk_operations(image) : SIZE_MAX;
     if (status == STATUS_OK) {
         holds = use_opened(run, kv, image, law);
     } else if (holds && !plan_struck(image, struck)) {
@@ -231,14 +255,38 @@ static bool recover_under_fault(struct run *run, struct disk *image, struct law 
     return holds && image_left_nothing(run, image, blocks, "after an open under a fault");
 }
 
+/* The power goes during that recovery, before, at or after the fault: until open has
+ * returned the law is what it was. */
+static bool recovers_cut_off(struct run *run, struct disk *image, struct law before,
+                             struct law after, size_t opened, uint64_t seed) {
+    struct tape tape = {0};
+    bool holds = true;
+    tape_seed(&tape, seed);
+    for (int i = 0; i < DRAWN_CRASHES && holds; i++) {
+        struct crash crash =
+            crash_draw(image, 1u << DISK_POSIX | 1u << DISK_EXT4, 0, &tape);
+        struct disk *found = disk_crash(image, &crash);
+        holds = image_holds(run, found, crash.operation < opened ? before : after,
+                            "after a recovery under a fault, cut off by a loss of power",
+                            NULL);
+        disk_free(found);
+    }
+    tape_free(&tape);
+    return holds;
+}
+
 /* The image of a crash is recovered under a fault; then the power goes again, or not;
  * then it is recovered without. */
 static bool recovers(struct run *run, struct disk *image, struct law law,
-                     const struct plan *plan, char *struck) {
+                     const struct plan *plan, uint64_t crashes, char *struck) {
+    const struct law before = law;
+    size_t opened = SIZE_MAX;
     plan_arm(plan, image);
-    bool holds = recover_under_fault(run, image, &law);
+    bool holds = recover_under_fault(run, image, &law, &opened);
     plan_struck(image, struck);
     run->struck = plan_disarm(image) || run->struck;
+    holds = holds &&
+            (!run->struck || recovers_cut_off(run, image, before, law, opened, crashes));
     for (int profile = DISK_POSIX; profile <= DISK_EXT4 && holds; profile++) {
         struct disk *found = image_powerless(image, (enum disk_profile)profile);
         holds = image_holds(run, found, law,
@@ -264,6 +312,7 @@ static bool sweep_recovery(struct check_run *check, struct tape *tape) {
     tape_begin(tape);
     struct crash crash = crash_draw(run->disk, check->profiles, run->first_point, tape);
     tape_end(tape);
+    uint64_t crashes = tape_choose(tape, CRASH_SEEDS);
     struct plan plan = plan_draw(tape);
     struct law law = run_law(run, crash.operation);
     if (check->story != NULL) {
@@ -271,7 +320,7 @@ static bool sweep_recovery(struct check_run *check, struct tape *tape) {
     }
     if (holds) {
         struct disk *image = disk_crash(run->disk, &crash);
-        holds = recovers(run, image, law, &plan, struck);
+        holds = recovers(run, image, law, &plan, crashes, struck);
         disk_free(image);
     }
     check->cases += run->struck;
@@ -341,13 +390,13 @@ static bool sweep_verify(struct check_run *check, struct tape *tape) {
 }
 
 const struct check sweep_checks[] = {
-    {"sweep.program", CHECK_SWEEP, 1, 0, 20, 1,
+    {"sweep.program", CHECK_SWEEP, 1, 0, 12, 1,
      "no failing file call or allocation in a program crashes, leaks or loses a write",
      sweep_program, plan_campaign},
-    {"sweep.resume", CHECK_SWEEP, 1, 0, 40, 20,
+    {"sweep.resume", CHECK_SWEEP, 1, 0, 40, 24,
      "a resume in which anything fails can be tried again; reads serve meanwhile",
      sweep_resume, plan_campaign},
-    {"sweep.recovery", CHECK_SWEEP, 1, 0, 30, 1,
+    {"sweep.recovery", CHECK_SWEEP, 1, 0, 12, 1,
      "a recovery in which anything fails leaves all for the next one", sweep_recovery,
      plan_campaign},
     {"sweep.verify", CHECK_SWEEP, 1, 0, 20, 1,

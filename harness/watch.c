@@ -1,11 +1,18 @@
 /* A timer of processor time; two of its ticks without a sign of life are a hang. The
- * handler does what handlers must not do, such as print: the program is in an endless
- * loop of its own, and ends here. */
+ * handlers do what handlers must not do, such as print: the program is in an endless loop
+ * of its own, or broken, and ends here. A handler that is itself hit, or locked out by
+ * what the dying case held, is ended by an alarm. They run on a stack of their own: that
+ * of the case may be what has overflowed. */
 #include "watch.h"
 
 #include <signal.h>
 #include <sys/time.h>
 #include <unistd.h>
+
+enum { DYING_SECONDS = 5, STACK_BYTES = 1 << 18 };
+
+static const char last_line[] =
+    "programs=0 states=0 states_per_second=0 failpoints=0/0 seed=0 verdict=fail\n";
 
 static struct {
     volatile unsigned long alive;
@@ -44,7 +51,7 @@ static void tell(const char *what) {
     printf("%s: FAILED: %s\nreplay: " CHECK_PROGRAM "-%02d replay '%s:",
            watch.check->name, what, stage.number, watch.check->name);
     tape_print(&tape, stdout);
-    puts("'\nprograms=0 states=0 states_per_second=0 failpoints=0/0 seed=0 verdict=fail");
+    printf("'\n%s", last_line);
     fflush(stdout);
 }
 
@@ -58,35 +65,59 @@ static void tick(int number) {
     _exit(1);
 }
 
-/* An assertion, or a deadlock that the scheduler has found: it has told its own story. */
-static void aborted(int number) {
-    (void)number;
+/* An assertion, or a deadlock that the scheduler has found, has told its own story; a
+ * wild access has none. */
+static void died(int number) {
+    static const char *const words[] = {[SIGABRT] =
+                                            "the program ended itself (see above)",
+                                        [SIGSEGV] = "an access to no memory (SIGSEGV)",
+                                        [SIGBUS] = "an access to no memory (SIGBUS)",
+                                        [SIGFPE] = "a division by zero (SIGFPE)",
+                                        [SIGILL] = "an illegal instruction (SIGILL)"};
+    alarm(DYING_SECONDS);
     if (watch.write != NULL) {
-        tell("the program ended itself (see above)");
+        tell(words[number]);
+    } else {
+        printf("the harness itself: FAILED: %s\n%s", words[number], last_line);
+        fflush(stdout);
     }
     _exit(1);
 }
 
-#ifndef __SANITIZE_ADDRESS__ /* which tells more */
-static void strayed(int number) {
-    (void)number;
+/* A sanitizer's runtime calls this before it ends the program; not there without one. */
+void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
+
+static void judged(void) {
     if (watch.write != NULL) {
-        tell("the program touched memory that it does not have");
+        tell("a sanitizer has ended the program (see above)");
     }
-    _exit(1);
 }
-#endif
+
+/* The sanitizers tell more of a wild access than we do: where they have a handler, theirs
+ * stays. */
+static void watch_deaths(void) {
+    static const int numbers[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+    static char stack[STACK_BYTES];
+    stack_t own = {.ss_sp = stack, .ss_size = sizeof stack};
+    struct sigaction action = {.sa_handler = died,
+                               .sa_flags = (int)(SA_ONSTACK | SA_RESETHAND)};
+    struct sigaction before;
+    if (__sanitizer_set_death_callback != NULL) {
+        __sanitizer_set_death_callback(judged);
+    }
+    sigaltstack(&own, NULL);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        sigaction(numbers[i], NULL, &before);
+        if (before.sa_handler == SIG_DFL) {
+            sigaction(numbers[i], &action, NULL);
+        }
+    }
+}
 
 void watch_start(void) {
     struct sigaction action = {.sa_handler = tick, .sa_flags = SA_RESTART};
     struct itimerval timer = {{WATCH_SECONDS / 2, 0}, {WATCH_SECONDS / 2, 0}};
-    struct sigaction abort_action = {.sa_handler = aborted};
     sigaction(SIGPROF, &action, NULL);
-    sigaction(SIGABRT, &abort_action, NULL);
-#ifndef __SANITIZE_ADDRESS__
-    struct sigaction stray_action = {.sa_handler = strayed};
-    sigaction(SIGSEGV, &stray_action, NULL);
-    sigaction(SIGBUS, &stray_action, NULL);
-#endif
+    watch_deaths();
     setitimer(ITIMER_PROF, &timer, NULL);
 }

@@ -2,7 +2,8 @@
  * stopped nor made simple, but it must not stop the harness in silence. If nothing has
  * been alive for WATCH_SECONDS of processor time, the case is printed with the line that
  * replays it, and the program ends with verdict=fail and code 1. The same is done when an
- * assertion fails or the scheduler finds a deadlock (abort).
+ * assertion fails or the scheduler finds a deadlock (abort), and when the engine touches
+ * memory that is not there or overflows its stack.
  *
  * One thread; the state is the process's. */
 #ifndef STRATA_WATCH_H

@@ -331,6 +331,32 @@ static void closed_descriptors(void **state) {
     result_free(&result);
 }
 
+/* From stage 02 on there is a memtable to measure; stage 01 says that it has none. */
+static void bench_memory(void **state) {
+    (void)state;
+    struct result result = {0};
+    RUN(&result, "bench", "memory", "--count", "300", "--rounds", "2", "--json");
+    if (result.code != 0) {
+        expect_error(&result, 2, "append");
+        result_free(&result);
+        return;
+    }
+    cJSON *report = cJSON_Parse(out_text(&result));
+    assert_non_null(report);
+    const cJSON *sizes = cJSON_GetObjectItem(report, "sizes");
+    assert_int_equal(cJSON_GetArraySize(sizes), 1);
+    const cJSON *size = cJSON_GetArrayItem(sizes, 0);
+    assert_int_equal(cJSON_GetObjectItem(size, "entries")->valueint, 300);
+    assert_true(cJSON_GetObjectItem(size, "overhead_bytes")->valuedouble > 0);
+    assert_true(cJSON_GetObjectItem(size, "get_hit_nanos")->valuedouble > 0);
+    assert_true(cJSON_GetObjectItem(size, "get_beside_writer_nanos")->valuedouble > 0);
+    cJSON_Delete(report);
+    RUN(&result, "bench", "memory", "--count", "300", "--rounds", "1");
+    expect_code(&result, 0);
+    assert_non_null(strstr(out_text(&result), "insert_random"));
+    result_free(&result);
+}
+
 static void bench_append(void **state) {
     (void)state;
     struct result result = {0};
@@ -374,6 +400,7 @@ int main(void) {
         cmocka_unit_test(line_end_on_a_terminal),
         cmocka_unit_test(closed_descriptors),
         cmocka_unit_test(bench_append),
+        cmocka_unit_test(bench_memory),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);
 }
