@@ -12,7 +12,7 @@
 
 # ---- the stages, and what each adds and drops ---------------------------------------------
 
-STAGES := 01-wal 02-memtable
+STAGES := 01-wal 02-memtable 03-sstable 04-manifest
 
 # Stage 01 begins with all of common/, the program and the harness; what those gain for a
 # later stage is in that stage's ADD, and the libraries for it in LINKS_ADD.
@@ -25,6 +25,13 @@ ADD_02  := $(wildcard stages/02-memtable/*.c)
 PROGRAM_ADD_02 := $(SHELL_SOURCES)
 LINKS_ADD_02 := -ledit
 DROP_02 := $(addprefix stages/01-wal/,store.c scan_store.c sorted_copy.c)
+
+ADD_03  := $(wildcard stages/03-sstable/*.c)
+DROP_03 := $(addprefix stages/02-memtable/,store.c)
+LINKS_ADD_03 := -lsnappy -lzstd -llz4 -lxxhash
+
+ADD_04  := $(wildcard stages/04-manifest/*.c)
+DROP_04 := $(addprefix stages/03-sstable/,store.c)
 
 number = $(firstword $(subst -, ,$1))# 01-wal -> 01
 NUMBERS := $(foreach stage,$(STAGES),$(call number,$(stage)))
