@@ -26,6 +26,20 @@ static bool add_log(struct listing *listing, uint64_t number) {
     return true;
 }
 
+static bool add_other(struct listing *listing, struct name name) {
+    if (listing->other_count == listing->other_room) {
+        size_t room = listing->other_room == 0 ? 8 : 2 * listing->other_room;
+        struct name *others = memory_resize(listing->others, room * sizeof *others);
+        if (others == NULL) {
+            return false;
+        }
+        listing->others = others;
+        listing->other_room = room;
+    }
+    listing->others[listing->other_count++] = name;
+    return true;
+}
+
 static void note(struct visit *visit, struct name name, const char *text) {
     struct listing *listing = visit->listing;
     switch (name.kind) {
@@ -60,6 +74,9 @@ static void note(struct visit *visit, struct name name, const char *text) {
     if (name.number > listing->largest) {
         listing->largest = name.number;
     }
+    if (name.number > 0 && name.kind != NAME_LOG) {
+        visit->out_of_memory |= !add_other(listing, name);
+    }
 }
 
 static void visit_name(void *context, const char *text) {
@@ -72,22 +89,32 @@ static int compare_numbers(const void *a, const void *b) {
     return (left > right) - (left < right);
 }
 
+static int compare_names(const void *a, const void *b) {
+    return compare_numbers(&((const struct name *)a)->number,
+                           &((const struct name *)b)->number);
+}
+
 enum status listing_read(struct listing *listing, const char *path,
                          const struct world *world, struct error *error) {
     struct visit visit = {listing, false};
     *listing = (struct listing){0};
     enum status status = directory_list(world->files, path, visit_name, &visit, error);
     if (status == STATUS_OK && visit.out_of_memory) {
-        status = error_no_memory(error, "the list of logs", listing->log_room * 2);
+        status = error_no_memory(error, "the list of files", listing->log_room * 2);
     }
     if (status == STATUS_OK && listing->log_count > 1) {
         qsort(listing->logs, listing->log_count, sizeof *listing->logs, compare_numbers);
+    }
+    if (status == STATUS_OK && listing->other_count > 1) {
+        qsort(listing->others, listing->other_count, sizeof *listing->others,
+              compare_names);
     }
     return status;
 }
 
 void listing_free(struct listing *listing) {
     memory_give(listing->logs);
+    memory_give(listing->others);
     *listing = (struct listing){0};
 }
 
@@ -192,7 +219,18 @@ static enum status look(struct directory *directory, const struct kv_options *op
 
 enum status directory_relist(struct directory *directory, struct error *error) {
     listing_free(&directory->listing);
-    return listing_read(&directory->listing, directory->path, directory->world, error);
+    enum status status =
+        listing_read(&directory->listing, directory->path, directory->world, error);
+    if (status == STATUS_OK) {
+        directory_reserve_numbers(directory, directory->listing.largest + 1);
+    }
+    return status;
+}
+
+void directory_reserve_numbers(struct directory *directory, uint64_t number) {
+    if (atomic_u64_load(&directory->next_number, memory_order_relaxed) < number) {
+        atomic_u64_store(&directory->next_number, number, memory_order_relaxed);
+    }
 }
 
 enum status directory_open(struct directory *directory, const char *path,

@@ -6,14 +6,18 @@
 #ifndef STRATA_DIRECTORY_H
 #define STRATA_DIRECTORY_H
 
+#include "atomic.h"
 #include "kv.h"
 #include "names.h"
 
-/* What a listing found. Numbers are sorted. */
+/* What a listing found, sorted by number. */
 struct listing {
     uint64_t *logs;
     size_t log_count;
     size_t log_room;
+    struct name *others; /* numbered files that are no logs, by number */
+    size_t other_count;
+    size_t other_room;
     size_t tables;
     size_t manifests;
     size_t foreign; /* names that are not ours */
@@ -42,7 +46,8 @@ struct directory {
     char *path;
     const struct world *world;
     struct file *lock;
-    struct listing listing; /* as found under the lock */
+    struct listing listing;        /* as found under the lock */
+    struct atomic_u64 next_number; /* of the next file: no number is used twice */
 };
 
 /* Locks the directory, making it first if options->create. INVALID: not a database, or
@@ -50,6 +55,14 @@ struct directory {
 MUST_CHECK enum status directory_open(struct directory *directory, const char *path,
                                       const struct kv_options *options,
                                       struct error *error);
+
+/* A number that no file has or had, while the directory is held. Any thread. */
+static inline uint64_t directory_number(struct directory *directory) {
+    return atomic_u64_add(&directory->next_number, 1, memory_order_relaxed);
+}
+
+/* From here on numbers are `number` or above. */
+void directory_reserve_numbers(struct directory *directory, uint64_t number);
 
 /* Takes the listing anew. */
 MUST_CHECK enum status directory_relist(struct directory *directory, struct error *error);

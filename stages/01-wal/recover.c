@@ -9,6 +9,7 @@
 struct recovering {
     struct directory *directory;
     const struct kv_options *options;
+    const struct replay_options *which;
     struct replay *replay; /* step 1's */
     struct wal *wal;
     struct recovery *recovery;
@@ -28,7 +29,7 @@ static bool all_is_well(const struct replay *replay) {
 static enum status open_wal(struct recovering *r, bool continues, struct error *error) {
     const struct replay *replay = r->replay;
     struct wal_start start = {.durable = replay->durable,
-                              .number = r->directory->listing.largest + 1};
+                              .numbers = &r->directory->next_number};
     if (continues && replay->log_count > 0) {
         const struct replay_log *last = &replay->logs[replay->log_count - 1];
         start.continues = true;
@@ -54,7 +55,8 @@ static enum status rewrite_change(void *context, const struct change_reader *cha
 /* Reads the logs again and writes what no mark claims; *again receives where to cut. */
 static enum status rewrite(struct recovering *r, struct replay *again,
                            struct error *error) {
-    const struct replay_options options = {UINT64_MAX, UINT64_MAX, r->replay->durable};
+    struct replay_options options = *r->which;
+    options.cut_above = r->replay->durable;
     enum status status = wal_begin(r->wal, error);
     if (status == STATUS_OK) {
         status = replay_run(again, r->directory->path, r->directory->world,
@@ -215,14 +217,14 @@ enum status recover_may_adopt(const char *dir, const struct world *world,
 /* ---------------------------------------------------------------------------------- */
 
 enum status recover(struct directory *directory, const struct kv_options *options,
-                    replay_visit *visit, void *context, struct wal **wal,
-                    struct recovery *recovery, struct error *error) {
+                    const struct replay_options *which, replay_visit *visit,
+                    void *context, struct wal **wal, struct recovery *recovery,
+                    struct error *error) {
     struct replay replay = {0};
-    struct recovering r = {directory, options, &replay, NULL, recovery};
+    struct recovering r = {directory, options, which, &replay, NULL, recovery};
     *recovery = (struct recovery){0};
-    enum status status =
-        replay_run(&replay, directory->path, directory->world, &directory->listing,
-                   &replay_everything, visit, context, error);
+    enum status status = replay_run(&replay, directory->path, directory->world,
+                                    &directory->listing, which, visit, context, error);
     bool well = status == STATUS_OK && all_is_well(&replay);
     if (status == STATUS_OK) {
         status = open_wal(&r, well, error);
@@ -231,6 +233,7 @@ enum status recover(struct directory *directory, const struct kv_options *option
         status = repair_chain(&r, error);
     }
     if (status == STATUS_OK) {
+        recovery->base = replay.base;
         recovery->last = replay.last;
         recovery->changes = replay.changes;
         *wal = r.wal;

@@ -30,6 +30,7 @@
 #include "wal.h"
 
 struct recovery {
+    uint64_t base;          /* the chain of changes begins behind it */
     uint64_t last;          /* k */
     uint64_t changes;       /* replayed */
     uint64_t rewritten;     /* of them, written again */
@@ -44,12 +45,14 @@ struct recovery {
 MUST_CHECK enum status recover_may_adopt(const char *dir, const struct world *world,
                                          struct error *error);
 
-/* Recovers the logs of the held directory and opens the wal that continues them. `visit`
+/* Recovers those logs of the held directory that `which` names, to their ends, and opens
+ * the wal that continues them. `visit`
  * (may be NULL) is called for every change as in replay_run, before it is known whether
  * recovery will succeed. Returns only when what it recovered is durable. The directory
  * must outlive the wal. */
 MUST_CHECK enum status recover(struct directory *directory,
-                               const struct kv_options *options, replay_visit *visit,
+                               const struct kv_options *options,
+                               const struct replay_options *which, replay_visit *visit,
                                void *context, struct wal **wal, struct recovery *recovery,
                                struct error *error);
 

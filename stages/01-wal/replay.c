@@ -6,7 +6,8 @@
 #include "log_reader.h"
 #include "memory.h"
 
-const struct replay_options replay_everything = {UINT64_MAX, UINT64_MAX, UINT64_MAX};
+const struct replay_options replay_everything = {
+    .last_log = UINT64_MAX, .last_end = UINT64_MAX, .cut_above = UINT64_MAX};
 
 /* One run, and what its parts share. */
 struct run {
@@ -36,6 +37,18 @@ static void place(struct replay_log *log, uint64_t sequence, const struct log_it
     }
 }
 
+/* The first change of all decides where the chain begins, if it may. */
+static void begin_chain(struct run *run, const struct change_reader *change) {
+    struct replay *replay = run->replay;
+    if (run->options->begins_before && !replay->begun && change->count > 0 &&
+        change->sequence > 0 && change->sequence <= replay->last) {
+        replay->base = change->sequence - 1;
+        replay->last = replay->base;
+        replay->durable = replay->base;
+    }
+    replay->begun |= change->count > 0;
+}
+
 /* Takes one change by the chain rule; false in *goes_on if the log has to end here. */
 static enum status take(struct run *run, size_t index, const struct log_item *item,
                         bool *goes_on, struct error *error) {
@@ -49,6 +62,7 @@ static enum status take(struct run *run, size_t index, const struct log_item *it
         return STATUS_OK;
     }
     uint64_t last = change.sequence + change.count - 1;
+    begin_chain(run, &change);
     if (change.sequence > replay->last + 1) {
         stop(log, "a change is missing before it");
         return STATUS_OK;
@@ -181,7 +195,8 @@ enum status replay_run(struct replay *replay, const char *dir, const struct worl
                       .options = options,
                       .visit = visit,
                       .context = context};
-    *replay = (struct replay){0};
+    *replay = (struct replay){
+        .base = options->behind, .last = options->behind, .durable = options->behind};
     if (failpoint(recovery_read)) {
         return error_set(error, STATUS_IO, "%s: failpoint recovery_read", dir);
     }
@@ -195,10 +210,14 @@ enum status replay_run(struct replay *replay, const char *dir, const struct worl
         if (number > options->last_log) {
             break;
         }
-        replay->logs[i].number = number;
-        replay->log_count = i + 1;
-        enum status status = run_log(
-            &run, i, number == options->last_log ? options->last_end : UINT64_MAX, error);
+        if (number < options->first_log) {
+            continue;
+        }
+        size_t index = replay->log_count++;
+        replay->logs[index].number = number;
+        enum status status =
+            run_log(&run, index,
+                    number == options->last_log ? options->last_end : UINT64_MAX, error);
         if (status != STATUS_OK) {
             return status;
         }

@@ -43,6 +43,8 @@ struct replay {
     size_t log_count;
     uint64_t last;    /* k: every change up to here was found */
     uint64_t durable; /* the highest that any mark claims; <= last, unless CORRUPT */
+    uint64_t base;    /* the chain is what follows this sequence */
+    bool begun;       /* a change was read */
     uint64_t changes;
     uint64_t bytes; /* read */
 };
@@ -56,9 +58,14 @@ struct replay_options {
     uint64_t last_log;  /* later ones are not read; */
     uint64_t last_end;  /* this one only up to this offset */
     uint64_t cut_above; /* a sequence, for replay_log.cut */
+    uint64_t first_log; /* earlier ones are not read */
+    uint64_t behind;    /* changes up to here are durable elsewhere: passed over */
+    bool begins_before; /* … but the first change that there is may be one of them, and
+                           is the chain's first then: a manifest of LevelDB counts
+                           changes that stand in its logs only */
 };
 
-/* Everything; no cuts. */
+/* Everything, from the first change on; no cuts. */
 extern const struct replay_options replay_everything;
 
 /* Replays the logs numbered in `listing`. visit may be NULL. CORRUPT names file and

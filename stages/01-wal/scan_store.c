@@ -72,8 +72,8 @@ static void leave_alone(struct scan_store *store) {
 
 /* Recovers and gets ready to write: the second half of open, and resume. */
 static enum status start(struct scan_store *store, struct error *error) {
-    enum status status = recover(&store->directory, &store->options, NULL, NULL,
-                                 &store->wal, &store->recovery, error);
+    enum status status = recover(&store->directory, &store->options, &replay_everything,
+                                 NULL, NULL, &store->wal, &store->recovery, error);
     if (status == STATUS_OK) {
         status = syncer_open(store->wal, &store->options, &store->syncer, error);
     }

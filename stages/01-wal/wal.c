@@ -40,7 +40,7 @@ struct wal {
         append_lock; /* the writer's own: held across its I/O, taken before lock */
     /* guarded by append_lock */
     struct log_file *live; /* also the last of logs; NULL: not begun */
-    uint64_t next_number;
+    uint64_t rotate_to;    /* number of the log that the next append begins; 0: none */
     uint64_t marked; /* sequence of the newest mark (D+1 at that time); 0: none yet */
 
     struct mutex lock;
@@ -172,6 +172,10 @@ enum status wal_sync(struct wal *wal, uint64_t sequence, struct error *error) {
 
 /* ---- append ---------------------------------------------------------------------- */
 
+static uint64_t next_number(struct wal *wal) {
+    return atomic_u64_add(wal->start.numbers, 1, memory_order_relaxed);
+}
+
 /* Requires append_lock. Opens the log that recovery left to be continued, or creates a
  * new one; when as many wait for a sync as may, syncs them first. */
 static enum status open_or_create(struct wal *wal, bool continues, struct log_file **log,
@@ -190,10 +194,13 @@ static enum status open_or_create(struct wal *wal, bool continues, struct log_fi
         return log_file_open(wal->dir, &wal->options, wal->start.number,
                              wal->start.offset, log, error);
     }
-    status =
-        log_file_create(wal->dir, &wal->options, wal->next_number++, durable, log, error);
+    uint64_t number = wal->rotate_to != 0 ? wal->rotate_to : next_number(wal);
+    status = log_file_create(wal->dir, &wal->options, number, durable, log, error);
     if (status == STATUS_OK) {
         wal->marked = durable + 1;
+        wal->rotate_to = 0;
+    } else if (wal->rotate_to != 0) {
+        wal->rotate_to = next_number(wal); /* something may stand under the old one */
     }
     return status;
 }
@@ -201,6 +208,7 @@ static enum status open_or_create(struct wal *wal, bool continues, struct log_fi
 /* Requires append_lock. Makes the next log the live one. */
 static enum status next_log(struct wal *wal, struct error *error) {
     struct log_file *log = NULL;
+    bool rotates = wal->live != NULL || wal->rotate_to != 0;
     bool continues = wal->live == NULL && wal->start.continues;
     enum status status = open_or_create(wal, continues, &log, error);
     if (status == STATUS_NO_SPACE || status == STATUS_NO_MEMORY) {
@@ -214,7 +222,7 @@ static enum status next_log(struct wal *wal, struct error *error) {
     wal->progress.log_number = log->number;
     wal->progress.log_end = append_end(log->append);
     wal->progress.appended_bytes += continues ? 0 : append_end(log->append);
-    wal->progress.rotations += wal->live != NULL;
+    wal->progress.rotations += rotates;
     mutex_unlock(&wal->lock);
     wal->live = log;
     failpoint_pass(log_begun);
@@ -225,7 +233,8 @@ static enum status next_log(struct wal *wal, struct error *error) {
  * far. */
 static enum status begin(struct wal *wal, struct wal_progress *now, struct error *error) {
     enum status status = STATUS_OK;
-    if (wal->live == NULL || append_end(wal->live->append) >= wal->options.log_bytes) {
+    if (wal->live == NULL || wal->rotate_to != 0 ||
+        append_end(wal->live->append) >= wal->options.log_bytes) {
         status = wal_state(wal, error);
         if (status == STATUS_OK) {
             status = next_log(wal, error);
@@ -361,6 +370,57 @@ enum status wal_mark(struct wal *wal, struct error *error) {
     return status;
 }
 
+/* ---- one log for each write buffer ----------------------------------------------- */
+
+uint64_t wal_rotate(struct wal *wal) {
+    mutex_lock(&wal->append_lock);
+    if (wal->rotate_to == 0) {
+        wal->rotate_to = next_number(wal);
+        wal->start.continues = false;
+    }
+    uint64_t number = wal->rotate_to;
+    mutex_unlock(&wal->append_lock);
+    return number;
+}
+
+/* Requires append_lock and lock; nobody is syncing. */
+static enum status close_below(struct wal *wal, uint64_t number, struct error *error) {
+    enum status status = STATUS_OK;
+    size_t closed = 0;
+    while (closed < wal->log_count && wal->logs[closed]->number < number) {
+        struct log_file *log = wal->logs[closed++];
+        if (log == wal->live) {
+            wal->live = NULL;
+        }
+        enum status ended =
+            log_file_close(log, false, status == STATUS_OK ? error : NULL);
+        status = status != STATUS_OK ? status : ended;
+    }
+    wal->log_count -= closed;
+    memmove(wal->logs, wal->logs + closed, wal->log_count * sizeof(struct log_file *));
+    return status;
+}
+
+enum status wal_forget(struct wal *wal, uint64_t sequence, uint64_t number,
+                       struct error *error) {
+    mutex_lock(&wal->append_lock);
+    mutex_lock(&wal->lock);
+    while (wal->syncing) {
+        condition_wait(&wal->sync_done, &wal->lock);
+    }
+    enum status status = close_below(wal, number, error);
+    if (wal->progress.durable < sequence) {
+        wal->progress.durable = sequence;
+    }
+    if (wal->progress.durable == wal->progress.written) {
+        wal->synced_bytes = wal->progress.appended_bytes;
+    }
+    condition_broadcast(&wal->sync_done);
+    mutex_unlock(&wal->lock);
+    mutex_unlock(&wal->append_lock);
+    return status;
+}
+
 /* ---- open and close -------------------------------------------------------------- */
 
 static enum status init(struct wal *wal, struct error *error) {
@@ -394,6 +454,12 @@ static enum status release(struct wal *wal, bool cut, struct error *error) {
     return status;
 }
 
+/* Below it nothing is written any more. */
+static uint64_t first_number(const struct wal_start *start) {
+    return start->continues ? start->number
+                            : atomic_u64_load(start->numbers, memory_order_relaxed);
+}
+
 enum status wal_open(const char *dir, const struct kv_options *options,
                      const struct wal_start *start, struct wal **out,
                      struct error *error) {
@@ -404,11 +470,10 @@ enum status wal_open(const char *dir, const struct kv_options *options,
     wal->dir = dir;
     wal->options = *options;
     wal->start = *start;
-    wal->next_number = start->number + start->continues;
     wal->progress = (struct wal_progress){.issued = start->durable,
                                           .written = start->durable,
                                           .durable = start->durable,
-                                          .log_number = start->number,
+                                          .log_number = first_number(start),
                                           .log_end = start->offset};
     enum status status = init(wal, error);
     if (status != STATUS_OK) {

@@ -20,6 +20,7 @@
 #ifndef STRATA_WAL_H
 #define STRATA_WAL_H
 
+#include "atomic.h"
 #include "kv.h"
 
 struct wal;
@@ -27,14 +28,15 @@ struct wal;
 /* Where a wal begins: behind changes 1 to `durable`, all of them durable. */
 struct wal_start {
     uint64_t durable;
-    uint64_t number; /* of the first log it writes */
-    bool continues;  /* that log is there and clean; it is written from `offset` on, */
-    uint64_t offset; /* where its last change ends: a mark at most stands behind that */
+    struct atomic_u64 *numbers; /* the next log's number; each that is used adds one */
+    bool continues; /* log `number` is there and clean; it is written from `offset` on, */
+    uint64_t number; /* where its last change ends: a mark at most stands behind that */
+    uint64_t offset;
 };
 
 /* Does no I/O: the log is created (and its directory synced) or opened by the first
- * append or by wal_begin. dir and options->world must outlive the wal; the other options
- * are copied. */
+ * append or by wal_begin. dir, start->numbers and options->world must outlive the wal;
+ * the rest is copied. */
 MUST_CHECK enum status wal_open(const char *dir, const struct kv_options *options,
                                 const struct wal_start *start, struct wal **wal,
                                 struct error *error);
@@ -60,6 +62,16 @@ MUST_CHECK enum status wal_sync(struct wal *wal, uint64_t sequence, struct error
 /* Writes the mark of what is durable now, if the log does not have it; does not sync it.
  */
 MUST_CHECK enum status wal_mark(struct wal *wal, struct error *error);
+
+/* The next change begins a new log; answers that log's number, under which nothing is on
+ * disk yet. No append may be under way. */
+uint64_t wal_rotate(struct wal *wal);
+
+/* Changes up to `sequence` are durable elsewhere: D is that at least, and logs below
+ * `number`, none of which holds a later change, are closed without a sync. They may be
+ * removed then. IO: one could not be closed, which loses nothing. */
+MUST_CHECK enum status wal_forget(struct wal *wal, uint64_t sequence, uint64_t number,
+                                  struct error *error);
 
 /* A clean end: syncs, marks, syncs the mark, cuts the log at its end. Frees the wal
  * whatever happens. After a failure of the wal it only releases what it holds, and

@@ -107,8 +107,8 @@ static enum status recover_buffer(struct buffer_store *store, struct write_buffe
     struct recovery recovery;
     enum status status = write_buffer_open(store->options.memory_bytes, &buffer, error);
     if (status == STATUS_OK) {
-        status = recover(&store->directory, &store->options, replay_change, buffer, &wal,
-                         &recovery, error);
+        status = recover(&store->directory, &store->options, &replay_everything,
+                         replay_change, buffer, &wal, &recovery, error);
     }
     if (status == STATUS_OK) {
         status = syncer_open(wal, &store->options, &store->syncer, error);

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 
+#include "atomic.h"
 #include "change.h"
 #include "counted_memory.h"
 #include "disk.h"
@@ -26,7 +27,8 @@ struct simulation {
     struct scheduler *scheduler;
     struct world world;
     struct kv_options options;
-    size_t blocks; /* of memory, outstanding at the beginning */
+    struct atomic_u64 numbers; /* of files */
+    size_t blocks;             /* of memory, outstanding at the beginning */
 };
 
 static inline void simulation_use(struct simulation *sim, struct disk *disk) {
@@ -45,6 +47,7 @@ static inline void simulation_begin_with(struct simulation *sim,
     sim->options.world = &sim->world;
     sim->options.log_region = APPEND_WRITE;
     sim->options.log_step_bytes = 4096;
+    atomic_u64_store(&sim->numbers, 1, memory_order_relaxed);
 }
 
 static inline void simulation_begin(struct simulation *sim) {

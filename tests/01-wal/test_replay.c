@@ -161,10 +161,10 @@ static void test_repeated_changes(void **state) {
     assert_replays(&r, 7, 2);
     assert_int_equal(r.replay.changes, 7);
     assert_int_equal(r.replay.logs[1].first, 3); /* repeats are in turn */
-    const struct replay_options above_2 = {UINT64_MAX, UINT64_MAX, 2};
+    const struct replay_options above_2 = {UINT64_MAX, UINT64_MAX, .cut_above = 2};
     assert_ok(run_with(&r, &above_2));
     assert_int_equal(r.replay.logs[1].cut, first);
-    const struct replay_options above_5 = {UINT64_MAX, UINT64_MAX, 5};
+    const struct replay_options above_5 = {UINT64_MAX, UINT64_MAX, .cut_above = 5};
     assert_ok(run_with(&r, &above_5));
     assert_int_equal(r.replay.logs[1].cut, rewritten);
     assert_int_equal(r.replay.logs[0].cut, r.replay.logs[0].end);
@@ -196,7 +196,7 @@ static void test_part_of_the_logs(void **state) {
     place(&r, 1);
     add_puts(&r.log, 4, 4);
     place(&r, 2);
-    const struct replay_options options = {1, two, UINT64_MAX};
+    const struct replay_options options = {1, two, .cut_above = UINT64_MAX};
     assert_ok(run_with(&r, &options));
     assert_int_equal(r.replay.last, 2);
     assert_int_equal(r.replay.log_count, 1);

@@ -18,7 +18,7 @@ struct syncing {
 };
 
 static void begin(struct syncing *s) {
-    const struct wal_start start = {.number = 1};
+    const struct wal_start start = {.numbers = &s->sim.numbers};
     *s = (struct syncing){0};
     simulation_begin(&s->sim);
     assert_ok(directory_make(s->sim.world.files, "db", NULL));
@@ -97,7 +97,7 @@ static void test_older_logs_too(void **state) {
     begin(&s);
     syncer_close(s.syncer);
     wal_abandon(s.wal);
-    const struct wal_start start = {.number = 1};
+    const struct wal_start start = {.numbers = &s.sim.numbers};
     s.sim.options.log_bytes = 1;
     s.sim.options.log_step_bytes = 64;
     assert_ok(wal_open("db", &s.sim.options, &start, &s.wal, NULL));

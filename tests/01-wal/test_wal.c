@@ -15,7 +15,7 @@ static void make_database(struct simulation *sim) {
 
 static struct wal *open_wal(struct simulation *sim) {
     struct wal *wal = NULL;
-    const struct wal_start start = {.number = 1};
+    const struct wal_start start = {.numbers = &sim->numbers};
     assert_ok(wal_open("db", &sim->options, &start, &wal, NULL));
     return wal;
 }
@@ -276,7 +276,7 @@ static void test_continued(void **state) {
     assert_ok(wal_close(wal, NULL));
     add_mark(&expected, 1);
     add_puts(&expected, 1, 2);
-    const struct wal_start start = {2, 1, true, expected.length};
+    const struct wal_start start = {2, &sim.numbers, true, 1, expected.length};
     assert_ok(wal_open("db", &sim.options, &start, &wal, NULL));
     append(wal, 3, 3);
     assert_ok(wal_close(wal, NULL));

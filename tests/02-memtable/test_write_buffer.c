@@ -9,7 +9,7 @@ struct bench {
 };
 
 static void begin(struct bench *bench, uint64_t memory_bytes) {
-    const struct wal_start start = {.number = 1};
+    const struct wal_start start = {.numbers = &bench->sim.numbers};
     struct wal *wal;
     simulation_begin(&bench->sim);
     assert_ok(directory_make(bench->sim.world.files, "db", NULL));
