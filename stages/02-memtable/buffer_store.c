@@ -70,7 +70,7 @@ static void free_retired(struct buffer_store *store) {
         struct retired *retired = *link;
         if (readers_watch_over(&store->readers, &retired->watch)) {
             *link = retired->next;
-            write_buffer_close(retired->buffer);
+            write_buffer_unref(retired->buffer);
             memory_give(retired);
         } else {
             link = &retired->next;
@@ -105,7 +105,8 @@ static enum status recover_buffer(struct buffer_store *store, struct write_buffe
     struct write_buffer *buffer = NULL;
     struct wal *wal = NULL;
     struct recovery recovery;
-    enum status status = write_buffer_open(store->options.memory_bytes, &buffer, error);
+    enum status status =
+        write_buffer_open(store->options.memory_bytes, 0, &buffer, error);
     if (status == STATUS_OK) {
         status = recover(&store->directory, &store->options, &replay_everything,
                          replay_change, buffer, &wal, &recovery, error);
@@ -116,7 +117,7 @@ static enum status recover_buffer(struct buffer_store *store, struct write_buffe
     if (status != STATUS_OK) {
         enum status closed = wal_close(wal, NULL);
         (void)closed; /* the first failure is told */
-        write_buffer_close(buffer);
+        write_buffer_unref(buffer);
         return status;
     }
     write_buffer_start(buffer, wal, recovery.last);
@@ -151,7 +152,7 @@ static enum status buffer_store_close(void *opened, struct error *error) {
         *error = store->failure;
     }
     enum status stopped = stop(store, status == STATUS_OK ? error : NULL);
-    write_buffer_close(buffer_of(store));
+    write_buffer_unref(buffer_of(store));
     free_retired(store); /* there are no readers */
     directory_close(&store->directory);
     mutex_free(&store->writing);

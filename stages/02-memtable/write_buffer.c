@@ -6,8 +6,8 @@
 #include "failpoint.h"
 #include "memory.h"
 
-enum status write_buffer_open(uint64_t memory_bytes, struct write_buffer **out,
-                              struct error *error) {
+enum status write_buffer_open(uint64_t memory_bytes, uint64_t behind,
+                              struct write_buffer **out, struct error *error) {
     struct write_buffer *buffer = memory_take_zeroed(sizeof *buffer);
     struct memtable *memtable = memtable_open();
     if (buffer == NULL || memtable == NULL) {
@@ -17,6 +17,9 @@ enum status write_buffer_open(uint64_t memory_bytes, struct write_buffer **out,
     }
     buffer->memtable = memtable;
     buffer->memory_bytes = memory_bytes;
+    buffer->behind = behind;
+    write_buffer_publish(buffer, behind);
+    atomic_u64_store(&buffer->references, 1, memory_order_relaxed);
     *out = buffer;
     return STATUS_OK;
 }
@@ -126,8 +129,20 @@ enum status write_buffer_stop(struct write_buffer *buffer, struct error *error) 
     return status;
 }
 
-void write_buffer_close(struct write_buffer *buffer) {
-    if (buffer != NULL) {
+struct wal *write_buffer_freeze(struct write_buffer *buffer) {
+    struct wal *wal = buffer->wal;
+    buffer->wal = NULL;
+    return wal;
+}
+
+void write_buffer_ref(struct write_buffer *buffer) {
+    atomic_u64_add(&buffer->references, 1, memory_order_relaxed);
+}
+
+/* Acquire and release: what any holder did with the buffer comes before its end. */
+void write_buffer_unref(struct write_buffer *buffer) {
+    if (buffer != NULL &&
+        atomic_u64_add(&buffer->references, UINT64_MAX, memory_order_acq_rel) == 1) {
         assert(buffer->wal == NULL);
         memtable_unref(buffer->memtable);
         memory_give(buffer);

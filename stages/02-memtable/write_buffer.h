@@ -12,11 +12,12 @@
  * So what readers see is in the log; what is in the log and not in the memtable was never
  * acknowledged. Append in the order of sequences, insert and publish in the same order.
  *
- * The log side can end before the memtable side (write_buffer_stop): after a failed write
- * readers go on with what the memtable holds.
+ * The log side can end before the memtable side: after a failed write readers go on with
+ * what the memtable holds (write_buffer_stop), and a buffer that is full hands the log on
+ * to the next one (write_buffer_freeze).
  *
  * Threads: reserve, append, insert and publish are one writer's at a time; sync and
- * reading run beside it. */
+ * reading run beside it. Counted references: write_buffer_open hands out one. */
 #ifndef STRATA_WRITE_BUFFER_H
 #define STRATA_WRITE_BUFFER_H
 
@@ -30,12 +31,19 @@ struct write_buffer {
     struct wal *wal;           /* NULL: not begun, or stopped */
     struct atomic_u64 visible; /* readers see all changes up to here */
     uint64_t memory_bytes;     /* what the memtable's entries may take */
+    uint64_t behind;           /* it holds the changes after this one */
+    struct atomic_u64 references;
 };
 
-/* A buffer without a log. NO_MEMORY. */
-MUST_CHECK enum status write_buffer_open(uint64_t memory_bytes,
+/* A buffer without a log, for the changes after `behind`. NO_MEMORY. */
+MUST_CHECK enum status write_buffer_open(uint64_t memory_bytes, uint64_t behind,
                                          struct write_buffer **buffer,
                                          struct error *error);
+void write_buffer_ref(struct write_buffer *buffer);
+
+/* The last one frees it; the log side must have ended. Iterators keep the memtable. NULL
+ * is allowed. */
+void write_buffer_unref(struct write_buffer *buffer);
 
 /* Takes in a change that was read from a log, in the order of sequences. LIMIT: the
  * history is larger than the memory that it may take; NO_MEMORY. Ends the recovery. */
@@ -79,7 +87,7 @@ static inline uint64_t write_buffer_visible(const struct write_buffer *buffer) {
 MUST_CHECK enum status write_buffer_stop(struct write_buffer *buffer,
                                          struct error *error);
 
-/* Frees a stopped buffer; iterators keep the memtable. NULL is allowed. */
-void write_buffer_close(struct write_buffer *buffer);
+/* The buffer takes no more changes; its log is the caller's, for the next buffer. */
+struct wal *write_buffer_freeze(struct write_buffer *buffer);
 
 #endif

@@ -13,7 +13,7 @@ static void begin(struct bench *bench, uint64_t memory_bytes) {
     struct wal *wal;
     simulation_begin(&bench->sim);
     assert_ok(directory_make(bench->sim.world.files, "db", NULL));
-    assert_ok(write_buffer_open(memory_bytes, &bench->buffer, NULL));
+    assert_ok(write_buffer_open(memory_bytes, 0, &bench->buffer, NULL));
     assert_ok(wal_open("db", &bench->sim.options, &start, &wal, NULL));
     write_buffer_start(bench->buffer, wal, 0);
 }
@@ -21,7 +21,7 @@ static void begin(struct bench *bench, uint64_t memory_bytes) {
 static void end(struct bench *bench) {
     enum status status = write_buffer_stop(bench->buffer, NULL);
     (void)status; /* some tests have it failed */
-    write_buffer_close(bench->buffer);
+    write_buffer_unref(bench->buffer);
     simulation_end(&bench->sim);
 }
 
@@ -134,7 +134,7 @@ static void replayed_changes_have_their_sequences(void **state) {
     struct error error = {0};
     size_t blocks = counted_memory_blocks();
     const struct kv_op ops[] = {put_op("a", "1"), put_op("a", "2")};
-    assert_ok(write_buffer_open(1 << 20, &buffer, NULL));
+    assert_ok(write_buffer_open(1 << 20, 0, &buffer, NULL));
     buffer->memory_bytes = memtable_cost(buffer->memtable, ops, 2);
     assert_ok(replay(buffer, 5, ops, 2, NULL));
     struct slice value;
@@ -148,7 +148,7 @@ static void replayed_changes_have_their_sequences(void **state) {
     assert_true(slice_equal(value, slice_of("2")));
     assert_int_equal(replay(buffer, 7, ops, 1, &error), STATUS_LIMIT);
     assert_message_has(error, "up to sequence 6");
-    write_buffer_close(buffer);
+    write_buffer_unref(buffer);
     assert_int_equal(counted_memory_blocks(), blocks);
 }
 
@@ -160,18 +160,18 @@ static void no_memory_is_a_value(void **state) {
     const struct kv_op op = put_op("a", "1");
     for (size_t countdown = 1; countdown <= 2; countdown++) {
         counted_memory_fail(countdown, false);
-        assert_int_equal(write_buffer_open(1 << 20, &buffer, NULL), STATUS_NO_MEMORY);
+        assert_int_equal(write_buffer_open(1 << 20, 0, &buffer, NULL), STATUS_NO_MEMORY);
     }
     counted_memory_fail(0, false);
-    assert_ok(write_buffer_open(1 << 20, &buffer, NULL));
+    assert_ok(write_buffer_open(1 << 20, 0, &buffer, NULL));
     counted_memory_fail(1, false);
     assert_int_equal(write_buffer_reserve(buffer, &op, 1, &room, NULL), STATUS_NO_MEMORY);
     counted_memory_fail(1, false);
     assert_int_equal(replay(buffer, 1, &op, 1, NULL), STATUS_NO_MEMORY);
     counted_memory_fail(0, false);
     assert_ok(write_buffer_stop(buffer, NULL));
-    write_buffer_close(buffer);
-    write_buffer_close(NULL);
+    write_buffer_unref(buffer);
+    write_buffer_unref(NULL);
     assert_int_equal(counted_memory_blocks(), blocks);
 }
 
