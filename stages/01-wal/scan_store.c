@@ -74,6 +74,8 @@ static void leave_alone(struct scan_store *store) {
 static enum status start(struct scan_store *store, struct error *error) {
     enum status status = recover(&store->directory, &store->options, NULL, NULL,
                                  &store->wal, &store->recovery, error);
+    atomic_u64_add(&store->replayed_bytes, store->recovery.replayed_bytes,
+                   memory_order_relaxed);
     if (status == STATUS_OK) {
         status = syncer_open(store->wal, &store->options, &store->syncer, error);
     }
