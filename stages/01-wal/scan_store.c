@@ -345,8 +345,7 @@ static void count_logs(struct scan_store *store, struct kv_stats *stats) {
                 file_size(file, &bytes, NULL) == STATUS_OK) {
                 stats->log_bytes += bytes;
             }
-            enum status closed = file_close(file, NULL);
-            (void)closed; /* it was only looked at */
+            file_release(file);
         }
     }
     listing_free(&listing);
