@@ -19,19 +19,18 @@
 #include "failpoint.h"
 #include "gate.h"
 #include "memory.h"
-#include "readers.h"
 #include "recover.h"
 #include "repair.h"
+#include "retired.h"
 #include "syncer.h"
 #include "user_iter.h"
 #include "verify.h"
 #include "write_buffer.h"
 
 /* A buffer that readers can no longer find. */
-struct retired {
-    struct retired *next;
+struct old_buffer {
+    struct retired retired; /* first */
     struct write_buffer *buffer;
-    struct readers_watch watch;
 };
 
 struct buffer_store {
@@ -64,30 +63,20 @@ static struct write_buffer *buffer_of(const struct buffer_store *store) {
 /* ---- the memtables that were --------------------------------------------------------
  */
 
-/* Requires writing, or to be alone. Frees those that no reader can hold any more. */
-static void free_retired(struct buffer_store *store) {
-    struct retired **link = &store->retired;
-    while (*link != NULL) {
-        struct retired *retired = *link;
-        if (readers_watch_over(&store->readers, &retired->watch)) {
-            *link = retired->next;
-            write_buffer_unref(retired->buffer);
-            memory_give(retired);
-        } else {
-            link = &retired->next;
-        }
-    }
+static void end_old(struct retired *retired) {
+    struct old_buffer *old = (struct old_buffer *)retired;
+    write_buffer_unref(old->buffer);
+    memory_give(old);
 }
 
 /* Requires to be alone. */
 static void swap(struct buffer_store *store, struct write_buffer *buffer,
-                 struct retired *retired) {
-    *retired = (struct retired){.next = store->retired, .buffer = buffer_of(store)};
+                 struct old_buffer *old) {
+    old->buffer = buffer_of(store);
     atomic_pointer_store(&store->buffer, buffer, memory_order_seq_cst);
-    retired->watch = readers_watch_begin();
-    store->retired = retired;
+    retire(&store->retired, &old->retired, end_old);
     failpoint_pass(buffer_swapped);
-    free_retired(store);
+    retired_free(&store->retired, &store->readers);
 }
 
 /* ---- open, close, resume ------------------------------------------------------------
@@ -155,7 +144,7 @@ static enum status buffer_store_close(void *opened, struct error *error) {
     }
     enum status stopped = stop(store, status == STATUS_OK ? error : NULL);
     write_buffer_unref(buffer_of(store));
-    free_retired(store); /* there are no readers */
+    retired_free(&store->retired, &store->readers); /* there are no readers */
     directory_close(&store->directory);
     mutex_free(&store->writing);
     gate_free(&store->gate);
@@ -209,7 +198,7 @@ static enum status buffer_store_open(const char *dir, const struct kv_options *o
  * again as after one, into a memtable of their own. */
 static enum status start_anew(struct buffer_store *store, struct error *error) {
     struct write_buffer *buffer;
-    struct retired *retired = memory_take(sizeof *retired);
+    struct old_buffer *retired = memory_take(sizeof *retired);
     if (retired == NULL) {
         return error_no_memory(error, "the old memtable's retirement", sizeof *retired);
     }
@@ -264,7 +253,7 @@ static enum status take_in(struct buffer_store *store, const struct kv_op *ops,
                            size_t count, uint64_t *sequence, struct error *error) {
     struct write_buffer *buffer = buffer_of(store);
     struct memtable_room room;
-    free_retired(store);
+    retired_free(&store->retired, &store->readers);
     store->writes++;
     store->write_ops += count;
     enum status status = write_buffer_reserve(buffer, ops, count, &room, error);

@@ -1,0 +1,20 @@
+#include "retired.h"
+
+void retire(struct retired **list, struct retired *retired,
+            void (*end)(struct retired *retired)) {
+    *retired = (struct retired){*list, readers_watch_begin(), end};
+    *list = retired;
+}
+
+void retired_free(struct retired **list, const struct readers *readers) {
+    struct retired **link = list;
+    while (*link != NULL) {
+        struct retired *retired = *link;
+        if (readers_watch_over(readers, &retired->watch)) {
+            *link = retired->next;
+            retired->end(retired);
+        } else {
+            link = &retired->next;
+        }
+    }
+}
