@@ -1,5 +1,7 @@
 #include "retired.h"
 
+#include <stddef.h>
+
 void retire(struct retired **list, struct retired *retired,
             void (*end)(struct retired *retired)) {
     *retired = (struct retired){*list, readers_watch_begin(), end};
