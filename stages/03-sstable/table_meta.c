@@ -3,16 +3,13 @@
 enum status table_meta_copy(struct table_meta *to, const struct table_meta *from) {
     struct table_meta copy = *from;
     copy.smallest = copy.largest = (struct buf){0};
-    enum status status = buf_assign(&copy.smallest, buf_slice(&from->smallest));
-    if (status == STATUS_OK) {
-        status = buf_assign(&copy.largest, buf_slice(&from->largest));
-    }
-    if (status == STATUS_OK) {
-        *to = copy;
-    } else {
+    if (buf_assign(&copy.smallest, buf_slice(&from->smallest)) != STATUS_OK ||
+        buf_assign(&copy.largest, buf_slice(&from->largest)) != STATUS_OK) {
         table_meta_free(&copy);
+        return STATUS_NO_MEMORY;
     }
-    return status;
+    *to = copy;
+    return STATUS_OK;
 }
 
 void table_meta_free(struct table_meta *meta) {
