@@ -64,10 +64,12 @@ static enum status resolve_options(const char *path, const struct kv_options *op
     }
     if (resolved->interval_millis == 0 || resolved->interval_bytes == 0 ||
         resolved->log_bytes == 0 || resolved->log_step_bytes == 0 ||
-        resolved->memory_bytes == 0 || resolved->world == NULL) {
+        resolved->memory_bytes == 0 || resolved->write_buffer_bytes == 0 ||
+        resolved->max_open_files == 0 || resolved->block_bytes == 0 ||
+        resolved->restart_interval == 0 || resolved->world == NULL) {
         return error_set(
             error, STATUS_INVALID,
-            "%s: options: interval, log and memory sizes and world must be set "
+            "%s: options: interval, log, memory and table sizes and world must be set "
             "(see kv_options_default)",
             path);
     }

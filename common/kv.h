@@ -45,6 +45,13 @@ enum durability {
     DURABILITY_ALWAYS    /* synced before it is acknowledged */
 };
 
+enum table_compression {
+    TABLE_COMPRESSION_NONE,
+    TABLE_COMPRESSION_SNAPPY,
+    TABLE_COMPRESSION_ZSTD,
+    TABLE_COMPRESSION_LZ4 /* LevelDB cannot read it */
+};
+
 struct kv_options {
     enum durability durability;
     uint32_t interval_millis; /* for DURABILITY_INTERVAL */
@@ -52,9 +59,19 @@ struct kv_options {
     enum append_kind log_region;
     uint64_t log_bytes;      /* a log longer than this is followed by a new one */
     uint32_t log_step_bytes; /* space allocated ahead */
-    uint64_t memory_bytes;   /* from stage 02: what the entries in memory may take */
-    bool create;             /* make the directory where missing */
-    bool exclusive;          /* refuse a directory that holds a database */
+    uint64_t memory_bytes;   /* from stage 02: what the entries in memory may take; from
+                                stage 03: what those of one change may take */
+    /* from stage 03 */
+    uint64_t write_buffer_bytes; /* entries in memory before they become a table */
+    uint64_t block_cache_bytes;  /* of blocks, filters and indexes kept in memory */
+    uint32_t max_open_files;     /* tables kept open */
+    uint32_t block_bytes;        /* of entries in a block, before compression */
+    uint32_t
+        restart_interval; /* keys of a block from one that stands whole to the next */
+    uint32_t filter_bits; /* of a table's filter, for each key; 0: no filter */
+    enum table_compression compression; /* of blocks */
+    bool create;                        /* make the directory where missing */
+    bool exclusive;                     /* refuse a directory that holds a database */
     const struct world *world;
 };
 
@@ -116,7 +133,16 @@ struct kv_progress {
       "bytes")                                                                           \
     X(memtable_entries, "puts and deletes in the memtable", "")                          \
     X(memtable_bytes, "bytes of the memtable's entries", "bytes")                        \
-    X(memtable_charged_bytes, "bytes of memory that the memtable took for them", "bytes")
+    X(memtable_charged_bytes, "bytes of memory that the memtable took for them",         \
+      "bytes")                                                                           \
+    X(flushes, "write buffers moved into tables", "")                                    \
+    X(flush_bytes, "bytes of tables written by flushes", "bytes")                        \
+    X(flush_micros, "time in flushes", "us")                                             \
+    X(tables, "tables", "")                                                              \
+    X(table_bytes, "bytes of tables", "bytes")                                           \
+    X(block_cache_hits, "blocks found in the block cache", "")                           \
+    X(block_cache_misses, "blocks read and unpacked", "")                                \
+    X(block_cache_bytes, "bytes of blocks in the block cache", "bytes")
 
 struct kv_stats {
 #define KV_STATS_FIELD(name, words, unit) uint64_t name;

@@ -15,6 +15,13 @@ enum row {
     ROW_LOG_BYTES,
     ROW_LOG_STEP_BYTES,
     ROW_MEMORY_BYTES,
+    ROW_WRITE_BUFFER_BYTES,
+    ROW_BLOCK_CACHE_BYTES,
+    ROW_MAX_OPEN_FILES,
+    ROW_BLOCK_BYTES,
+    ROW_RESTART_INTERVAL,
+    ROW_FILTER_BITS,
+    ROW_COMPRESSION,
     ROW_COUNT
 };
 
@@ -40,6 +47,28 @@ const struct setting settings[] = {
                             "space that a log allocates ahead"},
     [ROW_MEMORY_BYTES] = {"memory-bytes", SETTING_BYTES, 64 * KIB, TIB, "256m", NULL,
                           "from stage 02 on, memory for the entries that are kept there"},
+    [ROW_WRITE_BUFFER_BYTES] =
+        {"write-buffer-bytes", SETTING_BYTES, 4 * KIB, TIB, "16m", NULL,
+         "from stage 03 on, entries that are kept in memory before they are written "
+         "to a table"},
+    [ROW_BLOCK_CACHE_BYTES] =
+        {"block-cache-bytes", SETTING_BYTES, 0, TIB, "64m", NULL,
+         "from stage 03 on, memory for blocks, filters and indexes of tables"},
+    [ROW_MAX_OPEN_FILES] = {"max-open-files", SETTING_COUNT, 1, 1000000, "1000", NULL,
+                            "from stage 03 on, tables that are kept open"},
+    [ROW_BLOCK_BYTES] =
+        {"block-bytes", SETTING_BYTES, 256, 64 * KIB *KIB, "4k", NULL,
+         "from stage 03 on, entries in one block of a table, before compression"},
+    [ROW_RESTART_INTERVAL] =
+        {"restart-interval", SETTING_COUNT, 1, 1000, "16", NULL,
+         "from stage 03 on, keys in a block from one that stands whole to the next"},
+    [ROW_FILTER_BITS] =
+        {"filter-bits", SETTING_COUNT, 0, 100, "10", NULL,
+         "from stage 03 on, bits of a table's filter for each key; 0: no filter"},
+    [ROW_COMPRESSION] =
+        {"compression", SETTING_CHOICE, 0, 3, "snappy", "none|snappy|zstd|lz4",
+         "from stage 03 on, how blocks of tables are made smaller; LevelDB cannot read "
+         "lz4"},
 };
 
 const size_t setting_count = ROW_COUNT;
@@ -60,6 +89,20 @@ static uint64_t field_value(const struct kv_options *options, enum row row) {
         return options->log_step_bytes;
     case ROW_MEMORY_BYTES:
         return options->memory_bytes;
+    case ROW_WRITE_BUFFER_BYTES:
+        return options->write_buffer_bytes;
+    case ROW_BLOCK_CACHE_BYTES:
+        return options->block_cache_bytes;
+    case ROW_MAX_OPEN_FILES:
+        return options->max_open_files;
+    case ROW_BLOCK_BYTES:
+        return options->block_bytes;
+    case ROW_RESTART_INTERVAL:
+        return options->restart_interval;
+    case ROW_FILTER_BITS:
+        return options->filter_bits;
+    case ROW_COMPRESSION:
+        return (uint64_t)options->compression;
     case ROW_COUNT:
         break;
     }
@@ -89,6 +132,27 @@ static void field_set(struct kv_options *options, enum row row, uint64_t value) 
         return;
     case ROW_MEMORY_BYTES:
         options->memory_bytes = value;
+        return;
+    case ROW_WRITE_BUFFER_BYTES:
+        options->write_buffer_bytes = value;
+        return;
+    case ROW_BLOCK_CACHE_BYTES:
+        options->block_cache_bytes = value;
+        return;
+    case ROW_MAX_OPEN_FILES:
+        options->max_open_files = (uint32_t)value;
+        return;
+    case ROW_BLOCK_BYTES:
+        options->block_bytes = (uint32_t)value;
+        return;
+    case ROW_RESTART_INTERVAL:
+        options->restart_interval = (uint32_t)value;
+        return;
+    case ROW_FILTER_BITS:
+        options->filter_bits = (uint32_t)value;
+        return;
+    case ROW_COMPRESSION:
+        options->compression = (enum table_compression)value;
         return;
     case ROW_COUNT:
         break;

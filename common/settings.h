@@ -27,7 +27,7 @@ extern const struct setting settings[];
 extern const size_t setting_count;
 
 /* The settings named like the fields of kv_options: durability, interval-millis,
- * interval-bytes, log-region, log-bytes, log-step-bytes, memory-bytes. */
+ * interval-bytes, log-region, and so on. */
 
 /* Sets one by name. INVALID, with the name, the range and, for an unknown name, the
  * nearest one; options are then unchanged. */

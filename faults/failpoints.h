@@ -26,14 +26,27 @@
       "an older log is synced, the live one is not") \
     X(log_synced_not_told, MOMENT, 1, 0, "all logs are synced, D has not moved yet") \
     X(buffer_room, ERROR, 2, 0, "memory for a change is about to be set aside") \
-    X(buffer_appended_not_inserted, MOMENT, 2, 2, \
+    X(buffer_appended_not_inserted, MOMENT, 2, 0, \
       "a change is in the log and not yet in the memtable") \
-    X(buffer_inserted_not_visible, MOMENT, 2, 2, \
+    X(buffer_inserted_not_visible, MOMENT, 2, 0, \
       "a change is in the memtable, no reader sees it yet") \
-    X(buffer_visible_not_synced, MOMENT, 2, 2, \
+    X(buffer_visible_not_synced, MOMENT, 2, 0, \
       "readers see a change, no sync was asked for it") \
     X(buffer_swapped, MOMENT, 2, 2, \
       "after resume: readers find the new memtable, some may be in the old one") \
+    X(buffer_frozen, MOMENT, 3, 0, \
+      "a full buffer takes no more changes, the next one has a log of its own") \
+    X(table_written_not_synced, MOMENT, 3, 0, \
+      "a table is written under a temporary name, not synced") \
+    X(table_sync, ERROR, 3, 0, "a table is about to be synced") \
+    X(table_name, ERROR, 3, 0, "a synced table is about to get its name") \
+    X(table_named_not_synced, MOMENT, 3, 0, \
+      "a table has its name, the directory is not synced") \
+    X(flush_recorded_not_placed, MOMENT, 3, 0, \
+      "a table is in force, readers still find the buffer that it came from") \
+    X(view_placed, MOMENT, 3, 0, \
+      "readers find the new view, some may be in the old one") \
+    X(log_removed, MOMENT, 3, 0, "one of the logs that tables replace is gone") \
     X(log_close, ERROR, 1, 0, "the closing mark is written and about to be synced") \
     X(recovery_read, ERROR, 1, 0, "the logs are about to be replayed") \
     X(recovery_rewritten_not_synced, MOMENT, 1, 0, \

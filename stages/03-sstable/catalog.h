@@ -1,0 +1,47 @@
+/* The catalog: which tables are the database. A seam; its tenants:
+ *
+ *     catalog_listing    stage 03: the tables that the directory holds
+ *     catalog_manifest   stage 04: the tables that a log of edits names
+ *
+ * One thread at a time uses a catalog. After a failed apply nobody knows whether the edit
+ * is in force: the catalog answers the same failure from then on, and what is in force is
+ * found by closing it and opening another. */
+#ifndef STRATA_CATALOG_H
+#define STRATA_CATALOG_H
+
+#include "directory.h"
+#include "edit.h"
+#include "version.h"
+
+/* What is in force. */
+struct catalog_found {
+    struct version *version; /* the caller's reference */
+    uint64_t flushed;        /* the tables hold every change up to here */
+    uint64_t first_log;      /* logs with lower numbers are forgotten */
+    bool begins_before;      /* as in struct replay_options */
+};
+
+struct catalog_ops {
+    /* INVALID: a directory of another stage; CORRUPT; IO. The directory is held, and
+     * outlives the catalog. Removes what was being written when a crash came. */
+    enum status (*open)(struct directory *directory, const struct kv_options *options,
+                        void **catalog, struct catalog_found *found, struct error *error);
+
+    /* Puts the edit in force, durably: names its tables, whose bytes are synced under
+     * temporary names (table_file_write), and records it. `after` is the version that
+     * results. */
+    enum status (*apply)(void *catalog, const struct edit *edit,
+                         const struct version *after, struct error *error);
+
+    void (*close)(void *catalog); /* NULL is allowed */
+};
+
+/* Gives the edit's added tables their names, durably: what both tenants begin with. */
+MUST_CHECK enum status catalog_name_tables(struct directory *directory,
+                                           const struct edit *edit, struct error *error);
+
+/* Removes temporary files of the listing, which are no part of the database. */
+MUST_CHECK enum status catalog_remove_temporaries(struct directory *directory,
+                                                  struct error *error);
+
+#endif

@@ -1,0 +1,227 @@
+/* To put a table in force is to rename it. Tables come one after the other, each with the
+ * changes that follow those of the one before, and each is named durably before the next
+ * is written. So after any crash the tables that are there go from the first change to
+ * some other, without a gap; a gap means that a table was lost by other means. */
+#include "catalog_listing.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "current.h"
+#include "failpoint.h"
+#include "memory.h"
+#include "table.h"
+
+struct catalog_of_listing {
+    struct directory *directory;
+    bool current; /* CURRENT is written */
+    struct error failure;
+};
+
+/* ---- what the directory holds ---------------------------------------------------- */
+
+/* First and last key, and what the properties say. */
+static enum status read_meta(struct table *table, const char *path,
+                             struct table_meta *meta, struct error *error) {
+    const struct properties *properties = table_properties(table);
+    struct iter *iter = NULL;
+    if (properties == NULL || properties->smallest_sequence == 0) {
+        return error_set(error, STATUS_CORRUPT,
+                         "%s: the table does not say which changes it holds", path);
+    }
+    meta->smallest_sequence = properties->smallest_sequence;
+    meta->largest_sequence = properties->largest_sequence;
+    meta->entries = properties->entries;
+    enum status status = table_iter(table, &iter, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    iter_first(iter);
+    if (iter->valid) {
+        status = buf_assign(&meta->smallest, iter->key);
+        iter_last(iter);
+    }
+    if (status == STATUS_OK && iter->valid) {
+        status = buf_assign(&meta->largest, iter->key);
+    }
+    if (status != STATUS_OK) {
+        status = error_no_memory(error, "a table's keys", iter->key.length);
+    } else if (!iter->valid) {
+        status = iter->error.status == STATUS_OK
+                     ? error_set(error, STATUS_CORRUPT, "%s: the table is empty", path)
+                     : error_set(error, iter->error.status, "%s", iter->error.message);
+    }
+    iter_close(iter);
+    return status;
+}
+
+static enum status scan_table(const struct directory *directory, uint64_t number,
+                              struct edit *edit, struct error *error) {
+    struct table_meta meta = {.number = number};
+    struct table *table = NULL;
+    struct file *file = NULL;
+    enum status status = directory_file(directory->path, directory->world, NAME_TABLE,
+                                        number, FILE_READ, &file, error);
+    if (status == STATUS_OK) {
+        status = file_size(file, &meta.bytes, error);
+    }
+    if (status == STATUS_OK) {
+        status = table_open(file, number, NULL, &table, error);
+    }
+    if (status != STATUS_OK) {
+        file_release(file);
+        return status;
+    }
+    status = read_meta(table, file->path, &meta, error);
+    if (status == STATUS_OK) {
+        struct table_file *added = table_file_open(&meta);
+        status = added == NULL
+                     ? error_no_memory(error, "a table's description", sizeof meta)
+                     : edit_add(edit, 0, added, error);
+        table_file_unref(added);
+    }
+    table_meta_free(&meta);
+    table_unref(table);
+    return status;
+}
+
+static int compare_sequences(const void *a, const void *b) {
+    uint64_t left = ((const struct edit_added *)a)->file->meta.smallest_sequence;
+    uint64_t right = ((const struct edit_added *)b)->file->meta.smallest_sequence;
+    return (left > right) - (left < right);
+}
+
+static enum status join(const struct directory *directory, struct edit *edit,
+                        uint64_t *flushed, struct error *error) {
+    uint64_t last = 0;
+    if (edit->added_count > 0) {
+        qsort(edit->added, edit->added_count, sizeof *edit->added, compare_sequences);
+    }
+    for (size_t i = 0; i < edit->added_count; i++) {
+        const struct table_meta *meta = &edit->added[i].file->meta;
+        if (meta->smallest_sequence != last + 1 ||
+            meta->largest_sequence < meta->smallest_sequence) {
+            return error_set(error, STATUS_CORRUPT,
+                             "%s/%06" PRIu64 ".ldb: it holds changes %" PRIu64
+                             " to %" PRIu64 ", the tables before it end with %" PRIu64
+                             ": a table is missing, or does not belong here",
+                             directory->path, meta->number, meta->smallest_sequence,
+                             meta->largest_sequence, last);
+        }
+        last = meta->largest_sequence;
+    }
+    *flushed = last;
+    return STATUS_OK;
+}
+
+enum status catalog_listing_scan(const struct directory *directory, struct edit *edit,
+                                 uint64_t *flushed, struct error *error) {
+    const struct listing *listing = &directory->listing;
+    enum status status = STATUS_OK;
+    *edit = (struct edit){0};
+    for (size_t i = 0; i < listing->other_count && status == STATUS_OK; i++) {
+        if (listing->others[i].kind == NAME_TABLE) {
+            status = scan_table(directory, listing->others[i].number, edit, error);
+        }
+    }
+    return status == STATUS_OK ? join(directory, edit, flushed, error) : status;
+}
+
+/* ---- the catalog ----------------------------------------------------------------- */
+
+static enum status judge(const struct directory *directory, const struct current *current,
+                         struct error *error) {
+    const struct listing *listing = &directory->listing;
+    if (current->kind == CURRENT_MANIFEST) {
+        return error_set(error, STATUS_INVALID,
+                         "%s: this database has a manifest (its file CURRENT names it); "
+                         "it was written by stage 04 or later, or by LevelDB",
+                         directory->path);
+    }
+    if (current->kind == CURRENT_NONE && listing->tables + listing->manifests > 0) {
+        return error_set(error, STATUS_CORRUPT,
+                         "%s: tables or a manifest, but no file CURRENT",
+                         directory->path);
+    }
+    return STATUS_OK;
+}
+
+static enum status find(struct directory *directory, struct current *current,
+                        struct catalog_found *found, struct error *error) {
+    struct edit edit = {0};
+    struct version *empty = NULL;
+    enum status status = current_read(directory->path, directory->world, current, error);
+    if (status == STATUS_OK) {
+        status = judge(directory, current, error);
+    }
+    if (status == STATUS_OK) {
+        status = catalog_remove_temporaries(directory, error);
+    }
+    if (status == STATUS_OK) {
+        status = catalog_listing_scan(directory, &edit, &found->flushed, error);
+    }
+    if (status == STATUS_OK) {
+        status = version_empty(&empty, error);
+    }
+    if (status == STATUS_OK) {
+        status = version_apply(empty, &edit, &found->version, error);
+    }
+    version_unref(empty);
+    edit_free(&edit);
+    return status;
+}
+
+static enum status listing_open(struct directory *directory,
+                                const struct kv_options *options, void **out,
+                                struct catalog_found *found, struct error *error) {
+    (void)options;
+    struct catalog_of_listing *catalog = memory_take_zeroed(sizeof *catalog);
+    struct current current;
+    if (catalog == NULL) {
+        return error_no_memory(error, "the catalog", sizeof *catalog);
+    }
+    enum status status = find(directory, &current, found, error);
+    if (status != STATUS_OK) {
+        memory_give(catalog);
+        return status;
+    }
+    catalog->directory = directory;
+    catalog->current = current.kind == CURRENT_LISTING;
+    *out = catalog;
+    return STATUS_OK;
+}
+
+static enum status apply(struct catalog_of_listing *catalog, const struct edit *edit,
+                         struct error *error) {
+    enum status status = STATUS_OK;
+    if (!catalog->current) {
+        status = current_write_listing(catalog->directory, error);
+        catalog->current = status == STATUS_OK;
+    }
+    /* COMMIT POINT: the sync of the directory in catalog_name_tables */
+    return status == STATUS_OK ? catalog_name_tables(catalog->directory, edit, error)
+                               : status;
+}
+
+static enum status listing_apply(void *opened, const struct edit *edit,
+                                 const struct version *after, struct error *error) {
+    struct catalog_of_listing *catalog = opened;
+    struct error failure = {0};
+    (void)after;
+    if (catalog->failure.status == STATUS_OK) {
+        enum status status = apply(catalog, edit, &failure);
+        if (status != STATUS_OK) {
+            error_set(&catalog->failure, status, "%s", failure.message);
+        }
+    }
+    if (catalog->failure.status != STATUS_OK && error != NULL) {
+        *error = catalog->failure;
+    }
+    return catalog->failure.status;
+}
+
+static void listing_close(void *catalog) {
+    memory_give(catalog);
+}
+
+const struct catalog_ops catalog_listing = {listing_open, listing_apply, listing_close};

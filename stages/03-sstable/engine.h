@@ -1,0 +1,67 @@
+/* The engine: write buffers in front, tables behind, and what moves data from one to the
+ * other. Its parts are chosen by a stage's store.c:
+ *
+ *     catalog    which tables are the database       (catalog.h)
+ *     commit     how a change goes in                (commit.h)
+ *     upkeep     who flushes, and when               (upkeep.h)
+ *
+ * Threads: any number. Readers take no lock and wait for nobody.
+ *
+ * Locks, in the order in which they are taken: gate (entered), writing, flushing, what
+ * the wal has, placing. */
+#ifndef STRATA_ENGINE_H
+#define STRATA_ENGINE_H
+
+#include "catalog.h"
+#include "commit.h"
+#include "stage.h"
+#include "upkeep.h"
+
+struct engine;
+
+struct engine_parts {
+    const struct catalog_ops *catalog;
+    const struct commit_ops *commit;
+    const struct upkeep_ops *upkeep;
+};
+
+/* As store_ops.open; a store's other functions are those of engine_store.h. */
+MUST_CHECK enum status engine_open(const char *dir, const struct kv_options *options,
+                                   const struct engine_parts *parts,
+                                   struct engine **engine, struct error *error);
+
+/* ---- for the tenants of commit --------------------------------------------------- */
+
+/* Held by who puts changes into the active buffer, or freezes it: the writer's own lock,
+ * held across its I/O. */
+void engine_lock_writing(struct engine *engine);
+void engine_unlock_writing(struct engine *engine);
+
+/* Requires writing. Makes room, logs the change, inserts it and makes it visible.
+ * *sequence as in kv_write. */
+MUST_CHECK enum status engine_take_in(struct engine *engine, const struct kv_op *ops,
+                                      size_t count, uint64_t *sequence,
+                                      struct error *error);
+
+/* Before a change of this durability is taken in. */
+MUST_CHECK enum status engine_before(struct engine *engine, enum durability durability,
+                                     struct error *error);
+
+/* Waits until the change that ends with `sequence` is as durable as asked. */
+MUST_CHECK enum status engine_await(struct engine *engine, uint64_t sequence,
+                                    enum durability durability, struct error *error);
+
+/* ---- for the tenants of upkeep --------------------------------------------------- */
+
+/* Requires writing. Another buffer becomes the active one; does nothing if the active one
+ * is empty. */
+MUST_CHECK enum status engine_freeze(struct engine *engine, struct error *error);
+
+/* Moves all frozen buffers into tables, oldest first. After a failure the buffer stays,
+ * and the next call begins with it again. */
+MUST_CHECK enum status engine_flush_frozen(struct engine *engine, struct error *error);
+
+/* Requires writing. Whether the active buffer is full. */
+bool engine_active_full(const struct engine *engine);
+
+#endif

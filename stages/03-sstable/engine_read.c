@@ -1,0 +1,128 @@
+/* Reading: the write buffers, newest first, then the runs, newest first. The first place
+ * that knows the key ends the search; a tombstone is knowledge.
+ *
+ * A read enters (readers.h), loads the view, and then what the view's active buffer shows
+ * as visible: in this order. The other way round, a flush in between could put entries
+ * that the sequence leaves out into places where the older view does not look. */
+#include "engine_state.h"
+#include "engine_store.h"
+#include "memory.h"
+#include "merge_iter.h"
+#include "user_iter.h"
+
+/* ---- get ------------------------------------------------------------------------- */
+
+static enum status copy_value(struct buf *value, struct slice found,
+                              struct error *error) {
+    return buf_assign(value, found) == STATUS_OK
+               ? STATUS_OK
+               : error_no_memory(error, "a value", found.length);
+}
+
+static enum status get_from_tables(struct engine *engine, const struct view *view,
+                                   struct slice key, uint64_t sequence, struct buf *value,
+                                   enum lookup *answer, struct error *error) {
+    struct search_key search;
+    if (view->version->run_count == 0) {
+        return STATUS_OK;
+    }
+    enum status status = search_key_init(&search, key, sequence, error);
+    if (status == STATUS_OK) {
+        status =
+            version_get(view->version, engine->tables, &search, value, answer, error);
+        search_key_free(&search);
+    }
+    return status;
+}
+
+static enum status get_from_view(struct engine *engine, const struct view *view,
+                                 struct slice key, uint64_t sequence, struct buf *value,
+                                 enum lookup *answer, struct error *error) {
+    for (size_t i = 0; i < view->buffer_count; i++) {
+        struct slice found;
+        *answer = memtable_get(view->buffers[i].buffer->memtable, key, sequence, &found);
+        if (*answer == LOOKUP_FOUND) {
+            return copy_value(value, found, error);
+        }
+        if (*answer == LOOKUP_DELETED) {
+            return STATUS_OK;
+        }
+    }
+    return get_from_tables(engine, view, key, sequence, value, answer, error);
+}
+
+enum status engine_get(void *opened, struct slice key, struct buf *value,
+                       uint64_t *observed, struct error *error) {
+    struct engine *engine = opened;
+    enum lookup answer = LOOKUP_ABSENT;
+    struct reader_slot *slot = readers_enter(&engine->readers);
+    const struct view *view = atomic_pointer_load(&engine->view, memory_order_seq_cst);
+    uint64_t sequence = write_buffer_visible(view->buffers[0].buffer);
+    enum status status =
+        get_from_view(engine, view, key, sequence, value, &answer, error);
+    readers_leave(slot);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    *observed = sequence;
+    return answer == LOOKUP_FOUND ? STATUS_OK : STATUS_NOT_FOUND;
+}
+
+/* ---- iterate --------------------------------------------------------------------- */
+
+/* One iterator for each buffer and each run, newest first; each of them holds what it
+ * reads. */
+static enum status open_children(struct engine *engine, const struct view *view,
+                                 struct iter **children, size_t *count,
+                                 struct error *error) {
+    *count = 0;
+    for (size_t i = 0; i < view->buffer_count; i++) {
+        struct iter *iter = memtable_iter(view->buffers[i].buffer->memtable);
+        if (iter == NULL) {
+            return error_no_memory(error, "an iterator", 0);
+        }
+        children[(*count)++] = iter;
+    }
+    return version_iters(view->version, engine->tables, children, count, error);
+}
+
+static enum status merge_view(struct engine *engine, const struct view *view,
+                              struct iter **iter, struct error *error) {
+    size_t room = view->buffer_count + view->version->run_count;
+    size_t count;
+    struct iter **children = memory_take(room * sizeof(struct iter *));
+    if (children == NULL) {
+        return error_no_memory(error, "an iterator", room * sizeof(struct iter *));
+    }
+    enum status status = open_children(engine, view, children, &count, error);
+    if (status == STATUS_OK) {
+        status = merge_iter_open(children, count, iter, error);
+    } else {
+        for (size_t i = 0; i < count; i++) {
+            iter_close(children[i]);
+        }
+    }
+    memory_give(children);
+    return status;
+}
+
+enum status engine_iter(void *opened, const struct kv_iter_options *options,
+                        struct iter **iter, struct error *error) {
+    struct engine *engine = opened;
+    struct iter *merged;
+    struct reader_slot *slot = readers_enter(&engine->readers);
+    const struct view *view = atomic_pointer_load(&engine->view, memory_order_seq_cst);
+    uint64_t sequence = write_buffer_visible(view->buffers[0].buffer);
+    enum status status = merge_view(engine, view, &merged, error);
+    readers_leave(slot);
+    atomic_u64_add(&engine->scans, 1, memory_order_relaxed);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    const struct user_iter_options passed = {options->from, options->to, sequence};
+    status = user_iter_open(merged, &passed, iter, error);
+    if (status == STATUS_OK && options->observed != NULL) {
+        *options->observed = sequence;
+    }
+    return status;
+}

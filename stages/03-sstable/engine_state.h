@@ -1,0 +1,75 @@
+/* What an engine consists of, for engine*.c. */
+#ifndef STRATA_ENGINE_STATE_H
+#define STRATA_ENGINE_STATE_H
+
+#include "block_cache.h"
+#include "engine.h"
+#include "gate.h"
+#include "recover.h"
+#include "syncer.h"
+#include "table_cache.h"
+#include "view.h"
+
+struct engine {
+    struct readers readers;
+    struct atomic_pointer view; /* read between readers_enter and readers_leave, or
+                                   under placing; replaced by engine_place_end only */
+    struct atomic_u64 scans;
+    struct atomic_u64 frozen; /* buffers that wait to be flushed */
+    struct atomic_u64 broken; /* 1: the catalog failed; `failure` says how */
+
+    const struct engine_parts *parts;
+    struct directory directory;
+    struct kv_options options;
+    struct block_cache *blocks;
+    struct table_cache *tables;
+    struct gate gate;
+
+    /* Changed alone in the gate, or by open and close; read by those who entered. */
+    void *catalog, *commit, *upkeep;
+    struct wal *wal; /* the active buffer's; NULL: the last resume failed */
+    struct syncer *syncer;
+    struct recovery recovery;
+    struct wal_progress last; /* as it was before the last resume */
+
+    struct mutex writing;
+    /* guarded by writing */
+    struct write_buffer *active; /* the view's first */
+    uint64_t writes, write_ops;
+
+    struct mutex
+        flushing; /* held across a flush: one at a time, and one edit at a time */
+    /* guarded by flushing */
+    struct version *version; /* the view's; a reference of the engine's own */
+    uint64_t flushes, flush_bytes, flush_micros;
+
+    struct mutex placing; /* for moments only */
+    /* guarded by placing */
+    struct retired *retired;
+    struct error failure;
+};
+
+/* Replaces the present view: begin answers it, and nobody else replaces it until end,
+ * which puts the view that was made of it in its place and retires it. */
+struct view *engine_place_begin(struct engine *engine);
+void engine_place_end(struct engine *engine, struct view *view);
+
+/* Remembers why writes are refused from now on, until a resume. */
+enum status engine_break(struct engine *engine, enum status status, struct error *error);
+
+/* OK, or what writes are refused with. */
+MUST_CHECK enum status engine_usable(struct engine *engine, struct error *error);
+
+/* Everything from the directory to a view that takes writes: the second half of open and
+ * of resume (engine_recover.c). `kept`, if not NULL, is a view whose buffers hold what
+ * was acknowledged: it is moved into tables first. */
+MUST_CHECK enum status engine_start(struct engine *engine, const struct view *kept,
+                                    struct error *error);
+
+/* Lets go of the log, the catalog and their threads. */
+MUST_CHECK enum status engine_stop(struct engine *engine, struct error *error);
+
+/* Removes logs below `first_log`. What cannot be removed is left for the next time. */
+void engine_remove_logs(struct engine *engine, uint64_t first_log);
+
+#endif

@@ -1,0 +1,104 @@
+/* What an engine tells of itself. */
+#include "engine_state.h"
+#include "engine_store.h"
+
+void engine_progress(void *opened, struct kv_progress *progress) {
+    struct engine *engine = opened;
+    gate_enter(&engine->gate);
+    struct wal_progress now = engine->last;
+    if (engine->wal != NULL) {
+        wal_progress(engine->wal, &now);
+    }
+    gate_leave(&engine->gate);
+    *progress = (struct kv_progress){now.issued, now.written, now.durable};
+}
+
+static void count_log(struct engine *engine, struct kv_stats *stats) {
+    struct wal_progress now = engine->last;
+    if (engine->wal != NULL) {
+        wal_progress(engine->wal, &now);
+        stats->write_stalls = syncer_stalls(engine->syncer);
+    }
+    stats->sequence_issued = now.issued;
+    stats->sequence_written = now.written;
+    stats->sequence_durable = now.durable;
+    stats->syncs = now.syncs;
+    stats->sync_micros = now.sync_micros;
+    stats->log_rotations = now.rotations;
+    stats->recovered_changes = engine->recovery.changes;
+    stats->recovered_rewritten = engine->recovery.rewritten;
+    stats->recovered_dropped_bytes = engine->recovery.dropped_bytes;
+    stats->replayed_bytes = engine->recovery.replayed_bytes;
+}
+
+/* The logs' number and bytes are the directory's; a failure to list them leaves zeros. */
+static void count_log_files(struct engine *engine, struct kv_stats *stats) {
+    struct listing listing = {0};
+    const char *path = engine->directory.path;
+    const struct world *world = engine->options.world;
+    if (listing_read(&listing, path, world, NULL) == STATUS_OK) {
+        stats->log_files = listing.log_count;
+        for (size_t i = 0; i < listing.log_count; i++) {
+            struct file *file = NULL;
+            uint64_t bytes = 0;
+            if (directory_file(path, world, NAME_LOG, listing.logs[i], FILE_READ, &file,
+                               NULL) == STATUS_OK &&
+                file_size(file, &bytes, NULL) == STATUS_OK) {
+                stats->log_bytes += bytes;
+            }
+            file_release(file);
+        }
+    }
+    listing_free(&listing);
+}
+
+static void count_view(struct engine *engine, struct kv_stats *stats) {
+    const struct view *view = engine_place_begin(engine);
+    for (size_t i = 0; i < view->buffer_count; i++) {
+        const struct memtable *memtable = view->buffers[i].buffer->memtable;
+        stats->memtable_entries += memtable_count(memtable);
+        stats->memtable_bytes += memtable_used(memtable);
+        stats->memtable_charged_bytes += memtable_charged(memtable);
+    }
+    for (size_t i = 0; i < view->version->run_count; i++) {
+        const struct run *run = &view->version->runs[i];
+        stats->tables += run->count;
+        for (size_t j = 0; j < run->count; j++) {
+            stats->table_bytes += run->files[j]->meta.bytes;
+        }
+    }
+    mutex_unlock(&engine->placing);
+}
+
+static void count_work(struct engine *engine, struct kv_stats *stats) {
+    mutex_lock(&engine->writing);
+    stats->writes = engine->writes;
+    stats->write_ops = engine->write_ops;
+    mutex_unlock(&engine->writing);
+    mutex_lock(&engine->flushing);
+    stats->flushes = engine->flushes;
+    stats->flush_bytes = engine->flush_bytes;
+    stats->flush_micros = engine->flush_micros;
+    mutex_unlock(&engine->flushing);
+}
+
+static void count_blocks(struct engine *engine, struct kv_stats *stats) {
+    struct block_cache_stats blocks;
+    block_cache_stats(engine->blocks, &blocks);
+    stats->block_cache_hits = blocks.hits;
+    stats->block_cache_misses = blocks.misses;
+    stats->block_cache_bytes = blocks.bytes;
+}
+
+void engine_stats(void *opened, struct kv_stats *stats) {
+    struct engine *engine = opened;
+    gate_enter(&engine->gate);
+    count_log(engine, stats);
+    count_log_files(engine, stats);
+    count_view(engine, stats);
+    count_work(engine, stats);
+    count_blocks(engine, stats);
+    gate_leave(&engine->gate);
+    stats->scans = atomic_u64_load(&engine->scans, memory_order_relaxed);
+    stats->reads = readers_total(&engine->readers) - stats->scans;
+}

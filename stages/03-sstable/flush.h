@@ -1,0 +1,19 @@
+/* Moves the contents of a memtable into a table file. */
+#ifndef STRATA_FLUSH_H
+#define STRATA_FLUSH_H
+
+#include "directory.h"
+#include "memtable.h"
+#include "table_file.h"
+
+/* Writes and syncs the table under a temporary name: it is no part of the database until
+ * a catalog has named it. The memtable takes no more changes, holds at least one, and
+ * stands for those after `behind` up to `last`. On an error there is no such file, or a
+ * temporary one, which the next open removes. */
+MUST_CHECK enum status flush_memtable(struct directory *directory,
+                                      const struct kv_options *options,
+                                      struct memtable *memtable, uint64_t behind,
+                                      uint64_t last, struct table_file **file,
+                                      struct error *error);
+
+#endif
