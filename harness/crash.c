@@ -472,12 +472,15 @@ static const struct {
     {OPERATION_SYNC, DURABILITY_DEFAULT, KV_PUT, 0, 0, 0},
     {OPERATION_REOPEN, DURABILITY_DEFAULT, KV_PUT, 0, 0, 0},
     {OPERATION_KILL, DURABILITY_DEFAULT, KV_PUT, 0, 0, 0},
+    {OPERATION_FLUSH, DURABILITY_DEFAULT, KV_PUT, 0, 0, 0}, /* from stage 03 on */
 };
 
-enum { ALPHABET = sizeof alphabet / sizeof alphabet[0] };
+static size_t letters(void) {
+    return sizeof alphabet / sizeof alphabet[0] - (stage.number < 3);
+}
 
 static void draw_letter(struct program *program, struct tape *tape) {
-    uint64_t letter = tape_choose(tape, ALPHABET);
+    uint64_t letter = tape_choose(tape, letters());
     struct step *step = &program->steps[program->count];
     step->operation = alphabet[letter].operation;
     step->durability = alphabet[letter].durability;
@@ -500,6 +503,7 @@ static void draw_complete(struct check_run *check, struct program *program,
     program->options.log_region = (store & 1) == 0 ? APPEND_WRITE : APPEND_MAPPED;
     program->options.log_bytes = (store & 2) == 0 ? 1 << 20 : 30;
     program->options.log_step_bytes = 4096;
+    program->options.block_cache_bytes = 16384;
     bool more = true;
     while (more && program->count < COMPLETE_STEPS) {
         tape_begin(tape);
@@ -518,8 +522,8 @@ static void write_program(struct tape *tape, size_t store, size_t steps, size_t 
     choices[count++] = store;
     for (size_t i = 0; i < steps; i++) {
         choices[count++] = 1;
-        choices[count++] = index % ALPHABET;
-        index /= ALPHABET;
+        choices[count++] = index % letters();
+        index /= letters();
     }
     choices[count++] = 0; /* the end, or the schedule: always stay */
     tape_replay(tape, choices, count);
@@ -535,7 +539,7 @@ static void complete(struct check_run *check) {
     campaign.depth = (struct depth){.complete = true, .last_step = true};
     size_t longest = check->complete ? COMPLETE_STEPS : COMPLETE_SHORT;
     size_t programs = 1;
-    for (size_t steps = 0; steps <= longest; steps++, programs *= ALPHABET) {
+    for (size_t steps = 0; steps <= longest; steps++, programs *= letters()) {
         for (size_t i = 0; i < programs * COMPLETE_STORES; i++) {
             if (!check_goes_on(check)) {
                 goto out; /* not complete: nothing to say */
@@ -550,9 +554,9 @@ static void complete(struct check_run *check) {
     if (!check->failed) {
         fprintf(
             check->report,
-            "%s: %zu programs of up to %zu of %d steps on %d stores, %zu crash points, "
+            "%s: %zu programs of up to %zu of %zu steps on %d stores, %zu crash points, "
             "%zu of them with more than %d pending pieces, %zu states\n",
-            check->check->name, check->programs, longest, ALPHABET, COMPLETE_STORES,
+            check->check->name, check->programs, longest, letters(), COMPLETE_STORES,
             campaign.points, campaign.cut, ENUMERATED_PIECES_MAX, check->states);
         check->failed = campaign.cut > 0; /* it was not complete */
     }

@@ -231,6 +231,9 @@ static void print_call(const struct call *call, FILE *out) {
     case CALL_RESUME:
         fputs("resume", out);
         break;
+    case CALL_FLUSH:
+        fputs("flush", out);
+        break;
     }
     fputs(call->failed ? ", FAILED\n" : "\n", out);
 }

@@ -244,6 +244,11 @@ static void draw_resume(struct drawing *drawing, struct step *step) {
     (void)step;
 }
 
+/* The next change begins a log of its own. */
+static void draw_flush(struct drawing *drawing, struct step *step) {
+    draw_reopen(drawing, step);
+}
+
 static const struct {
     const char *name;
     int first;
@@ -289,6 +294,22 @@ static void draw_options(struct kv_options *options, struct tape *tape) {
     options->interval_bytes = tape_choose(tape, 3) < 2 ? 1 << 20 : 100;
 }
 
+/* From stage 03 on: buffers that a change or two fill, blocks of an entry or two, and
+ * caches that hold next to nothing. */
+static void draw_table_options(struct kv_options *options, struct tape *tape) {
+    static const uint64_t buffers[] = {1 << 20, 100, 2000};
+    static const uint32_t blocks[] = {4096, 64, 700};
+    static const uint32_t intervals[] = {16, 1, 2};
+    static const uint64_t caches[] = {16384, 0, 1500};
+    options->write_buffer_bytes = buffers[tape_choose(tape, 3)];
+    options->block_bytes = blocks[tape_choose(tape, 3)];
+    options->restart_interval = intervals[tape_choose(tape, 3)];
+    options->block_cache_bytes = caches[tape_choose(tape, 3)];
+    options->filter_bits = tape_choose(tape, 3) < 2 ? 10 : 0;
+    options->compression = (enum table_compression)tape_choose(tape, 4);
+    options->max_open_files = tape_choose(tape, 2) == 0 ? 100 : 1;
+}
+
 static unsigned operations_of(int number, const struct program_limits *limits) {
     unsigned allowed = limits->operations != 0 ? limits->operations : OPERATIONS_ALL;
     for (size_t i = 0; i < OPERATION_COUNT; i++) {
@@ -319,6 +340,9 @@ void program_draw(struct program *program, struct tape *tape, int number,
                               .operations = operations_of(number, limits)};
     program->profile = profile_draw(tape, limits->profiles);
     draw_options(&program->options, tape);
+    if (number >= 3) {
+        draw_table_options(&program->options, tape);
+    }
     size_t most = limits->steps != 0 && limits->steps < PROGRAM_STEPS_MAX
                       ? limits->steps
                       : PROGRAM_STEPS_MAX;
@@ -437,6 +461,7 @@ void step_print(const struct step *step, uint64_t first, FILE *out) {
         break;
     case OPERATION_SYNC:
     case OPERATION_RESUME:
+    case OPERATION_FLUSH:
     case OPERATION_COUNT:
     default:
         fputs(operations[step->operation].name, out);

@@ -24,7 +24,8 @@
     X(REOPEN, reopen, 1, 2)                                                              \
     X(KILL, kill, 1, 2)                                                                  \
     X(POWER, power, 1, 2)                                                                \
-    X(RESUME, resume, 1, 1)
+    X(RESUME, resume, 1, 1)                                                              \
+    X(FLUSH, flush, 3, 4)
 
 enum operation {
 #define OPERATION_MEMBER(name, suffix, first, weight) OPERATION_##name,

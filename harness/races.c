@@ -151,7 +151,10 @@ static void draw_write(struct race *race, struct call *call) {
     struct tape *tape = race->tape;
     uint64_t kind = tape_choose(tape, 8);
     unsigned key = (unsigned)tape_choose(tape, HISTORY_KEYS);
-    call->kind = kind == 7 && race->fault.countdown > 0 ? CALL_RESUME : CALL_WRITE;
+    call->kind = kind != 7                   ? CALL_WRITE
+                 : race->fault.countdown > 0 ? CALL_RESUME
+                 : stage_has(FEATURE_FLUSH)  ? CALL_FLUSH
+                                             : CALL_WRITE;
     call->op_count = kind < 4 ? 1 : 2;
     call->ops[0] = (struct history_op){key, kind == 3 ? VALUE_ABSENT : new_value(race)};
     unsigned other = (key + 1 + (unsigned)tape_choose(tape, 2)) % HISTORY_KEYS;
@@ -191,6 +194,10 @@ static void draw_race(struct race *race, bool faults) {
     race->options.log_region = tape_choose(tape, 2) == 0 ? APPEND_WRITE : APPEND_MAPPED;
     race->options.log_bytes = tape_choose(tape, 2) == 0 ? 1 << 20 : 60;
     race->options.log_step_bytes = 4096;
+    if (stage_has(FEATURE_FLUSH)) {
+        race->options.write_buffer_bytes = tape_choose(tape, 2) == 0 ? 1 << 20 : 60;
+        race->options.block_cache_bytes = tape_choose(tape, 2) == 0 ? 16384 : 0;
+    }
     if (faults) {
         race->fault.countdown = 1 + tape_choose(tape, 24);
         race->fault.effect = tape_choose(tape, 2) == 0 ? FAULT_BEFORE : FAULT_AFTER;
@@ -296,6 +303,9 @@ static void do_call(struct race *race, struct call *call) {
         break;
     case CALL_ITER:
         status = do_iter(race, call, &error);
+        break;
+    case CALL_FLUSH:
+        status = kv_flush(race->kv, &error);
         break;
     case CALL_RESUME:
     default:

@@ -451,6 +451,20 @@ static bool run_power(struct run *run, const struct step *step) {
     return true;
 }
 
+static bool run_flush(struct run *run, const struct step *step) {
+    (void)step;
+    struct error error = {0};
+    enum status status = kv_flush(run->kv, &error);
+    if (status == STATUS_OK && run->stopped) {
+        return run_fails(run, "a flush succeeded though an earlier write or sync failed");
+    }
+    if (status == STATUS_OK) {
+        must_be_durable(run, run->acknowledged);
+        return true;
+    }
+    return excusable(run, "flush", status, &error);
+}
+
 static bool run_resume(struct run *run, const struct step *step) {
     (void)step;
     struct error error = {0};
@@ -481,6 +495,7 @@ static bool (*const runners[OPERATION_COUNT])(struct run *, const struct step *)
     [OPERATION_KILL] = run_process_death,
     [OPERATION_POWER] = run_power,
     [OPERATION_RESUME] = run_resume,
+    [OPERATION_FLUSH] = run_flush,
 };
 
 void run_begin(struct run *run, const struct program *program, struct tape *schedule) {

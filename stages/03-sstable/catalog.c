@@ -19,11 +19,13 @@ static enum status name_table(struct directory *directory, uint64_t number,
 }
 
 enum status catalog_name_tables(struct directory *directory, const struct edit *edit,
-                                struct error *error) {
+                                bool *begun, struct error *error) {
     enum status status = STATUS_OK;
+    *begun = false;
     if (failpoint(table_name)) {
         return error_set(error, STATUS_IO, "%s: failpoint table_name", directory->path);
     }
+    *begun = edit->added_count > 0;
     for (size_t i = 0; i < edit->added_count && status == STATUS_OK; i++) {
         status = name_table(directory, edit->added[i].file->meta.number, error);
     }

@@ -3,9 +3,7 @@
  *     catalog_listing    stage 03: the tables that the directory holds
  *     catalog_manifest   stage 04: the tables that a log of edits names
  *
- * One thread at a time uses a catalog. After a failed apply nobody knows whether the edit
- * is in force: the catalog answers the same failure from then on, and what is in force is
- * found by closing it and opening another. */
+ * One thread at a time uses a catalog. */
 #ifndef STRATA_CATALOG_H
 #define STRATA_CATALOG_H
 
@@ -28,17 +26,22 @@ struct catalog_ops {
                         void **catalog, struct catalog_found *found, struct error *error);
 
     /* Puts the edit in force, durably: names its tables, whose bytes are synced under
-     * temporary names (table_file_write), and records it. `after` is the version that
-     * results. */
+     * temporary names (flush.h), and records it. `after` is the version that results.
+     * After an error without *begun nothing has changed, and the call may be made again.
+     * After one with *begun nobody knows whether the edit is in force, now or after a
+     * loss of power: the catalog may only be closed, no file that either of the two needs
+     * may be removed, and what is in force is found by opening another catalog. */
     enum status (*apply)(void *catalog, const struct edit *edit,
-                         const struct version *after, struct error *error);
+                         const struct version *after, bool *begun, struct error *error);
 
     void (*close)(void *catalog); /* NULL is allowed */
 };
 
-/* Gives the edit's added tables their names, durably: what both tenants begin with. */
+/* Gives the edit's added tables their names, durably: what both tenants begin with. An
+ * error without *begun has renamed nothing. */
 MUST_CHECK enum status catalog_name_tables(struct directory *directory,
-                                           const struct edit *edit, struct error *error);
+                                           const struct edit *edit, bool *begun,
+                                           struct error *error);
 
 /* Removes temporary files of the listing, which are no part of the database. */
 MUST_CHECK enum status catalog_remove_temporaries(struct directory *directory,

@@ -15,7 +15,6 @@
 struct catalog_of_listing {
     struct directory *directory;
     bool current; /* CURRENT is written */
-    struct error failure;
 };
 
 /* ---- what the directory holds ---------------------------------------------------- */
@@ -77,7 +76,7 @@ static enum status scan_table(const struct directory *directory, uint64_t number
         struct table_file *added = table_file_open(&meta);
         status = added == NULL
                      ? error_no_memory(error, "a table's description", sizeof meta)
-                     : edit_add(edit, 0, added, error);
+                     : edit_add(edit, 0, added);
         table_file_unref(added);
     }
     table_meta_free(&meta);
@@ -191,33 +190,28 @@ static enum status listing_open(struct directory *directory,
     return STATUS_OK;
 }
 
-static enum status apply(struct catalog_of_listing *catalog, const struct edit *edit,
-                         struct error *error) {
-    enum status status = STATUS_OK;
-    if (!catalog->current) {
-        status = current_write_listing(catalog->directory, error);
-        catalog->current = status == STATUS_OK;
-    }
-    /* COMMIT POINT: the sync of the directory in catalog_name_tables */
-    return status == STATUS_OK ? catalog_name_tables(catalog->directory, edit, error)
-                               : status;
+static enum status write_current(struct catalog_of_listing *catalog, bool *begun,
+                                 struct error *error) {
+    const struct current current = {.kind = CURRENT_LISTING};
+    struct directory *directory = catalog->directory;
+    return current_write(directory->path, directory->world, &current,
+                         directory_number(directory), begun, error);
 }
 
 static enum status listing_apply(void *opened, const struct edit *edit,
-                                 const struct version *after, struct error *error) {
+                                 const struct version *after, bool *begun,
+                                 struct error *error) {
     struct catalog_of_listing *catalog = opened;
-    struct error failure = {0};
+    enum status status = STATUS_OK;
     (void)after;
-    if (catalog->failure.status == STATUS_OK) {
-        enum status status = apply(catalog, edit, &failure);
-        if (status != STATUS_OK) {
-            error_set(&catalog->failure, status, "%s", failure.message);
-        }
+    if (!catalog->current) {
+        status = write_current(catalog, begun, error);
+        catalog->current = status == STATUS_OK;
     }
-    if (catalog->failure.status != STATUS_OK && error != NULL) {
-        *error = catalog->failure;
-    }
-    return catalog->failure.status;
+    /* COMMIT POINT: the sync of the directory in catalog_name_tables */
+    return status == STATUS_OK
+               ? catalog_name_tables(catalog->directory, edit, begun, error)
+               : status;
 }
 
 static void listing_close(void *catalog) {

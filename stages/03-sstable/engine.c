@@ -140,8 +140,10 @@ static enum status install(struct engine *engine, const struct edit *edit,
                              ? error_no_memory(error, "a view", sizeof *view)
                              : version_apply(engine->version, edit, &version, error);
     if (status == STATUS_OK) {
-        status = engine->parts->catalog->apply(engine->catalog, edit, version, error);
-        if (status != STATUS_OK) {
+        bool begun = false;
+        status =
+            engine->parts->catalog->apply(engine->catalog, edit, version, &begun, error);
+        if (status != STATUS_OK && begun) {
             status = engine_break(engine, status, error);
         }
     }
@@ -174,7 +176,7 @@ static enum status flush_oldest(struct engine *engine, struct write_buffer *buff
         flush_memtable(&engine->directory, &engine->options, buffer->memtable,
                        buffer->behind, edit.last_sequence, &file, error);
     if (status == STATUS_OK) {
-        status = edit_add(&edit, 0, file, error);
+        status = edit_add(&edit, 0, file);
     }
     if (status == STATUS_OK) {
         status = install(engine, &edit, error);

@@ -38,7 +38,7 @@ static enum status add_table(struct starting *s, struct write_buffer *buffer,
         flush_memtable(&s->engine->directory, &s->engine->options, buffer->memtable,
                        buffer->behind, last, &file, error);
     if (status == STATUS_OK) {
-        status = edit_add(&s->edit, 0, file, error);
+        status = edit_add(&s->edit, 0, file);
         s->edit.last_sequence = last;
     }
     table_file_unref(file);
@@ -49,8 +49,9 @@ static enum status put_in_force(struct starting *s, struct error *error) {
     struct version *version = NULL;
     enum status status = version_apply(s->found.version, &s->edit, &version, error);
     if (status == STATUS_OK) {
+        bool begun; /* all the same: the catalog will be opened anew */
         status = s->engine->parts->catalog->apply(s->engine->catalog, &s->edit, version,
-                                                  error);
+                                                  &begun, error);
     }
     if (status != STATUS_OK) {
         version_unref(version);
