@@ -47,6 +47,7 @@ static void note(struct visit *visit, struct name name, const char *text) {
         visit->out_of_memory |= !add_log(listing, name.number);
         break;
     case NAME_TABLE:
+    case NAME_OLD_TABLE:
         listing->tables++;
         break;
     case NAME_MANIFEST:
@@ -301,5 +302,56 @@ enum status directory_remove(const char *path, const struct world *world,
     }
     enum status status = file_remove(world->files, full, error);
     memory_give(full);
+    return status;
+}
+
+enum status directory_table(const char *path, const struct world *world, uint64_t number,
+                            struct file **file, struct error *error) {
+    enum status status =
+        directory_file(path, world, NAME_TABLE, number, FILE_READ, file, error);
+    if (status == STATUS_NOT_FOUND &&
+        directory_file(path, world, NAME_OLD_TABLE, number, FILE_READ, file, NULL) ==
+            STATUS_OK) {
+        return STATUS_OK;
+    }
+    return status;
+}
+
+static enum status move_to(const char *path, const char *lost, const struct world *world,
+                           struct name name, struct error *error) {
+    char text[NAME_BYTES];
+    name_print(text, name.kind, name.number);
+    char *from = path_join(path, text);
+    char *to = path_join(lost, text);
+    enum status status = from == NULL || to == NULL
+                             ? error_no_memory(error, "a path", NAME_BYTES)
+                             : file_rename(world->files, from, to, error);
+    memory_give(from);
+    memory_give(to);
+    return status;
+}
+
+/* `lost` gains its names before the directory loses them. */
+enum status directory_set_aside(const char *path, const struct world *world,
+                                const struct name *names, size_t count,
+                                struct error *error) {
+    char *lost = path_join(path, "lost");
+    if (lost == NULL) {
+        return error_no_memory(error, "a path", NAME_BYTES);
+    }
+    enum status status = directory_make(world->files, lost, error);
+    if (status == STATUS_OK) {
+        status = directory_sync(world->files, path, error);
+    }
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        status = move_to(path, lost, world, names[i], error);
+    }
+    if (status == STATUS_OK) {
+        status = directory_sync(world->files, lost, error);
+    }
+    if (status == STATUS_OK) {
+        status = directory_sync(world->files, path, error);
+    }
+    memory_give(lost);
     return status;
 }

@@ -81,4 +81,15 @@ MUST_CHECK enum status directory_file(const char *path, const struct world *worl
                                       enum file_mode mode, struct file **file,
                                       struct error *error);
 
+/* Opens a table to be read, whichever of its two names it has. NOT_FOUND: neither. */
+MUST_CHECK enum status directory_table(const char *path, const struct world *world,
+                                       uint64_t number, struct file **file,
+                                       struct error *error);
+
+/* Moves numbered files into DIR/lost, for a person to look at: durably gone from DIR and
+ * durably there when OK comes back; either or both after an error or a crash. */
+MUST_CHECK enum status directory_set_aside(const char *path, const struct world *world,
+                                           const struct name *names, size_t count,
+                                           struct error *error);
+
 #endif

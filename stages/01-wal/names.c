@@ -8,7 +8,7 @@ static const struct {
     const char *suffix;
     enum name_kind kind;
 } numbered[] = {
-    {".log", NAME_LOG},         {".ldb", NAME_TABLE},         {".sst", NAME_TABLE},
+    {".log", NAME_LOG},         {".ldb", NAME_TABLE},         {".sst", NAME_OLD_TABLE},
     {".dbtmp", NAME_TEMPORARY}, {".repaired", NAME_REPAIRED},
 };
 

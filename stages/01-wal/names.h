@@ -2,7 +2,7 @@
  * and db/filename.cc), and two names of Strata's own. Numbers are decimal, at least six
  * digits.
  *
- *     000007.log       write-ahead log            000007.ldb, .sst  table
+ *     000007.log       write-ahead log            000007.ldb        table (old: .sst)
  *     MANIFEST-000002  which tables live          CURRENT           which manifest is it
  *     LOCK             held while open            LOG, LOG.old      LevelDB's text log
  *     000007.dbtmp     being written, no part of the database
@@ -18,6 +18,7 @@ enum name_kind {
     NAME_FOREIGN, /* nothing of ours */
     NAME_LOG,
     NAME_TABLE,
+    NAME_OLD_TABLE, /* .sst: the same, as LevelDB named it before version 1.14 */
     NAME_MANIFEST,
     NAME_CURRENT,
     NAME_LOCK,
@@ -38,8 +39,7 @@ enum { NAME_BYTES = 40 }; /* room for any of them with its terminator */
 /* What a directory entry is. A number that does not fit 64 bits is NAME_FOREIGN. */
 struct name name_parse(const char *text);
 
-/* The name of a numbered file: NAME_LOG, NAME_TABLE, NAME_MANIFEST, NAME_TEMPORARY or
- * NAME_REPAIRED. */
+/* The name of a numbered file, of one of the kinds that have numbers. */
 void name_print(char text[NAME_BYTES], enum name_kind kind, uint64_t number);
 
 #endif

@@ -251,41 +251,19 @@ static enum status rename_number(struct repairing *r, enum name_kind from,
     return status;
 }
 
-static enum status move_log(struct repairing *r, const char *lost, uint64_t number,
-                            struct error *error) {
-    char name[NAME_BYTES];
-    name_print(name, NAME_LOG, number);
-    char *from = path_join(r->directory.path, name);
-    char *to = path_join(lost, name);
-    enum status status = from == NULL || to == NULL
-                             ? error_no_memory(error, "a path", NAME_BYTES)
-                             : file_rename(r->directory.world->files, from, to, error);
-    memory_give(from);
-    memory_give(to);
-    return status;
-}
-
 static enum status move_logs(struct repairing *r, struct error *error) {
-    const struct file_system *files = r->directory.world->files;
-    char *lost = path_join(r->directory.path, "lost");
-    if (lost == NULL) {
-        return error_no_memory(error, "a path", NAME_BYTES);
+    const struct listing *listing = &r->directory.listing;
+    struct name *names = memory_take(listing->log_count * sizeof *names);
+    if (names == NULL) {
+        return error_no_memory(error, "the list of logs", listing->log_count);
     }
-    enum status status = directory_make(files, lost, error);
-    if (status == STATUS_OK) {
-        status = directory_sync(files, r->directory.path, error);
+    for (size_t i = 0; i < listing->log_count; i++) {
+        names[i] = (struct name){NAME_LOG, listing->logs[i]};
     }
-    for (size_t i = 0; i < r->directory.listing.log_count && status == STATUS_OK; i++) {
-        status = move_log(r, lost, r->directory.listing.logs[i], error);
-    }
-    if (status == STATUS_OK) {
-        status = directory_sync(files, lost, error);
-    }
-    if (status == STATUS_OK) {
-        status = directory_sync(files, r->directory.path, error);
-    }
+    enum status status = directory_set_aside(r->directory.path, r->directory.world, names,
+                                             listing->log_count, error);
     failpoint_pass(repair_moved);
-    memory_give(lost);
+    memory_give(names);
     return status;
 }
 

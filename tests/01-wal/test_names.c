@@ -51,7 +51,7 @@ static void test_every_kind(void **state) {
         {"LOG.old", NAME_TEXT_LOG, 0},
         {"lost", NAME_LOST, 0},
         {"lost+found", NAME_LOST_AND_FOUND, 0},
-        {"000001.sst", NAME_TABLE, 1},
+        {"000001.sst", NAME_OLD_TABLE, 1},
         {"100.log", NAME_LOG, 100},
         {"0.log", NAME_LOG, 0},
         {"MANIFEST-2", NAME_MANIFEST, 2},
