@@ -32,10 +32,25 @@ static inline void atomic_u64_store(struct atomic_u64 *atomic, uint64_t value,
     atomic_store_explicit(&atomic->value, value, order);
 }
 
+/* Adding and subtracting answer what was there before. */
 static inline uint64_t atomic_u64_add(struct atomic_u64 *atomic, uint64_t value,
                                       memory_order order) {
     scheduler_switch_point();
     return atomic_fetch_add_explicit(&atomic->value, value, order);
+}
+
+static inline uint64_t atomic_u64_subtract(struct atomic_u64 *atomic, uint64_t value,
+                                           memory_order order) {
+    scheduler_switch_point();
+    return atomic_fetch_sub_explicit(&atomic->value, value, order);
+}
+
+/* Puts `value` there if `expected` is there; true if it did. A failure orders nothing. */
+static inline bool atomic_u64_exchange_if(struct atomic_u64 *atomic, uint64_t expected,
+                                          uint64_t value, memory_order order) {
+    scheduler_switch_point();
+    return atomic_compare_exchange_strong_explicit(&atomic->value, &expected, value,
+                                                   order, memory_order_relaxed);
 }
 
 /* What one thread builds and others then read: the release store of its address

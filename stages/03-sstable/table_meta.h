@@ -6,8 +6,8 @@
 
 /* A zeroed one owns nothing. */
 struct table_meta {
-    uint64_t number; /* of its file */
-    uint64_t bytes;  /* of its file */
+    uint64_t number;     /* of its file */
+    uint64_t bytes;      /* of its file */
     struct buf smallest; /* internal keys: the first, and the last */
     struct buf largest;
     uint64_t smallest_sequence; /* of the changes that it stands for */

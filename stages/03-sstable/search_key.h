@@ -1,0 +1,29 @@
+/* What a lookup looks for, built once for all the places that are searched: the user key
+ * with the tag of the sequence that the reader sees, and the hash that filters ask for.
+ *
+ * It lives in the caller's storage, points into itself and is not moved or copied. Keys
+ * of up to SEARCH_KEY_SMALL_BYTES take no memory elsewhere. */
+#ifndef STRATA_SEARCH_KEY_H
+#define STRATA_SEARCH_KEY_H
+
+#include "internal_key.h"
+
+enum { SEARCH_KEY_SMALL_BYTES = 248 }; /* of the user key */
+
+struct search_key {
+    struct slice internal; /* at or before all versions that the reader may see */
+    uint64_t hash;         /* filter_hash() of the user key */
+    struct buf large;
+    unsigned char small[SEARCH_KEY_SMALL_BYTES + TAG_BYTES];
+};
+
+/* user is copied. NO_MEMORY; there is then nothing to free. */
+MUST_CHECK enum status search_key_init(struct search_key *key, struct slice user,
+                                       uint64_t sequence, struct error *error);
+void search_key_free(struct search_key *key);
+
+static inline struct slice search_key_user(const struct search_key *key) {
+    return internal_key_user(key->internal);
+}
+
+#endif

@@ -1,0 +1,165 @@
+#include "table_format.h"
+
+#include <inttypes.h>
+
+#include "block.h"
+#include "checksum.h"
+#include "memory.h"
+
+enum { MAGIC_OFFSET = FOOTER_BYTES - 8 };
+
+/* ---- handles and the footer ------------------------------------------------------ */
+
+size_t block_handle_encode(unsigned char to[BLOCK_HANDLE_BYTES_MAX],
+                           struct block_handle handle) {
+    unsigned char *end = encode_varint(to, handle.offset);
+    end = encode_varint(end, handle.bytes);
+    return (size_t)(end - to);
+}
+
+bool take_block_handle(struct slice *from, struct block_handle *handle) {
+    struct slice rest = *from;
+    struct block_handle taken;
+    if (!take_varint64(&rest, &taken.offset) || !take_varint64(&rest, &taken.bytes)) {
+        return false;
+    }
+    *handle = taken;
+    *from = rest;
+    return true;
+}
+
+void footer_encode(unsigned char to[FOOTER_BYTES], const struct footer *footer) {
+    memset(to, 0, MAGIC_OFFSET);
+    size_t bytes = block_handle_encode(to, footer->metaindex);
+    (void)block_handle_encode(to + bytes, footer->index);
+    encode_fixed64(to + MAGIC_OFFSET, TABLE_MAGIC);
+}
+
+enum status footer_decode(const unsigned char from[FOOTER_BYTES], struct footer *footer,
+                          const char **why) {
+    struct slice rest = slice_make(from, MAGIC_OFFSET);
+    struct footer decoded;
+    if (decode_fixed64(from + MAGIC_OFFSET) != TABLE_MAGIC) {
+        *why = "the file does not end as a table does";
+        return STATUS_CORRUPT;
+    }
+    if (!take_block_handle(&rest, &decoded.metaindex) ||
+        !take_block_handle(&rest, &decoded.index)) {
+        *why = "the footer's handles are broken";
+        return STATUS_CORRUPT;
+    }
+    *footer = decoded;
+    return STATUS_OK;
+}
+
+/* ---- load ------------------------------------------------------------------------ */
+
+static enum status corrupt(struct error *error, const struct file *file, uint64_t offset,
+                           const char *why) {
+    return error_set(error, STATUS_CORRUPT, "%s: offset %" PRIu64 ": %s", file->path,
+                     offset, why);
+}
+
+/* Reads the packed contents and the trailer, `count` bytes together, and verifies them. */
+static enum status read_stored(struct file *file, uint64_t offset, unsigned char *stored,
+                               size_t count, struct error *error) {
+    size_t done;
+    enum status status = file_read(file, offset, stored, count, &done, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (done < count) {
+        return corrupt(error, file, offset, "the file ends inside of a block");
+    }
+    size_t typed = count - BLOCK_TRAILER_BYTES + 1;
+    if (checksum_mask(checksum(stored, typed)) != decode_fixed32(stored + typed)) {
+        return corrupt(error, file, offset, "a block's checksum is wrong");
+    }
+    return STATUS_OK;
+}
+
+/* Replaces *data, which holds `packed`, by the block unpacked. */
+static enum status unpack(const struct file *file, uint64_t offset, unsigned type,
+                          struct slice packed, unsigned char **data, size_t *bytes,
+                          struct error *error) {
+    const char *why;
+    size_t unpacked_bytes;
+    unsigned char *unpacked = NULL;
+    enum status status = compression_unpacked_bytes(type, packed, &unpacked_bytes, &why);
+    if (status == STATUS_OK) {
+        unpacked = memory_take(unpacked_bytes);
+        if (unpacked == NULL) {
+            return error_no_memory(error, "a block", unpacked_bytes);
+        }
+        status = compression_unpack(type, packed, unpacked, unpacked_bytes, &why);
+    }
+    if (status == STATUS_OK) {
+        memory_give(*data);
+        *data = unpacked;
+        *bytes = unpacked_bytes;
+        return STATUS_OK;
+    }
+    memory_give(unpacked);
+    return status == STATUS_CORRUPT ? corrupt(error, file, offset, why)
+                                    : error_no_memory(error, "a block", unpacked_bytes);
+}
+
+enum status block_load(struct file *file, uint64_t file_bytes, struct block_handle handle,
+                       unsigned char **data, size_t *bytes, struct error *error) {
+    if (handle.bytes > BLOCK_BYTES_MAX || handle.offset > file_bytes ||
+        handle.bytes + BLOCK_TRAILER_BYTES > file_bytes - handle.offset) {
+        return corrupt(error, file, handle.offset, "a block would lie beyond the file");
+    }
+    size_t count = (size_t)handle.bytes + BLOCK_TRAILER_BYTES;
+    size_t loaded_bytes = (size_t)handle.bytes;
+    unsigned char *loaded = memory_take(count);
+    if (loaded == NULL) {
+        return error_no_memory(error, "a block", count);
+    }
+    enum status status = read_stored(file, handle.offset, loaded, count, error);
+    if (status == STATUS_OK && loaded[loaded_bytes] != COMPRESSION_NONE) {
+        status = unpack(file, handle.offset, loaded[loaded_bytes],
+                        slice_make(loaded, loaded_bytes), &loaded, &loaded_bytes, error);
+    }
+    if (status != STATUS_OK) {
+        memory_give(loaded);
+        return status;
+    }
+    *data = loaded;
+    *bytes = loaded_bytes;
+    return STATUS_OK;
+}
+
+/* ---- store ----------------------------------------------------------------------- */
+
+enum status block_store(struct buf *out, struct slice contents,
+                        enum compression compression, struct buf *scratch,
+                        struct block_handle *handle) {
+    struct slice stored = contents;
+    unsigned char type = COMPRESSION_NONE;
+    enum status status = STATUS_OK;
+    if (compression != COMPRESSION_NONE) {
+        status = compression_pack(compression, contents, scratch);
+        if (status == STATUS_OK &&
+            scratch->length < contents.length - contents.length / 8) {
+            stored = buf_slice(scratch);
+            type = (unsigned char)compression;
+        }
+    }
+    if (status == STATUS_OK) {
+        status = buf_reserve(out, stored.length + BLOCK_TRAILER_BYTES);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    unsigned char *start = out->data + out->length;
+    if (stored.length > 0) {
+        memcpy(start, stored.data, stored.length);
+    }
+    start[stored.length] = type;
+    encode_fixed32(start + stored.length + 1,
+                   checksum_mask(checksum(start, stored.length + 1)));
+    out->length += stored.length + BLOCK_TRAILER_BYTES;
+    handle->bytes = stored.length;
+    return STATUS_OK;
+}
