@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "buf.h"
+#include "coding.h"
 #include "iter.h"
 
 enum {
@@ -37,6 +38,13 @@ struct block {
  * ascend and lie within the entries. */
 MUST_CHECK enum status block_init(struct block *block, struct slice contents,
                                   const char **why);
+
+/* The same for contents that block_init() has been content with before, and that did not
+ * change since. */
+static inline struct block block_known(struct slice contents) {
+    uint32_t count = decode_fixed32(contents.data + contents.length - 4);
+    return (struct block){contents.data, contents.length - 4 - 4 * (size_t)count, count};
+}
 
 enum { BLOCK_ITER_KEY_BYTES = 256 };
 

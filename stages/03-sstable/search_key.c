@@ -17,6 +17,8 @@ enum status search_key_init(struct search_key *key, struct slice user, uint64_t 
     }
     encode_fixed64(data + user.length, tag_seek(sequence));
     key->internal = slice_make(data, user.length + TAG_BYTES);
+    key->met = (struct search_counts){0};
+    key->counts = &key->met;
     key->hash = filter_hash(user);
     return STATUS_OK;
 }

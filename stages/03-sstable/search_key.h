@@ -10,9 +10,18 @@
 
 enum { SEARCH_KEY_SMALL_BYTES = 248 }; /* of the user key */
 
+/* What a lookup met on its way through the tables, for statistics. */
+struct search_counts {
+    uint64_t filters_asked;
+    uint64_t filters_denied; /* each saved the search of a block */
+    uint64_t blocks_searched;
+};
+
 struct search_key {
-    struct slice internal; /* at or before all versions that the reader may see */
-    uint64_t hash;         /* filter_hash() of the user key */
+    struct slice internal;        /* at or before all versions that the reader may see */
+    uint64_t hash;                /* filter_hash() of the user key */
+    struct search_counts *counts; /* its own, below: so whoever searches can count */
+    struct search_counts met;
     struct buf large;
     unsigned char small[SEARCH_KEY_SMALL_BYTES + TAG_BYTES];
 };

@@ -1,0 +1,172 @@
+/* Two iterators on top of each other: one over the index, one over the block that it
+ * stands on. Blocks without entries are passed over. */
+#include "memory.h"
+#include "table_inside.h"
+
+struct table_iter {
+    struct iter iter;
+    struct table *table;
+    struct block_iter index;
+    struct block_iter data; /* over `block`, while that is pinned */
+    struct table_block block;
+};
+
+static void begin(struct table_iter *at) {
+    at->iter.valid = false;
+    at->iter.error.status = STATUS_OK;
+}
+
+/* Pins the block that the index stands on. False: the iterator has failed. */
+static bool enter(struct table_iter *at) {
+    struct block_handle handle;
+    if (table_handle(at->table, at->index.iter.value, &handle, &at->iter.error) !=
+        STATUS_OK) {
+        return false;
+    }
+    if (at->block.pin != NULL && at->block.offset == handle.offset) {
+        return true;
+    }
+    table_unpin(at->table, &at->block);
+    return table_pin(at->table, handle, &at->block, &at->iter.error) == STATUS_OK;
+}
+
+/* Whether the iterator over the block or over the index has failed, and so this one. */
+static bool failed(struct table_iter *at, const struct block_iter *part,
+                   uint64_t offset) {
+    if (part->iter.error.status == STATUS_OK) {
+        return false;
+    }
+    (void)table_block_failed(at->table, offset, &part->iter.error, &at->iter.error);
+    return true;
+}
+
+static bool data_failed(struct table_iter *at) {
+    return failed(at, &at->data, at->block.offset);
+}
+
+static void show(struct table_iter *at) {
+    at->iter.key = at->data.iter.key;
+    at->iter.value = at->data.iter.value;
+    at->iter.valid = internal_key_legal(at->iter.key);
+    if (!at->iter.valid) {
+        (void)table_corrupt(at->table, at->block.offset,
+                            "an entry's key is no internal key", &at->iter.error);
+    }
+}
+
+/* Shows the entry that the block's iterator stands on; where it has none any more, the
+ * next one in that direction. */
+static void settle(struct table_iter *at, bool forward) {
+    while (!at->data.iter.valid) {
+        if (data_failed(at)) {
+            return;
+        }
+        if (forward) {
+            block_iter_next(&at->index);
+        } else {
+            block_iter_prev(&at->index);
+        }
+        if (failed(at, &at->index, at->table->index_offset) || !at->index.iter.valid ||
+            !enter(at)) {
+            return;
+        }
+        if (forward) {
+            block_iter_first(&at->data);
+        } else {
+            block_iter_last(&at->data);
+        }
+    }
+    show(at);
+}
+
+/* After the index was positioned. */
+static bool positioned(struct table_iter *at) {
+    return !failed(at, &at->index, at->table->index_offset) && at->index.iter.valid &&
+           enter(at);
+}
+
+static void table_iter_first(struct iter *iter) {
+    struct table_iter *at = (struct table_iter *)iter;
+    begin(at);
+    block_iter_first(&at->index);
+    if (positioned(at)) {
+        block_iter_first(&at->data);
+        settle(at, true);
+    }
+}
+
+static void table_iter_last(struct iter *iter) {
+    struct table_iter *at = (struct table_iter *)iter;
+    begin(at);
+    block_iter_last(&at->index);
+    if (positioned(at)) {
+        block_iter_last(&at->data);
+        settle(at, false);
+    }
+}
+
+static void table_iter_seek(struct iter *iter, struct slice key) {
+    struct table_iter *at = (struct table_iter *)iter;
+    begin(at);
+    block_iter_seek(&at->index, key);
+    if (positioned(at)) {
+        block_iter_seek(&at->data, key);
+        settle(at, true);
+    }
+}
+
+/* All blocks behind the one that a seek would begin with hold keys above it. */
+static void table_iter_seek_before(struct iter *iter, struct slice key) {
+    struct table_iter *at = (struct table_iter *)iter;
+    begin(at);
+    block_iter_seek(&at->index, key);
+    if (!at->index.iter.valid && at->index.iter.error.status == STATUS_OK) {
+        table_iter_last(iter);
+    } else if (positioned(at)) {
+        block_iter_seek_before(&at->data, key);
+        settle(at, false);
+    }
+}
+
+static void table_iter_next(struct iter *iter) {
+    struct table_iter *at = (struct table_iter *)iter;
+    at->iter.valid = false;
+    block_iter_next(&at->data);
+    settle(at, true);
+}
+
+static void table_iter_prev(struct iter *iter) {
+    struct table_iter *at = (struct table_iter *)iter;
+    at->iter.valid = false;
+    block_iter_prev(&at->data);
+    settle(at, false);
+}
+
+static void table_iter_close(struct iter *iter) {
+    struct table_iter *at = (struct table_iter *)iter;
+    block_iter_free(&at->index);
+    block_iter_free(&at->data);
+    table_unpin(at->table, &at->block);
+    table_unref(at->table);
+    memory_give(at);
+}
+
+static const struct iter_ops table_iter_ops = {
+    table_iter_first, table_iter_last, table_iter_seek,  table_iter_seek_before,
+    table_iter_next,  table_iter_prev, table_iter_close,
+};
+
+enum status table_iter(struct table *table, struct iter **iter, struct error *error) {
+    struct table_iter *at = memory_take(sizeof *at);
+    if (at == NULL) {
+        return error_no_memory(error, "a table's iterator", sizeof *at);
+    }
+    at->iter = (struct iter){.ops = &table_iter_ops};
+    at->table = table;
+    at->block.pin = NULL;
+    block_iter_init(&at->index, &table->index);
+    block_iter_init(&at->data, &at->block.block);
+    table_ref(table);
+    *iter = &at->iter;
+    return STATUS_OK;
+}
