@@ -137,7 +137,8 @@ static enum status verify_block(struct verification *verification,
     if (status == STATUS_OK) {
         status = buf_assign(&verification->last_index, entry->key);
     }
-    return status == STATUS_OK ? status : error_no_memory(error, "a key", entry->key.length);
+    return status == STATUS_OK ? status
+                               : error_no_memory(error, "a key", entry->key.length);
 }
 
 static void verify_properties(struct verification *verification) {
@@ -173,7 +174,8 @@ enum status table_verify(struct table *table, kv_report *report, void *context,
     if (status == STATUS_OK && index.iter.error.status == STATUS_CORRUPT) {
         fault_at(&verification, table->index_offset, index.iter.error.message);
     } else if (status == STATUS_OK && index.iter.error.status != STATUS_OK) {
-        status = error_no_memory(error, "a key", entry->key.length);
+        status =
+            error_set(error, index.iter.error.status, "%s", index.iter.error.message);
     }
     block_iter_free(&index);
     /* Where a block could not be counted there is nothing to compare with. */

@@ -62,14 +62,26 @@ static inline size_t entries_find(const struct entry *entries, size_t count,
     return at;
 }
 
+/* What is to go wrong, and whether it has. */
+struct fault {
+    size_t in; /* the so-manieth step from now fails; 0: none does */
+    bool cut;  /* not with an error, but with a key that is too short to be one */
+    bool failed;
+};
+
+static inline bool fault_comes(struct fault *fault) {
+    if (fault->in == 0 || --fault->in > 0) {
+        return false;
+    }
+    fault->failed = true;
+    return true;
+}
+
 struct array_iter {
     struct iter iter;
     const struct entry *entries; /* may gain some between moves */
     size_t count;
-    size_t fail_in; /* the so-manieth move from now fails; 0: none does */
-    bool cut;       /* not with an error, but with a key that is too short to be one */
-    bool failed;    /* one has */
-    size_t *closed; /* counts */
+    struct fault *fault;
     unsigned char key[ENTRY_USER_BYTES_MAX + TAG_BYTES]; /* what is lent */
     size_t key_bytes;
     char value[16];
@@ -81,11 +93,10 @@ static inline void array_iter_show(struct array_iter *array, size_t at) {
     memset(array->value, 0xee, sizeof array->value);
     iter->error = (struct error){0};
     iter->valid = at < array->count;
-    if (array->fail_in > 0 && --array->fail_in == 0) {
-        array->failed = true;
-        iter->valid = array->cut;
+    if (fault_comes(array->fault)) {
+        iter->valid = array->fault->cut;
         iter->key = slice_make(array->key, TAG_BYTES - 1);
-        if (!array->cut) {
+        if (!array->fault->cut) {
             error_set(&iter->error, STATUS_IO, "cannot read it");
         }
     } else if (iter->valid) {
@@ -136,20 +147,15 @@ static inline void array_iter_prev(struct iter *iter) {
     array_iter_show_before(array, array_iter_find(array, iter->key));
 }
 
-static inline void array_iter_close(struct iter *iter) {
-    (*((struct array_iter *)iter)->closed)++;
-}
-
-static const struct iter_ops array_iter_ops = {
-    array_iter_first, array_iter_last, array_iter_seek, array_iter_seek_before,
-    array_iter_next,  array_iter_prev, array_iter_close};
-
-static inline void array_iter_init(struct array_iter *array, const struct entry *entries,
-                                   size_t count, size_t *closed) {
-    *array = (struct array_iter){.iter = {.ops = &array_iter_ops},
-                                 .entries = entries,
-                                 .count = count,
-                                 .closed = closed};
+/* Its operations but for close, which is the test's. */
+static inline struct iter_ops array_iter_ops(void (*close)(struct iter *iter)) {
+    return (struct iter_ops){array_iter_first,
+                             array_iter_last,
+                             array_iter_seek,
+                             array_iter_seek_before,
+                             array_iter_next,
+                             array_iter_prev,
+                             close};
 }
 
 #endif

@@ -1,4 +1,4 @@
-/* Finds beside inserts that evict: on real threads, and in drawn orders of their steps. */
+/* Finds beside inserts that evict, on real threads and in drawn orders of their steps. */
 #include "cached.h"
 
 #include "scheduler.h"
