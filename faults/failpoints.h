@@ -45,7 +45,12 @@
       "what a repair could read is written and synced under a temporary name") \
     X(repair_named, MOMENT, 1, 0, \
       "the repair is decided: its file has its name, the old logs are in place") \
-    X(repair_moved, MOMENT, 1, 0, "the old logs are set aside, the new one not in place")
+    X(repair_moved, MOMENT, 1, 0, "the old logs are set aside, the new one not in place") \
+    X(current_write, ERROR, 3, 0, "another CURRENT is wanted, nothing of it is there") \
+    X(current_written_not_renamed, MOMENT, 3, 0, \
+      "the new CURRENT is synced under a temporary name") \
+    X(current_renamed_not_synced, MOMENT, 3, 0, \
+      "the new CURRENT has its name, the directory is not synced")
 /* clang-format on */
 
 enum failpoint {
