@@ -58,7 +58,19 @@
       "what a repair could read is written and synced under a temporary name") \
     X(repair_named, MOMENT, 1, 0, \
       "the repair is decided: its file has its name, the old logs are in place") \
-    X(repair_moved, MOMENT, 1, 0, "the old logs are set aside, the new one not in place")
+    X(repair_moved, MOMENT, 1, 0, "the old logs are set aside, the new one not in place") \
+    X(manifest_create, ERROR, 4, 0, "a new manifest is wanted, nothing of it is there") \
+    X(manifest_created_not_named, MOMENT, 4, 0, \
+      "a new manifest is written and synced, its name is not") \
+    X(manifest_append, ERROR, 4, 0, "an edit is about to be written to the manifest") \
+    X(manifest_appended_not_synced, MOMENT, 4, 0, \
+      "an edit has been handed to the system, no sync covers it") \
+    X(manifest_sync, ERROR, 4, 0, "the manifest is about to be synced") \
+    X(current_write, ERROR, 3, 0, "another CURRENT is wanted, nothing of it is there") \
+    X(current_written_not_renamed, MOMENT, 3, 0, \
+      "the new CURRENT is synced under a temporary name") \
+    X(current_renamed_not_synced, MOMENT, 3, 0, \
+      "the new CURRENT has its name, the directory is not synced")
 /* clang-format on */
 
 enum failpoint {
