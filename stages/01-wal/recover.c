@@ -203,7 +203,8 @@ enum status recover_may_adopt(const char *dir, const struct world *world,
     enum status status = listing_read(&listing, dir, world, error);
     if (status == STATUS_NOT_FOUND) {
         status = STATUS_OK;
-    } else if (status == STATUS_OK && !listing.lock && listing.log_count > 0) {
+    } else if (status == STATUS_OK && !listing.lock && !listing.current &&
+               listing.log_count > 0) {
         status = replay_run(&replay, dir, world, &listing, &replay_everything, NULL, NULL,
                             error);
         if (status == STATUS_OK) {

@@ -63,16 +63,37 @@ static enum status report_logs(const struct directory *directory,
     return status;
 }
 
+enum status verify_logs(const struct directory *directory,
+                        const struct replay_options *which, const struct report *report,
+                        struct error *error) {
+    struct replay replay = {0};
+    struct error verdict = {0};
+    enum status status = STATUS_OK;
+    enum status judged = replay_run(&replay, directory->path, directory->world,
+                                    &directory->listing, which, NULL, NULL, &verdict);
+    if (judged == STATUS_OK || judged == STATUS_CORRUPT) {
+        status = report_logs(directory, &replay, report, error);
+    }
+    if (status == STATUS_OK && judged != STATUS_OK) {
+        status = error_set(error, judged, "%s", verdict.message);
+    }
+    if (status == STATUS_OK) {
+        report_line(report,
+                    "ok: %" PRIu64 " changes, up to sequence %" PRIu64
+                    ", known to be durable up to %" PRIu64,
+                    replay.changes, replay.last, replay.durable);
+    }
+    replay_free(&replay);
+    return status;
+}
+
 enum status log_verify(const char *dir, const struct kv_options *options, kv_report *line,
                        void *context, struct error *error) {
     const struct report report = {line, context};
     struct kv_options existing = *options;
     struct directory directory = {0};
-    struct replay replay = {0};
-    struct error verdict = {0};
     existing.create = false;
     existing.exclusive = false;
-    enum status judged = STATUS_OK;
     enum status status = recover_may_adopt(dir, options->world, error);
     if (status == STATUS_OK) {
         status = directory_open(&directory, dir, &existing, error);
@@ -83,25 +104,9 @@ enum status log_verify(const char *dir, const struct kv_options *options, kv_rep
     if (status == STATUS_OK) {
         status = listing_must_be_whole(&directory.listing, dir, error);
     }
-    if (status != STATUS_OK) {
-        goto out;
-    }
-    judged = replay_run(&replay, dir, options->world, &directory.listing,
-                        &replay_everything, NULL, NULL, &verdict);
-    if (judged == STATUS_OK || judged == STATUS_CORRUPT) {
-        status = report_logs(&directory, &replay, &report, error);
-    }
-    if (status == STATUS_OK && judged != STATUS_OK) {
-        status = error_set(error, judged, "%s", verdict.message);
-    }
     if (status == STATUS_OK) {
-        report_line(&report,
-                    "ok: %" PRIu64 " changes, up to sequence %" PRIu64
-                    ", known to be durable up to %" PRIu64,
-                    replay.changes, replay.last, replay.durable);
+        status = verify_logs(&directory, &replay_everything, &report, error);
     }
-out:
-    replay_free(&replay);
     directory_close(&directory);
     return status;
 }

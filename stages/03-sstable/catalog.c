@@ -2,6 +2,7 @@
 
 #include "failpoint.h"
 #include "memory.h"
+#include "table_file.h"
 
 static enum status name_table(struct directory *directory, uint64_t number,
                               struct error *error) {

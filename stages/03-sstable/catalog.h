@@ -25,6 +25,11 @@ struct catalog_ops {
     enum status (*open)(struct directory *directory, const struct kv_options *options,
                         void **catalog, struct catalog_found *found, struct error *error);
 
+    /* The same, for a look: writes nothing. Whoever only looks can do without tables that
+     * are missing or damaged: *found->version may name them. */
+    enum status (*inspect)(struct directory *directory, struct catalog_found *found,
+                           struct error *error);
+
     /* Puts the edit in force, durably: names its tables, whose bytes are synced under
      * temporary names (flush.h), and records it. `after` is the version that results.
      * After an error without *begun nothing has changed, and the call may be made again.

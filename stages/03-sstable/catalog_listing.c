@@ -11,6 +11,7 @@
 #include "failpoint.h"
 #include "memory.h"
 #include "table.h"
+#include "table_file.h"
 
 struct catalog_of_listing {
     struct directory *directory;
@@ -54,7 +55,8 @@ static enum status read_meta(struct table *table, const char *path,
     return status;
 }
 
-static enum status scan_table(const struct directory *directory, uint64_t number,
+static enum status scan_table(const struct directory *directory,
+                              struct block_cache *blocks, uint64_t number,
                               struct edit *edit, struct error *error) {
     struct table_meta meta = {.number = number};
     struct table *table = NULL;
@@ -65,7 +67,7 @@ static enum status scan_table(const struct directory *directory, uint64_t number
         status = file_size(file, &meta.bytes, error);
     }
     if (status == STATUS_OK) {
-        status = table_open(file, number, NULL, &table, error);
+        status = table_open(file, number, blocks, &table, error);
     }
     if (status != STATUS_OK) {
         file_release(file);
@@ -116,13 +118,16 @@ static enum status join(const struct directory *directory, struct edit *edit,
 enum status catalog_listing_scan(const struct directory *directory, struct edit *edit,
                                  uint64_t *flushed, struct error *error) {
     const struct listing *listing = &directory->listing;
-    enum status status = STATUS_OK;
+    struct block_cache *blocks = NULL;
     *edit = (struct edit){0};
+    enum status status = block_cache_open(0, directory->world->threads, &blocks, error);
     for (size_t i = 0; i < listing->other_count && status == STATUS_OK; i++) {
         if (listing->others[i].kind == NAME_TABLE) {
-            status = scan_table(directory, listing->others[i].number, edit, error);
+            status =
+                scan_table(directory, blocks, listing->others[i].number, edit, error);
         }
     }
+    block_cache_close(blocks);
     return status == STATUS_OK ? join(directory, edit, flushed, error) : status;
 }
 
@@ -154,9 +159,6 @@ static enum status find(struct directory *directory, struct current *current,
         status = judge(directory, current, error);
     }
     if (status == STATUS_OK) {
-        status = catalog_remove_temporaries(directory, error);
-    }
-    if (status == STATUS_OK) {
         status = catalog_listing_scan(directory, &edit, &found->flushed, error);
     }
     if (status == STATUS_OK) {
@@ -180,7 +182,12 @@ static enum status listing_open(struct directory *directory,
         return error_no_memory(error, "the catalog", sizeof *catalog);
     }
     enum status status = find(directory, &current, found, error);
+    if (status == STATUS_OK) {
+        status = catalog_remove_temporaries(directory, error);
+    }
     if (status != STATUS_OK) {
+        version_unref(found->version);
+        found->version = NULL;
         memory_give(catalog);
         return status;
     }
@@ -214,8 +221,15 @@ static enum status listing_apply(void *opened, const struct edit *edit,
                : status;
 }
 
+static enum status listing_inspect(struct directory *directory,
+                                   struct catalog_found *found, struct error *error) {
+    struct current current;
+    return find(directory, &current, found, error);
+}
+
 static void listing_close(void *catalog) {
     memory_give(catalog);
 }
 
-const struct catalog_ops catalog_listing = {listing_open, listing_apply, listing_close};
+const struct catalog_ops catalog_listing = {listing_open, listing_inspect, listing_apply,
+                                            listing_close};

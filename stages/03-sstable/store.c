@@ -6,7 +6,7 @@
 #include "engine_store.h"
 #include "program/commands.h"
 #include "repair.h"
-#include "verify.h"
+#include "verify_engine.h"
 
 static const struct engine_parts parts = {&catalog_listing, &commit_direct,
                                           &upkeep_inline};
@@ -21,6 +21,11 @@ static enum status open_store(const char *dir, const struct kv_options *options,
     return status;
 }
 
+static enum status verify_store(const char *dir, const struct kv_options *options,
+                                kv_report *report, void *context, struct error *error) {
+    return engine_verify(dir, options, &catalog_listing, report, context, error);
+}
+
 static const struct store_ops store = {
     .open = open_store,
     .close = engine_close,
@@ -32,7 +37,7 @@ static const struct store_ops store = {
     .resume = engine_resume,
     .progress = engine_progress,
     .stats = engine_stats,
-    .verify = log_verify,
+    .verify = verify_store,
     .repair = log_repair,
     .dump = log_dump,
 };

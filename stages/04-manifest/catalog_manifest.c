@@ -28,6 +28,7 @@
 #include "failpoint.h"
 #include "manifest.h"
 #include "memory.h"
+#include "table_file.h"
 
 enum { MANIFEST_BYTES_MAX = 1 << 20 };
 
@@ -54,8 +55,8 @@ static struct manifest_edit numbers_of(const struct catalog_of_manifest *catalog
         .has_last_sequence = true,
         .log_number = catalog->log_number,
         .last_sequence = catalog->last_sequence,
-        .next_number = atomic_u64_load(&catalog->directory->next_number,
-                                       memory_order_relaxed)};
+        .next_number =
+            atomic_u64_load(&catalog->directory->next_number, memory_order_relaxed)};
 }
 
 /* All of the version as one edit. */
@@ -68,8 +69,7 @@ static enum status describe(const struct catalog_of_manifest *catalog,
     for (size_t i = 0; i < version->run_count && status == STATUS_OK; i++) {
         const struct run *run = &version->runs[i];
         for (size_t j = 0; j < run->count && status == STATUS_OK; j++) {
-            status =
-                manifest_edit_add(&edit, added_of(run->level, &run->files[j]->meta));
+            status = manifest_edit_add(&edit, added_of(run->level, &run->files[j]->meta));
         }
     }
     if (status == STATUS_OK) {
@@ -207,6 +207,41 @@ static enum status version_of(const struct manifest_state *state,
     return status;
 }
 
+static bool names(const struct version *version, uint64_t number) {
+    for (size_t i = 0; i < version->run_count; i++) {
+        for (size_t j = 0; j < version->runs[i].count; j++) {
+            if (version->runs[i].files[j]->meta.number == number) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Removes what the manifest does not name, or, where an edit was dropped that may have
+ * named it, sets it aside. What cannot be removed is left for the next open. */
+static enum status collect_garbage(struct catalog_of_manifest *catalog,
+                                   const struct version *version, bool keep,
+                                   struct error *error) {
+    struct directory *directory = catalog->directory;
+    const struct listing *listing = &directory->listing;
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < listing->other_count && status == STATUS_OK; i++) {
+        const struct name *name = &listing->others[i];
+        bool table = name->kind == NAME_TABLE || name->kind == NAME_OLD_TABLE;
+        if (table && keep && !names(version, name->number)) {
+            status =
+                directory_set_aside(directory->path, directory->world, name, 1, error);
+        } else if ((table && !names(version, name->number)) ||
+                   (name->kind == NAME_MANIFEST && name->number != catalog->current)) {
+            enum status removed = directory_remove(directory->path, directory->world,
+                                                   name->kind, name->number, NULL);
+            (void)removed;
+        }
+    }
+    return status;
+}
+
 /* From stage 03, or from nothing. */
 static enum status adopt(struct catalog_of_manifest *catalog,
                          const struct current *current, struct catalog_found *found,
@@ -235,6 +270,9 @@ static enum status adopt(struct catalog_of_manifest *catalog,
         failpoint_pass(manifest_adopting);
         status = write_new(catalog, found->version, &begun, error);
     }
+    if (status == STATUS_OK) { /* of an adoption that was cut off */
+        status = collect_garbage(catalog, found->version, false, error);
+    }
     version_unref(empty);
     edit_free(&edit);
     return status;
@@ -249,62 +287,35 @@ static bool in_doubt(const struct catalog_of_manifest *catalog,
            (listing->log_count > 0 && listing->logs[0] < found->first_log);
 }
 
-static bool names(const struct version *version, uint64_t number) {
-    for (size_t i = 0; i < version->run_count; i++) {
-        for (size_t j = 0; j < version->runs[i].count; j++) {
-            if (version->runs[i].files[j]->meta.number == number) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-/* Removes what the manifest does not name, or, where an edit was dropped that may have
- * named it, sets it aside. What cannot be removed is left for the next open. */
-static enum status collect_garbage(struct catalog_of_manifest *catalog,
-                                   const struct version *version, bool keep,
-                                   struct error *error) {
-    struct directory *directory = catalog->directory;
-    const struct listing *listing = &directory->listing;
-    enum status status = STATUS_OK;
-    for (size_t i = 0; i < listing->other_count && status == STATUS_OK; i++) {
-        const struct name *name = &listing->others[i];
-        bool table = name->kind == NAME_TABLE || name->kind == NAME_OLD_TABLE;
-        if (table && keep && !names(version, name->number)) {
-            status = directory_set_aside(directory->path, directory->world, name, 1,
-                                         error);
-        } else if ((table && !names(version, name->number)) ||
-                   (name->kind == NAME_MANIFEST && name->number != catalog->current)) {
-            enum status removed = directory_remove(directory->path, directory->world,
-                                                   name->kind, name->number, NULL);
-            (void)removed;
-        }
-    }
-    return status;
-}
-
-static enum status load(struct catalog_of_manifest *catalog,
-                        const struct current *current, struct catalog_found *found,
-                        struct error *error) {
+/* What the manifest says; *tail tells whether that is all of it. */
+static enum status read_manifest(struct catalog_of_manifest *catalog, uint64_t number,
+                                 struct manifest_tail *tail, struct catalog_found *found,
+                                 struct error *error) {
     struct directory *directory = catalog->directory;
     struct manifest_state state = {0};
-    struct manifest_tail tail = {0};
-    enum status status = manifest_load(directory->path, directory->world, current->number,
-                                       &state, &tail, error);
+    enum status status =
+        manifest_load(directory->path, directory->world, number, &state, tail, error);
     if (status == STATUS_OK) {
         status = version_of(&state, &found->version, error);
     }
     if (status == STATUS_OK) {
         directory_reserve_numbers(directory, state.next_number);
         found->flushed = state.last_sequence;
-        found->first_log = state.previous_log_number != 0 ? state.previous_log_number
-                                                          : state.log_number;
-        found->begins_before = true;
-        catalog->current = current->number;
+        found->first_log =
+            state.previous_log_number != 0 ? state.previous_log_number : state.log_number;
+        found->begins_before = state.foreign;
+        catalog->current = number;
         catalog->log_number = found->first_log;
         catalog->last_sequence = state.last_sequence;
     }
+    manifest_state_free(&state);
+    return status;
+}
+
+static enum status load(struct catalog_of_manifest *catalog, uint64_t number,
+                        struct catalog_found *found, struct error *error) {
+    struct manifest_tail tail = {0};
+    enum status status = read_manifest(catalog, number, &tail, found, error);
     if (status == STATUS_OK && in_doubt(catalog, &tail, found)) {
         bool begun;
         status = write_new(catalog, found->version, &begun, error);
@@ -312,29 +323,47 @@ static enum status load(struct catalog_of_manifest *catalog,
     if (status == STATUS_OK) {
         status = collect_garbage(catalog, found->version, tail.dropped, error);
     }
-    manifest_state_free(&state);
+    return status;
+}
+
+static enum status read_current(struct directory *directory, struct current *current,
+                                struct error *error) {
+    enum status status = current_read(directory->path, directory->world, current, error);
+    if (status == STATUS_OK && current->kind == CURRENT_NONE &&
+        directory->listing.tables + directory->listing.manifests > 0) {
+        status =
+            error_set(error, STATUS_CORRUPT,
+                      "%s: tables or a manifest, but no file CURRENT", directory->path);
+    }
     return status;
 }
 
 static enum status find(struct catalog_of_manifest *catalog, struct catalog_found *found,
                         struct error *error) {
-    struct directory *directory = catalog->directory;
     struct current current;
-    enum status status = current_read(directory->path, directory->world, &current, error);
-    if (status == STATUS_OK && current.kind == CURRENT_NONE &&
-        directory->listing.tables + directory->listing.manifests > 0) {
-        status = error_set(error, STATUS_CORRUPT,
-                           "%s: tables or a manifest, but no file CURRENT",
-                           directory->path);
-    }
+    enum status status = read_current(catalog->directory, &current, error);
     if (status == STATUS_OK) {
-        status = catalog_remove_temporaries(directory, error);
+        status = catalog_remove_temporaries(catalog->directory, error);
     }
     if (status != STATUS_OK) {
         return status;
     }
-    return current.kind == CURRENT_MANIFEST ? load(catalog, &current, found, error)
+    return current.kind == CURRENT_MANIFEST ? load(catalog, current.number, found, error)
                                             : adopt(catalog, &current, found, error);
+}
+
+static enum status catalog_inspect(struct directory *directory,
+                                   struct catalog_found *found, struct error *error) {
+    struct catalog_of_manifest catalog = {.directory = directory};
+    struct manifest_tail tail;
+    struct current current;
+    enum status status = read_current(directory, &current, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    return current.kind == CURRENT_MANIFEST
+               ? read_manifest(&catalog, current.number, &tail, found, error)
+               : catalog_listing.inspect(directory, found, error);
 }
 
 static void catalog_close(void *opened) {
@@ -366,4 +395,5 @@ static enum status catalog_open(struct directory *directory,
     return STATUS_OK;
 }
 
-const struct catalog_ops catalog_manifest = {catalog_open, manifest_apply, catalog_close};
+const struct catalog_ops catalog_manifest = {catalog_open, catalog_inspect,
+                                             manifest_apply, catalog_close};

@@ -201,7 +201,7 @@ static void note_file(void *context, const char *text) {
     if (name.kind == NAME_LOG) {
         presence->log |= name.number == presence->state->log_number;
         presence->previous_log |= name.number == presence->state->previous_log_number;
-    } else if (name.kind == NAME_TABLE) {
+    } else if (name.kind == NAME_TABLE || name.kind == NAME_OLD_TABLE) {
         size_t index = manifest_state_find(presence->state, name.number);
         if (index < presence->state->table_count) {
             presence->tables[index] = true;

@@ -164,6 +164,7 @@ static void take_numbers(struct manifest_state *state, const struct manifest_edi
     if (edit->has_log_number) {
         state->log_number = edit->log_number;
     }
+    state->foreign = edit->has_previous_log_number;
     if (edit->has_previous_log_number) {
         state->previous_log_number = edit->previous_log_number;
     }
@@ -283,11 +284,9 @@ enum status manifest_state_snapshot(const struct manifest_state *state,
     struct manifest_edit snapshot = {
         .comparator = slice_of(MANIFEST_COMPARATOR),
         .has_log_number = true,
-        .has_previous_log_number = true,
         .has_next_number = true,
         .has_last_sequence = true,
         .log_number = state->log_number,
-        .previous_log_number = state->previous_log_number,
         .next_number = state->next_number,
         .last_sequence = state->last_sequence,
     };

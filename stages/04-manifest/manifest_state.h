@@ -20,6 +20,7 @@ struct manifest_state {
     uint64_t previous_log_number;
     uint64_t next_number;
     uint64_t last_sequence;
+    bool foreign; /* LevelDB wrote the last edit: the number of a previous log is in it */
 };
 
 void manifest_state_free(struct manifest_state *state);

@@ -1,0 +1,177 @@
+#include "verify_engine.h"
+
+#include <inttypes.h>
+
+#include "recover.h"
+#include "table.h"
+#include "table_file.h"
+#include "verify.h"
+
+struct verifying {
+    struct directory directory;
+    struct block_cache *blocks;
+    struct catalog_found found;
+    struct report report;
+    struct error first; /* the first fault; status OK: none yet */
+};
+
+static void fault(struct verifying *v, const struct error *error) {
+    if (v->first.status == STATUS_OK) {
+        v->first = *error;
+    }
+}
+
+/* ---- tables ---------------------------------------------------------------------- */
+
+static void pass_line(void *context, const char *line) {
+    const struct verifying *v = context;
+    report_line(&v->report, "%s", line);
+}
+
+/* What the catalog says of the table must be what it holds. */
+static enum status compare_keys(struct table *table, const struct table_meta *meta,
+                                const char *path, struct error *error) {
+    struct iter *iter = NULL;
+    enum status status = table_iter(table, &iter, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    iter_first(iter);
+    bool same = iter->valid && slice_equal(iter->key, buf_slice(&meta->smallest));
+    iter_last(iter);
+    same = same && iter->valid && slice_equal(iter->key, buf_slice(&meta->largest));
+    if (!same) {
+        status = error_set(error, STATUS_CORRUPT,
+                           "%s: its first or last key is not the one that the catalog "
+                           "has",
+                           path);
+    }
+    iter_close(iter);
+    return status;
+}
+
+static enum status open_table(struct verifying *v, const struct table_meta *meta,
+                              struct table **table, const char **path,
+                              struct error *error) {
+    struct file *file = NULL;
+    uint64_t bytes = 0;
+    enum status status = directory_table(v->directory.path, v->directory.world,
+                                         meta->number, &file, error);
+    if (status == STATUS_OK) {
+        *path = file->path;
+        status = file_size(file, &bytes, error);
+    }
+    if (status == STATUS_OK && bytes != meta->bytes) {
+        status =
+            error_set(error, STATUS_CORRUPT, "%s: %" PRIu64 " bytes long, not %" PRIu64,
+                      file->path, bytes, meta->bytes);
+    }
+    if (status == STATUS_OK) {
+        status = table_open(file, meta->number, v->blocks, table, error);
+    }
+    if (status != STATUS_OK) {
+        file_release(file);
+    }
+    return status == STATUS_NOT_FOUND ? STATUS_CORRUPT : status;
+}
+
+static enum status verify_table(struct verifying *v, unsigned level,
+                                const struct table_meta *meta) {
+    struct table *table = NULL;
+    struct error error = {0};
+    const char *path = NULL;
+    enum status status = open_table(v, meta, &table, &path, &error);
+    if (status != STATUS_OK) {
+        report_line(&v->report, "%s", error.message);
+    } else {
+        status = table_verify(table, pass_line, v, &error);
+    }
+    if (status == STATUS_OK) {
+        status = compare_keys(table, meta, path, &error);
+        if (status == STATUS_OK) {
+            report_line(&v->report, "%06" PRIu64 ".ldb: level %u, %" PRIu64 " bytes",
+                        meta->number, level, meta->bytes);
+        } else {
+            report_line(&v->report, "%s", error.message);
+        }
+    }
+    table_unref(table);
+    if (status == STATUS_CORRUPT || status == STATUS_IO) {
+        error.status = status;
+        fault(v, &error);
+        return STATUS_OK; /* the others are looked at, too */
+    }
+    return status;
+}
+
+static enum status verify_tables(struct verifying *v) {
+    const struct version *version = v->found.version;
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < version->run_count && status == STATUS_OK; i++) {
+        const struct run *run = &version->runs[i];
+        for (size_t j = 0; j < run->count && status == STATUS_OK; j++) {
+            status = verify_table(v, run->level, &run->files[j]->meta);
+        }
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------------------------- */
+
+static enum status open_directory(struct verifying *v, const char *dir,
+                                  const struct kv_options *options, struct error *error) {
+    struct kv_options existing = *options;
+    existing.create = false;
+    existing.exclusive = false;
+    enum status status = recover_may_adopt(dir, options->world, error);
+    if (status == STATUS_OK) {
+        status = directory_open(&v->directory, dir, &existing, error);
+    }
+    if (status == STATUS_OK) {
+        status = listing_must_be_whole(&v->directory.listing, dir, error);
+    }
+    if (status == STATUS_OK) {
+        status = block_cache_open(0, options->world->threads, &v->blocks, error);
+    }
+    return status;
+}
+
+static enum status verify_log_files(struct verifying *v, struct error *error) {
+    struct replay_options which = replay_everything;
+    which.first_log = v->found.first_log;
+    which.behind = v->found.flushed;
+    which.begins_before = v->found.begins_before;
+    return verify_logs(&v->directory, &which, &v->report, error);
+}
+
+enum status engine_verify(const char *dir, const struct kv_options *options,
+                          const struct catalog_ops *catalog, kv_report *line,
+                          void *context, struct error *error) {
+    struct verifying v = {.report = {line, context}};
+    enum status status = open_directory(&v, dir, options, error);
+    if (status == STATUS_OK) {
+        status = catalog->inspect(&v.directory, &v.found, error);
+    }
+    if (status == STATUS_OK) {
+        status = verify_tables(&v);
+        if (status != STATUS_OK) {
+            status = error_no_memory(error, "the verification of a table", 0);
+        }
+    }
+    if (status == STATUS_OK) {
+        struct error logs = {0};
+        status = verify_log_files(&v, &logs);
+        if (status != STATUS_OK) {
+            logs.status = status;
+            fault(&v, &logs);
+        }
+        status = v.first.status;
+        if (status != STATUS_OK && error != NULL) {
+            *error = v.first;
+        }
+    }
+    version_unref(v.found.version);
+    block_cache_close(v.blocks);
+    directory_close(&v.directory);
+    return status;
+}
