@@ -63,13 +63,13 @@ static inline size_t entries_find(const struct entry *entries, size_t count,
 }
 
 /* What is to go wrong, and whether it has. */
-struct fault {
+struct injected {
     size_t in; /* the so-manieth step from now fails; 0: none does */
     bool cut;  /* not with an error, but with a key that is too short to be one */
     bool failed;
 };
 
-static inline bool fault_comes(struct fault *fault) {
+static inline bool injected_comes(struct injected *fault) {
     if (fault->in == 0 || --fault->in > 0) {
         return false;
     }
@@ -81,7 +81,7 @@ struct array_iter {
     struct iter iter;
     const struct entry *entries; /* may gain some between moves */
     size_t count;
-    struct fault *fault;
+    struct injected *fault;
     unsigned char key[ENTRY_USER_BYTES_MAX + TAG_BYTES]; /* what is lent */
     size_t key_bytes;
     char value[16];
@@ -93,7 +93,7 @@ static inline void array_iter_show(struct array_iter *array, size_t at) {
     memset(array->value, 0xee, sizeof array->value);
     iter->error = (struct error){0};
     iter->valid = at < array->count;
-    if (fault_comes(array->fault)) {
+    if (injected_comes(array->fault)) {
         iter->valid = array->fault->cut;
         iter->key = slice_make(array->key, TAG_BYTES - 1);
         if (!array->fault->cut) {

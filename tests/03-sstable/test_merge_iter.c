@@ -11,7 +11,7 @@ enum { CHILDREN_MAX = 9, ENTRIES_MAX = 60, STEPS = 150, SEQUENCES = 4 };
 
 struct child {
     struct array_iter iter; /* first: an iter is converted to its child */
-    struct fault fault;
+    struct injected fault;
     struct entry entries[ENTRIES_MAX];
     size_t count;
 };
@@ -33,7 +33,7 @@ static void child_close(struct iter *iter) {
 static struct iter *child_init(struct child *child) {
     static struct iter_ops ops;
     ops = array_iter_ops(child_close);
-    child->fault = (struct fault){0};
+    child->fault = (struct injected){0};
     child->iter = (struct array_iter){.iter = {.ops = &ops},
                                       .entries = child->entries,
                                       .count = child->count,
