@@ -1,0 +1,24 @@
+/* One table of the database, as all versions that list it share it: what is known of it,
+ * and the table itself while the table cache has it open.
+ *
+ * Counted references: table_file_open hands out one; every version, and every edit, holds
+ * one for each table that it names. Any thread may take and drop references. Whether the
+ * file on the disk goes when the last reference does is its owner's business. */
+#ifndef STRATA_TABLE_FILE_H
+#define STRATA_TABLE_FILE_H
+
+#include "atomic.h"
+#include "table_meta.h"
+
+struct table_file {
+    struct table_meta meta;      /* as it was opened; never changes */
+    struct atomic_pointer table; /* the table cache's: NULL while it is not open */
+    struct atomic_u64 references;
+};
+
+/* Copies *meta. NULL when there is no memory. */
+struct table_file *table_file_open(const struct table_meta *meta);
+void table_file_ref(struct table_file *file);
+void table_file_unref(struct table_file *file); /* NULL is allowed */
+
+#endif
