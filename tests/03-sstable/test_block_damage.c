@@ -233,6 +233,7 @@ static void wrong_restart_points_are_named(void **state) {
     const char *message = "in the block at 17: a key shares more than there is";
     assert_walk_ends(contents, false, 0, message);
     assert_seek_fails(contents, "z", message);
+    assert_seek_fails(contents, "a", message); /* though it is not on the way */
     alone_free(contents);
 
     /* In the middle of an entry, at bytes that could be one: 15 is met from the front,
