@@ -30,6 +30,7 @@ struct steps {
     struct model models[STEPS_MAX + 1]; /* after each step */
     size_t done;                        /* steps whose edit was acknowledged */
     bool unknown;                       /* the next one's edit may be there */
+    bool impatient;                     /* an edit that was refused is given up */
     bool stopped;
     struct manifest *manifest;
     uint64_t manifest_number;
@@ -178,12 +179,12 @@ static inline void stop(struct steps *steps, bool unknown) {
     steps->unknown |= unknown;
 }
 
-/* One edit; an error that leaves it unwritten is tried again once. */
+/* One edit; one that an error left unwritten is tried again once, or given up. */
 static inline enum status append(struct steps *steps, const struct manifest_edit *edit) {
     struct error first = {0};
     bool begun = true;
     enum status status = manifest_append(steps->manifest, edit, &begun, &first);
-    if (status != STATUS_OK && !begun) {
+    if (status != STATUS_OK && !begun && !steps->impatient) {
         assert_true(first.message[0] != '\0');
         status = manifest_append(steps->manifest, edit, &begun, &first);
     }

@@ -197,13 +197,15 @@ static void failing_calls(void **state) {
                  {FAULT_SHORT_ERROR, ENOSPC, true}};
     uint64_t seed = test_seed();
     size_t unknown = 0;
-    for (size_t kind = 0; kind < sizeof kinds / sizeof kinds[0]; kind++) {
+    for (size_t i = 0; i < 2 * sizeof kinds / sizeof kinds[0]; i++) {
+        size_t kind = i / 2;
         uint64_t program = random_next(&seed);
         bool struck = true;
         for (size_t n = 1; struck; n++) {
             struct steps steps;
             char what[100];
             steps_begin(&steps, program);
+            steps.impatient = i % 2 == 1;
             fail_call(&steps.sim, n, kinds[kind].effect, kinds[kind].errnum,
                       kinds[kind].persistent);
             steps_run(&steps, 6);
