@@ -59,6 +59,10 @@
     X(repair_named, MOMENT, 1, 0, \
       "the repair is decided: its file has its name, the old logs are in place") \
     X(repair_moved, MOMENT, 1, 0, "the old logs are set aside, the new one not in place") \
+    X(manifest_adopting, MOMENT, 4, 0, \
+      "CURRENT says LISTING, what is listed is about to go into a first manifest") \
+    X(manifest_tables_named, MOMENT, 4, 0, \
+      "new tables have durable names, no edit names them") \
     X(manifest_create, ERROR, 4, 0, "a new manifest is wanted, nothing of it is there") \
     X(manifest_created_not_named, MOMENT, 4, 0, \
       "a new manifest is written and synced, its name is not") \

@@ -61,7 +61,7 @@ static void count_view(struct engine *engine, struct kv_stats *stats) {
         stats->memtable_charged_bytes += memtable_charged(memtable);
     }
     for (size_t i = 0; i < view->version->run_count; i++) {
-        const struct run *run = &view->version->runs[i];
+        const struct sorted_run *run = &view->version->runs[i];
         stats->tables += run->count;
         for (size_t j = 0; j < run->count; j++) {
             stats->table_bytes += run->files[j]->meta.bytes;

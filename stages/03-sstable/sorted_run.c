@@ -17,6 +17,7 @@
 #include "table.h"
 #include "table_cache.h"
 #include "table_file.h"
+#include "version.h"
 
 enum bound { SMALLEST, LARGEST };
 
@@ -61,6 +62,7 @@ enum status sorted_run_get(const struct sorted_run *run, struct table_cache *cac
 
 struct sorted_run_iter {
     struct iter iter; /* first: an iter is converted to its sorted_run_iter */
+    struct version *version;
     struct sorted_run run;
     struct table_cache *cache;
     struct iter *inner; /* over the file at `at`; NULL: over none */
@@ -181,8 +183,10 @@ static void sorted_run_iter_prev(struct iter *base) {
 }
 
 static void sorted_run_iter_close(struct iter *base) {
-    iter_close(((struct sorted_run_iter *)base)->inner);
-    memory_give(base);
+    struct sorted_run_iter *iter = (struct sorted_run_iter *)base;
+    iter_close(iter->inner);
+    version_unref(iter->version);
+    memory_give(iter);
 }
 
 static const struct iter_ops sorted_run_iter_ops = {
@@ -190,14 +194,19 @@ static const struct iter_ops sorted_run_iter_ops = {
     sorted_run_iter_seek_before, sorted_run_iter_next, sorted_run_iter_prev,
     sorted_run_iter_close};
 
-enum status sorted_run_iter(const struct sorted_run *run, struct table_cache *cache,
-                            struct iter **iter, struct error *error) {
+enum status sorted_run_iter(const struct sorted_run *run, struct version *version,
+                            struct table_cache *cache, struct iter **iter,
+                            struct error *error) {
     struct sorted_run_iter *made = memory_take_zeroed(sizeof *made);
     if (made == NULL) {
         return error_no_memory(error, "an iterator", sizeof *made);
     }
     made->iter.ops = &sorted_run_iter_ops;
     made->run = *run;
+    made->version = version;
+    if (version != NULL) {
+        version_ref(version);
+    }
     made->cache = cache;
     *iter = &made->iter;
     return STATUS_OK;

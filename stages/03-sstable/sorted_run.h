@@ -12,6 +12,7 @@
 #include "search_key.h"
 
 struct table_cache;
+struct version;
 struct table_file;
 
 struct sorted_run {
@@ -29,10 +30,11 @@ MUST_CHECK enum status sorted_run_get(const struct sorted_run *run,
                                       enum lookup *answer, struct error *error);
 
 /* An iterator over internal keys; it opens a table when it comes to it, and keeps one
- * open at a time. The run's files, the array of them too, and the cache must live as long
- * as it does. NO_MEMORY; the moves can fail with what opening a table can. */
+ * open at a time. It holds a reference to `version`, whose run it is; NULL: the run's
+ * files live as long as it does by other means. NO_MEMORY; the moves can fail with what
+ * opening a table can. */
 MUST_CHECK enum status sorted_run_iter(const struct sorted_run *run,
-                                       struct table_cache *cache, struct iter **iter,
-                                       struct error *error);
+                                       struct version *version, struct table_cache *cache,
+                                       struct iter **iter, struct error *error);
 
 #endif

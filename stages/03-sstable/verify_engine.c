@@ -108,7 +108,7 @@ static enum status verify_tables(struct verifying *v) {
     const struct version *version = v->found.version;
     enum status status = STATUS_OK;
     for (size_t i = 0; i < version->run_count && status == STATUS_OK; i++) {
-        const struct run *run = &version->runs[i];
+        const struct sorted_run *run = &version->runs[i];
         for (size_t j = 0; j < run->count && status == STATUS_OK; j++) {
             status = verify_table(v, run->level, &run->files[j]->meta);
         }

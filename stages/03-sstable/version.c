@@ -338,11 +338,11 @@ enum status version_get(const struct version *version, struct table_cache *cache
     return STATUS_OK;
 }
 
-enum status version_iters(const struct version *version, struct table_cache *cache,
+enum status version_iters(struct version *version, struct table_cache *cache,
                           struct iter **children, size_t *count, struct error *error) {
     for (size_t i = 0; i < version->run_count; i++) {
-        enum status status =
-            sorted_run_iter(&version->runs[i], cache, &children[*count + i], error);
+        enum status status = sorted_run_iter(&version->runs[i], version, cache,
+                                             &children[*count + i], error);
         if (status != STATUS_OK) {
             while (i-- > 0) {
                 iter_close(children[*count + i]);

@@ -44,10 +44,10 @@ MUST_CHECK enum status version_get(const struct version *version,
                                    enum lookup *answer, struct error *error);
 
 /* Puts an iterator for each run, newest first, behind the *count that are in children,
- * which has room for run_count more, and counts them. The caller holds a reference as
- * long as they live. NO_MEMORY: none is left open. */
-MUST_CHECK enum status version_iters(const struct version *version,
-                                     struct table_cache *cache, struct iter **children,
-                                     size_t *count, struct error *error);
+ * which has room for run_count more, and counts them. Each holds a reference to the
+ * version. NO_MEMORY: none is left open. */
+MUST_CHECK enum status version_iters(struct version *version, struct table_cache *cache,
+                                     struct iter **children, size_t *count,
+                                     struct error *error);
 
 #endif

@@ -67,7 +67,7 @@ static enum status describe(const struct catalog_of_manifest *catalog,
     const char *why = "";
     enum status status = STATUS_OK;
     for (size_t i = 0; i < version->run_count && status == STATUS_OK; i++) {
-        const struct run *run = &version->runs[i];
+        const struct sorted_run *run = &version->runs[i];
         for (size_t j = 0; j < run->count && status == STATUS_OK; j++) {
             status = manifest_edit_add(&edit, added_of(run->level, &run->files[j]->meta));
         }

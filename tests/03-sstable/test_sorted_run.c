@@ -107,7 +107,7 @@ static void lookups_ask_one_file_at_most(void **state) {
 
 static struct iter *open_iter(struct running *running) {
     struct iter *iter;
-    assert_ok(sorted_run_iter(&running->run, &running->cache, &iter, NULL));
+    assert_ok(sorted_run_iter(&running->run, NULL, &running->cache, &iter, NULL));
     assert_false(iter->valid);
     assert_int_equal(running->cache.iters, 0);
     return iter;
@@ -208,7 +208,8 @@ static void no_memory_ends_a_move(void **state) {
         struct iter *iter = NULL;
         struct error error = {0};
         counted_memory_fail(failures + 1, false);
-        enum status status = sorted_run_iter(&running.run, &running.cache, &iter, &error);
+        enum status status =
+            sorted_run_iter(&running.run, NULL, &running.cache, &iter, &error);
         if (status == STATUS_OK) {
             for (iter_first(iter); iter->valid; iter_next(iter)) {
             }
