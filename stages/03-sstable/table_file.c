@@ -1,7 +1,5 @@
 #include "table_file.h"
 
-#include <assert.h>
-
 #include "memory.h"
 
 struct table_file *table_file_open(const struct table_meta *meta) {
@@ -23,8 +21,7 @@ void table_file_ref(struct table_file *file) {
 /* Acquire and release: what any holder did with the file comes before its end. */
 void table_file_unref(struct table_file *file) {
     if (file != NULL &&
-        atomic_u64_subtract(&file->references, 1, memory_order_acq_rel) == 1) {
-        assert(file->opened == NULL);
+        atomic_u64_add(&file->references, UINT64_MAX, memory_order_acq_rel) == 1) {
         table_meta_free(&file->meta);
         memory_give(file);
     }
