@@ -158,8 +158,8 @@ void table_cache_close(struct table_cache *cache) {
 
 static enum status open_file(const struct table_cache *cache, uint64_t number,
                              struct file **file, struct error *error) {
-    enum status status = directory_file(cache->directory, cache->world, NAME_TABLE,
-                                        number, FILE_READ, file, error);
+    enum status status =
+        directory_table(cache->directory, cache->world, number, file, error);
     if (status == STATUS_NOT_FOUND) {
         char name[NAME_BYTES];
         name_print(name, NAME_TABLE, number);
@@ -198,6 +198,7 @@ static void install(struct table_cache *cache, struct table_file *file,
     }
     opened->file = file;
     file->opened = opened;
+    file->cache = cache;
     link_in(cache, opened);
     atomic_pointer_store(&file->table, opened->table, memory_order_seq_cst);
 }

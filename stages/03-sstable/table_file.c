@@ -1,8 +1,7 @@
 #include "table_file.h"
 
-#include <assert.h>
-
 #include "memory.h"
+#include "table_cache.h"
 
 struct table_file *table_file_open(const struct table_meta *meta) {
     struct table_file *file = memory_take_zeroed(sizeof *file);
@@ -24,7 +23,9 @@ void table_file_ref(struct table_file *file) {
 void table_file_unref(struct table_file *file) {
     if (file != NULL &&
         atomic_u64_subtract(&file->references, 1, memory_order_acq_rel) == 1) {
-        assert(file->opened == NULL);
+        if (file->cache != NULL) {
+            table_cache_forget(file->cache, file);
+        }
         table_meta_free(&file->meta);
         memory_give(file);
     }

@@ -11,6 +11,7 @@
 #include "table_meta.h"
 
 struct open_table;
+struct table_cache;
 
 struct table_file {
     struct table_meta meta; /* as it was opened; never changes */
@@ -19,6 +20,7 @@ struct table_file {
     struct atomic_pointer table;
     struct atomic_u64 used;    /* since the hand last came by; 0 or 1 */
     struct open_table *opened; /* guarded by the cache's lock */
+    struct table_cache *cache; /* that has opened it; NULL: none has */
 
     struct atomic_u64 references;
 };
@@ -26,8 +28,7 @@ struct table_file {
 /* Copies *meta. NULL when there is no memory. */
 struct table_file *table_file_open(const struct table_meta *meta);
 void table_file_ref(struct table_file *file);
-/* Before the last one goes the table cache has forgotten the file, or was closed. NULL is
- * allowed. */
+/* The last one has the table cache forget the file, and frees it. NULL is allowed. */
 void table_file_unref(struct table_file *file);
 
 #endif
