@@ -30,7 +30,9 @@ static enum status open_wal(struct recovering *r, bool continues, struct error *
     const struct replay *replay = r->replay;
     struct wal_start start = {.durable = replay->durable,
                               .numbers = &r->directory->next_number};
-    if (continues && replay->log_count > 0) {
+    /* What is durable by being in tables may yet be missing from the log, and what is
+     * written behind a hole is lost: only marks speak for the log itself. */
+    if (continues && replay->log_count > 0 && replay->marked >= replay->last) {
         const struct replay_log *last = &replay->logs[replay->log_count - 1];
         start.continues = true;
         start.number = last->number;

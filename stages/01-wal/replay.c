@@ -89,6 +89,9 @@ static void believe(struct replay *replay, uint64_t mark) {
     if (mark > 0 && mark - 1 > replay->durable) {
         replay->durable = mark - 1;
     }
+    if (mark > 0 && mark - 1 > replay->marked) {
+        replay->marked = mark - 1;
+    }
 }
 
 /* Reads the log from its start to its end, or to what ends it. */

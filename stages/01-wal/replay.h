@@ -42,7 +42,8 @@ struct replay {
     struct replay_log *logs;
     size_t log_count;
     uint64_t last;    /* k: every change up to here was found */
-    uint64_t durable; /* the highest that any mark claims; <= last, unless CORRUPT */
+    uint64_t durable; /* `base`, or what a mark claims beyond; <= last, unless CORRUPT */
+    uint64_t marked;  /* the highest that any mark claims */
     uint64_t base;    /* the chain is what follows this sequence */
     bool begun;       /* a change was read */
     uint64_t changes;

@@ -76,10 +76,11 @@ static enum status scan_table(const struct directory *directory,
     status = read_meta(table, file->path, &meta, error);
     if (status == STATUS_OK) {
         struct table_file *added = table_file_open(&meta);
-        status = added == NULL
-                     ? error_no_memory(error, "a table's description", sizeof meta)
-                     : edit_add(edit, 0, added);
+        status = added == NULL ? STATUS_NO_MEMORY : edit_add(edit, 0, added);
         table_file_unref(added);
+        if (status == STATUS_NO_MEMORY) {
+            error_no_memory(error, "a table's description", sizeof meta);
+        }
     }
     table_meta_free(&meta);
     table_unref(table);

@@ -176,10 +176,9 @@ static enum status flush_oldest(struct engine *engine, struct write_buffer *buff
         flush_memtable(&engine->directory, &engine->options, buffer->memtable,
                        buffer->behind, edit.last_sequence, &file, error);
     if (status == STATUS_OK) {
-        status = edit_add(&edit, 0, file);
-    }
-    if (status == STATUS_OK) {
-        status = install(engine, &edit, error);
+        status = edit_add(&edit, 0, file) == STATUS_OK
+                     ? install(engine, &edit, error)
+                     : error_no_memory(error, "an edit", sizeof edit);
     }
     if (status == STATUS_OK) {
         engine->flushes++;

@@ -19,6 +19,7 @@
 #include "failpoint.h"
 #include "flush.h"
 #include "memory.h"
+#include "table_file.h"
 
 struct starting {
     struct engine *engine;
@@ -38,7 +39,9 @@ static enum status add_table(struct starting *s, struct write_buffer *buffer,
         flush_memtable(&s->engine->directory, &s->engine->options, buffer->memtable,
                        buffer->behind, last, &file, error);
     if (status == STATUS_OK) {
-        status = edit_add(&s->edit, 0, file);
+        status = edit_add(&s->edit, 0, file) == STATUS_OK
+                     ? STATUS_OK
+                     : error_no_memory(error, "an edit", sizeof s->edit);
         s->edit.last_sequence = last;
     }
     table_file_unref(file);
@@ -183,6 +186,18 @@ static enum status place(struct starting *s, struct error *error) {
     return STATUS_OK;
 }
 
+/* Tables that were written and are not in force. What cannot be removed, the next open
+ * removes. */
+static void take_back(struct starting *s) {
+    const struct directory *directory = &s->engine->directory;
+    for (size_t i = 0; i < s->edit.added_count; i++) {
+        enum status status =
+            directory_remove(directory->path, directory->world, NAME_TEMPORARY,
+                             s->edit.added[i].file->meta.number, NULL);
+        (void)status;
+    }
+}
+
 enum status engine_start(struct engine *engine, const struct view *kept,
                          struct error *error) {
     struct starting s = {.engine = engine};
@@ -198,6 +213,7 @@ enum status engine_start(struct engine *engine, const struct view *kept,
         status = place(&s, error);
     }
     if (status != STATUS_OK) {
+        take_back(&s);
         syncer_close(engine->syncer);
         engine->syncer = NULL;
         wal_abandon(s.wal);

@@ -38,9 +38,13 @@ static enum status compare_keys(struct table *table, const struct table_meta *me
     }
     iter_first(iter);
     bool same = iter->valid && slice_equal(iter->key, buf_slice(&meta->smallest));
-    iter_last(iter);
-    same = same && iter->valid && slice_equal(iter->key, buf_slice(&meta->largest));
-    if (!same) {
+    if (same) {
+        iter_last(iter);
+        same = iter->valid && slice_equal(iter->key, buf_slice(&meta->largest));
+    }
+    if (iter->error.status != STATUS_OK) {
+        status = error_set(error, iter->error.status, "%s", iter->error.message);
+    } else if (!same) {
         status = error_set(error, STATUS_CORRUPT,
                            "%s: its first or last key is not the one that the catalog "
                            "has",
@@ -75,6 +79,7 @@ static enum status open_table(struct verifying *v, const struct table_meta *meta
     return status == STATUS_NOT_FOUND ? STATUS_CORRUPT : status;
 }
 
+/* `meta` is what the catalog says of the table. */
 static enum status verify_table(struct verifying *v, unsigned level,
                                 const struct table_meta *meta) {
     struct table *table = NULL;
@@ -116,6 +121,35 @@ static enum status verify_tables(struct verifying *v) {
     return status;
 }
 
+/* Where there is no catalog to go by: each table that is there, for itself. */
+static enum status verify_listed(struct verifying *v) {
+    const struct listing *listing = &v->directory.listing;
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < listing->other_count && status != STATUS_NO_MEMORY; i++) {
+        struct error error = {0};
+        struct file *file = NULL;
+        struct table *table = NULL;
+        enum name_kind kind = listing->others[i].kind;
+        if (kind != NAME_TABLE && kind != NAME_OLD_TABLE) {
+            continue;
+        }
+        status = directory_table(v->directory.path, v->directory.world,
+                                 listing->others[i].number, &file, &error);
+        if (status == STATUS_OK) {
+            status =
+                table_open(file, listing->others[i].number, v->blocks, &table, &error);
+        }
+        if (status == STATUS_OK) {
+            status = table_verify(table, pass_line, v, &error);
+            table_unref(table);
+        } else {
+            report_line(&v->report, "%s", error.message);
+            file_release(file);
+        }
+    }
+    return status == STATUS_NO_MEMORY ? status : STATUS_OK;
+}
+
 /* ---------------------------------------------------------------------------------- */
 
 static enum status open_directory(struct verifying *v, const char *dir,
@@ -144,31 +178,41 @@ static enum status verify_log_files(struct verifying *v, struct error *error) {
     return verify_logs(&v->directory, &which, &v->report, error);
 }
 
+static enum status verify_all(struct verifying *v, const struct catalog_ops *catalog,
+                              struct error *error) {
+    struct error words = {0};
+    enum status status = catalog->inspect(&v->directory, &v->found, &words);
+    if (status == STATUS_OK) {
+        status = verify_tables(v);
+    } else if (status == STATUS_CORRUPT) {
+        report_line(&v->report, "%s", words.message);
+        fault(v, &words);
+        status = verify_listed(v);
+    } else {
+        return error_set(error, status, "%s", words.message);
+    }
+    if (status != STATUS_OK) {
+        return error_no_memory(error, "the verification of a table", 0);
+    }
+    if (v->found.version != NULL) {
+        status = verify_log_files(v, &words);
+        if (status != STATUS_OK) {
+            fault(v, &words);
+        }
+    }
+    if (v->first.status != STATUS_OK && error != NULL) {
+        *error = v->first;
+    }
+    return v->first.status;
+}
+
 enum status engine_verify(const char *dir, const struct kv_options *options,
                           const struct catalog_ops *catalog, kv_report *line,
                           void *context, struct error *error) {
     struct verifying v = {.report = {line, context}};
     enum status status = open_directory(&v, dir, options, error);
     if (status == STATUS_OK) {
-        status = catalog->inspect(&v.directory, &v.found, error);
-    }
-    if (status == STATUS_OK) {
-        status = verify_tables(&v);
-        if (status != STATUS_OK) {
-            status = error_no_memory(error, "the verification of a table", 0);
-        }
-    }
-    if (status == STATUS_OK) {
-        struct error logs = {0};
-        status = verify_log_files(&v, &logs);
-        if (status != STATUS_OK) {
-            logs.status = status;
-            fault(&v, &logs);
-        }
-        status = v.first.status;
-        if (status != STATUS_OK && error != NULL) {
-            *error = v.first;
-        }
+        status = verify_all(&v, catalog, error);
     }
     version_unref(v.found.version);
     block_cache_close(v.blocks);
