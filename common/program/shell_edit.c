@@ -1,11 +1,8 @@
 #include "shell_edit.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <locale.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <histedit.h>
@@ -13,17 +10,18 @@
 #include "buf.h"
 #include "interrupt.h"
 #include "memory.h"
+#include "shell_history.h"
 
-enum { HISTORY_LINES = 1000, CANCEL = 3 /* the character of Ctrl-C */ };
+enum { CANCEL = 3 /* the character of Ctrl-C */ };
 
 struct shell_edit {
     EditLine *edit;
-    History *history;
+    History *lines;
+    struct shell_history history;
     shell_edit_names *names;
     void *names_context;
     struct buf prompt;
-    char history_path[PATH_MAX]; /* empty: there is no place for one */
-    mbstate_t character;         /* of which some bytes were read */
+    mbstate_t character; /* of which some bytes were read */
     bool cancelled;
 };
 
@@ -136,46 +134,6 @@ static unsigned char complete_word(EditLine *edit, int key) {
     return CC_REDISPLAY;
 }
 
-/* ---- history ---------------------------------------------------------------- */
-
-/* Makes the directories on the way to `path`; what cannot be made shows when used. */
-static void make_parents(char *path) {
-    for (char *slash = strchr(path + 1, '/'); slash != NULL;
-         slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        (void)mkdir(path, 0700);
-        *slash = '/';
-    }
-}
-
-/* As the XDG base directory specification has it: a name that is not absolute counts as
- * none. */
-static void find_history(struct shell_edit *self) {
-    const char *state = getenv("XDG_STATE_HOME");
-    const char *home = getenv("HOME");
-    int length = 0;
-    if (state != NULL && state[0] == '/') {
-        length = snprintf(self->history_path, PATH_MAX, "%s/strata/history", state);
-    } else if (home != NULL && home[0] == '/') {
-        length = snprintf(self->history_path, PATH_MAX, "%s/.local/state/strata/history",
-                          home);
-    }
-    if (length >= PATH_MAX) {
-        self->history_path[0] = '\0';
-    }
-}
-
-static void load_history(struct shell_edit *self) {
-    HistEvent event;
-    find_history(self);
-    history(self->history, &event, H_SETSIZE, HISTORY_LINES);
-    history(self->history, &event, H_SETUNIQUE, 1);
-    if (self->history_path[0] != '\0') {
-        history(self->history, &event, H_LOAD, self->history_path);
-    }
-    el_set(self->edit, EL_HIST, history, self->history);
-}
-
 /* ---- lines ------------------------------------------------------------------ */
 
 enum status shell_edit_open(const char *program, shell_edit_names *names,
@@ -190,8 +148,8 @@ enum status shell_edit_open(const char *program, shell_edit_names *names,
     self->names_context = names_context;
     (void)setlocale(LC_CTYPE, ""); /* how the terminal writes characters */
     self->edit = el_init(program, stdin, stdout, stderr);
-    self->history = history_init();
-    if (self->edit == NULL || self->history == NULL) {
+    self->lines = history_init();
+    if (self->edit == NULL || self->lines == NULL) {
         shell_edit_close(self);
         return error_set(error, STATUS_IO, "the terminal cannot be used");
     }
@@ -206,13 +164,13 @@ enum status shell_edit_open(const char *program, shell_edit_names *names,
     el_wset(self->edit, EL_ADDFN, L"strata-cancel", L"Cancel the line", cancel_line);
     el_set(self->edit, EL_BIND, "^I", "strata-complete", NULL);
     el_set(self->edit, EL_BIND, "^C", "strata-cancel", NULL);
-    load_history(self);
+    el_set(self->edit, EL_HIST, history, self->lines);
+    shell_history_open(&self->history, program, self->lines);
     *edit = self;
     return STATUS_OK;
 }
 
 bool shell_edit_next(struct shell_edit *self, struct slice *line) {
-    HistEvent event;
     for (;;) {
         int length = 0;
         self->cancelled = false;
@@ -225,7 +183,7 @@ bool shell_edit_next(struct shell_edit *self, struct slice *line) {
             return false;
         }
         if (text[0] != '\n') {
-            history(self->history, &event, H_ENTER, text);
+            shell_history_add(&self->history, text);
         }
         *line = slice_make(text, (size_t)(length - (text[length - 1] == '\n')));
         return true;
@@ -236,13 +194,8 @@ void shell_edit_close(struct shell_edit *self) {
     if (self == NULL) {
         return;
     }
-    HistEvent event;
-    if (self->edit != NULL && self->history != NULL && self->history_path[0] != '\0') {
-        make_parents(self->history_path);
-        history(self->history, &event, H_SAVE, self->history_path);
-    }
-    if (self->history != NULL) {
-        history_end(self->history);
+    if (self->lines != NULL) {
+        history_end(self->lines);
     }
     if (self->edit != NULL) {
         el_end(self->edit);

@@ -15,8 +15,7 @@ typedef void shell_edit_name(void *context, const char *name);
 /* Hands all such names to `name`. */
 typedef void shell_edit_names(void *context, shell_edit_name *name, void *name_context);
 
-/* `program` (borrowed) stands in the prompt. IO, where the terminal cannot be used. The
- * history is that of earlier shells, as far as its file can be read. */
+/* `program` (borrowed) stands in the prompt. IO, where the terminal cannot be used. */
 MUST_CHECK enum status shell_edit_open(const char *program, shell_edit_names *names,
                                        void *names_context, struct shell_edit **edit,
                                        struct error *error);
@@ -25,7 +24,7 @@ MUST_CHECK enum status shell_edit_open(const char *program, shell_edit_names *na
  * cancelled is not handed out. False: Ctrl-D, the terminal is gone, or SIGTERM. */
 MUST_CHECK bool shell_edit_next(struct shell_edit *edit, struct slice *line);
 
-/* Keeps the history, where its file can be written. NULL is allowed. */
+/* NULL is allowed. */
 void shell_edit_close(struct shell_edit *edit);
 
 #endif
