@@ -3,6 +3,9 @@
 #include <errno.h>
 #include <locale.h>
 #include <stdio.h>
+#include <stdio_ext.h>
+#include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <histedit.h>
@@ -12,7 +15,7 @@
 #include "memory.h"
 #include "shell_history.h"
 
-enum { CANCEL = 3 /* the character of Ctrl-C */ };
+enum { CANCEL = 3 /* the character of Ctrl-C */, LEAVE = 4 /* and of Ctrl-D */ };
 
 struct shell_edit {
     EditLine *edit;
@@ -21,7 +24,9 @@ struct shell_edit {
     shell_edit_names *names;
     void *names_context;
     struct buf prompt;
-    mbstate_t character; /* of which some bytes were read */
+    struct termios terminal; /* as it was before */
+    mbstate_t character;     /* of which some bytes were read */
+    int ahead;               /* bytes that were typed before lines were edited */
     bool cancelled;
 };
 
@@ -37,6 +42,21 @@ static char *prompt(EditLine *edit) {
 
 /* ---- characters ------------------------------------------------------------- */
 
+/* While a command runs, and before the first, the terminal is in its ordinary mode. There
+ * the system makes of a Ctrl-D the end of the input, which it keeps in its queue as a
+ * marked zero byte. Changing the mode takes the marks away, and what libedit would read is
+ * a zero byte: not an end, but its key for "take the next character as it is".
+ *
+ * So the mode is changed before the prompt is shown, not behind it as el_gets() does: who
+ * answers a prompt is understood. And a zero byte among those that are in the queue then,
+ * which were typed ahead, is a Ctrl-D. */
+static void take_terminal(struct shell_edit *self) {
+    el_set(self->edit, EL_PREP_TERM, 1);
+    if (ioctl(STDIN_FILENO, FIONREAD, &self->ahead) != 0) {
+        self->ahead = 0;
+    }
+}
+
 /* libedit asks here for each character. Signals are held, so Ctrl-C is seen pending. */
 static int read_character(EditLine *edit, wchar_t *character) {
     struct shell_edit *self = of(edit);
@@ -44,11 +64,12 @@ static int read_character(EditLine *edit, wchar_t *character) {
         interrupt_wait_readable(STDIN_FILENO);
         if (interrupt_take()) {
             self->character = (mbstate_t){0};
+            self->ahead = 0; /* the system has emptied its queue */
             *character = CANCEL;
             return 1;
         }
         if (interrupt_seen()) {
-            return 0; /* SIGTERM: as the end of the input */
+            return -1;
         }
         char byte;
         ssize_t got = read(STDIN_FILENO, &byte, 1);
@@ -56,7 +77,11 @@ static int read_character(EditLine *edit, wchar_t *character) {
             continue;
         }
         if (got <= 0) {
-            return (int)got;
+            return -1; /* the terminal is gone */
+        }
+        if (self->ahead > 0) {
+            self->ahead--;
+            byte = byte == '\0' ? LEAVE : byte;
         }
         size_t used = mbrtowc(character, &byte, 1, &self->character);
         if (used == 0 || used == 1) {
@@ -147,7 +172,8 @@ enum status shell_edit_open(const char *program, shell_edit_names *names,
     self->names = names;
     self->names_context = names_context;
     (void)setlocale(LC_CTYPE, ""); /* how the terminal writes characters */
-    self->edit = el_init(program, stdin, stdout, stderr);
+    bool usable = tcgetattr(STDIN_FILENO, &self->terminal) == 0;
+    self->edit = usable ? el_init(program, stdin, stdout, stderr) : NULL;
     self->lines = history_init();
     if (self->edit == NULL || self->lines == NULL) {
         shell_edit_close(self);
@@ -170,15 +196,22 @@ enum status shell_edit_open(const char *program, shell_edit_names *names,
     return STATUS_OK;
 }
 
-bool shell_edit_next(struct shell_edit *self, struct slice *line) {
+bool shell_edit_next(struct shell_edit *self, struct slice *line, bool *interrupted) {
     for (;;) {
         int length = 0;
         self->cancelled = false;
+        take_terminal(self);
         const char *text = el_gets(self->edit, &length);
         if (self->cancelled) {
             continue;
         }
-        if (text == NULL || length <= 0) {
+        *interrupted = length < 0;
+        if (length < 0) {
+            __fpurge(stdout); /* a terminal that is gone has nobody who misses it */
+            clearerr(stdout);
+            return false;
+        }
+        if (text == NULL) {
             (void)putchar('\n'); /* the shell's prompt stands in this line */
             return false;
         }
@@ -198,7 +231,11 @@ void shell_edit_close(struct shell_edit *self) {
         history_end(self->lines);
     }
     if (self->edit != NULL) {
+        /* libedit would throw away what was typed ahead for the program that comes next;
+         * but it leaves the terminal alone where it does not edit. */
+        el_set(self->edit, EL_EDITMODE, 0);
         el_end(self->edit);
+        (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &self->terminal);
     }
     buf_free(&self->prompt);
     memory_give(self);

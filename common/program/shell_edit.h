@@ -21,10 +21,12 @@ MUST_CHECK enum status shell_edit_open(const char *program, shell_edit_names *na
                                        struct error *error);
 
 /* The next line, without its line end; it dies at the next call. A line that Ctrl-C
- * cancelled is not handed out. False: Ctrl-D, the terminal is gone, or SIGTERM. */
-MUST_CHECK bool shell_edit_next(struct shell_edit *edit, struct slice *line);
+ * cancelled is not handed out. What was typed before the call counts as if it were typed
+ * now. False: Ctrl-D; or *interrupted, by a signal or because the terminal is gone. */
+MUST_CHECK bool shell_edit_next(struct shell_edit *edit, struct slice *line,
+                                bool *interrupted);
 
-/* NULL is allowed. */
+/* Leaves the terminal as it was. NULL is allowed. */
 void shell_edit_close(struct shell_edit *edit);
 
 #endif
