@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <locale.h>
 #include <stdio.h>
-#include <stdio_ext.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
@@ -207,8 +206,7 @@ bool shell_edit_next(struct shell_edit *self, struct slice *line, bool *interrup
         }
         *interrupted = length < 0;
         if (length < 0) {
-            __fpurge(stdout); /* a terminal that is gone has nobody who misses it */
-            clearerr(stdout);
+            clearerr(stdout); /* nobody misses what a lost terminal did not take */
             return false;
         }
         if (text == NULL) {

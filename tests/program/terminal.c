@@ -18,7 +18,9 @@ void terminal_open(struct terminal *terminal, const char *const *arguments) {
                 unlockpt(terminal->fd) == 0);
     assert_int_equal(ioctl(terminal->fd, TIOCSWINSZ, &size), 0);
     int end = open(ptsname(terminal->fd), O_RDWR | O_NOCTTY | O_CLOEXEC);
-    assert_true(end >= 0);
+    assert_true(end >= 0 && tcgetattr(end, &terminal->before) == 0);
+    terminal->before.c_lflag &= ~(tcflag_t)ECHOE; /* a person's own setting */
+    assert_int_equal(tcsetattr(end, TCSANOW, &terminal->before), 0);
     fflush(NULL);
     terminal->process = fork();
     assert_true(terminal->process >= 0);

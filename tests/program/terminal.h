@@ -5,11 +5,14 @@
 #ifndef STRATA_TESTS_TERMINAL_H
 #define STRATA_TESTS_TERMINAL_H
 
+#include <termios.h>
+
 #include "run.h"
 
 struct terminal {
     pid_t process;
-    int fd; /* the person's side, or -1: hung up */
+    int fd;                /* the person's side, or -1: hung up */
+    struct termios before; /* what the program found */
     size_t length;
     char seen[65536]; /* what was read and not expected yet; ends in a zero byte */
 };

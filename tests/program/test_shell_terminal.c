@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "terminal.h"
@@ -153,19 +152,19 @@ static void terminal_left_as_it_was(void **state) {
         return;
     }
     struct terminal terminal;
-    struct termios before, after;
+    struct termios after;
     SHELL(&terminal, "left");
-    assert_int_equal(tcgetattr(terminal.fd, &before), 0);
     int end = open(ptsname(terminal.fd), O_RDWR | O_NOCTTY | O_CLOEXEC);
     assert_true(end >= 0);
     terminal_expect(&terminal, "> ");
     terminal_type(&terminal, "put k v\r.exit\rfor the next\r");
     assert_int_equal(terminal_wait(&terminal), 0);
     assert_int_equal(tcgetattr(terminal.fd, &after), 0);
-    assert_int_equal(after.c_lflag, before.c_lflag);
-    assert_int_equal(after.c_iflag, before.c_iflag);
-    assert_int_equal(after.c_oflag, before.c_oflag);
-    assert_memory_equal(after.c_cc, before.c_cc, sizeof before.c_cc);
+    const struct termios *before = &terminal.before;
+    assert_int_equal(after.c_lflag, before->c_lflag);
+    assert_int_equal(after.c_iflag, before->c_iflag);
+    assert_int_equal(after.c_oflag, before->c_oflag);
+    assert_memory_equal(after.c_cc, before->c_cc, sizeof after.c_cc);
     struct pollfd waits = {.fd = end, .events = POLLIN};
     assert_int_equal(poll(&waits, 1, 60 * 1000), 1);
     char line[64] = "";
