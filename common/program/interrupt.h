@@ -1,6 +1,7 @@
-/* Ctrl-C (SIGINT), SIGTERM and the terminal that hangs up (SIGHUP) as a question that long
- * work asks between two steps. The signals stay pending with the system and are looked at there, so nothing is kept here,
- * and no thread can take one away from the thread that asks. */
+/* Ctrl-C (SIGINT), SIGTERM and the terminal that hangs up (SIGHUP) as a question that
+ * long work asks between two steps. The signals stay pending with the system and are
+ * looked at there, so nothing is kept here, and no thread can take one away from the
+ * thread that asks. */
 #ifndef STRATA_INTERRUPT_H
 #define STRATA_INTERRUPT_H
 

@@ -43,8 +43,8 @@ static char *prompt(EditLine *edit) {
 
 /* While a command runs, and before the first, the terminal is in its ordinary mode. There
  * the system makes of a Ctrl-D the end of the input, which it keeps in its queue as a
- * marked zero byte. Changing the mode takes the marks away, and what libedit would read is
- * a zero byte: not an end, but its key for "take the next character as it is".
+ * marked zero byte. Changing the mode takes the marks away, and what libedit would read
+ * is a zero byte: not an end, but its key for "take the next character as it is".
  *
  * So the mode is changed before the prompt is shown, not behind it as el_gets() does: who
  * answers a prompt is understood. And a zero byte among those that are in the queue then,

@@ -175,7 +175,7 @@ static void terminal_left_as_it_was(void **state) {
     expect_store("left", "k\tv\n");
 }
 
-/* At the prompt, within a line, while a command runs, and before the program has begun. */
+/* At the prompt, within a line, while a command runs, before the program has begun. */
 static void hung_up(void **state) {
     (void)state;
     if (!has_shell()) {
