@@ -390,12 +390,13 @@ static void sample_blocks(struct check_run *check) {
 
 enum { MOMENTS_MAX = 256 };
 
-/* Where on the journal of which disk a MOMENT of faults/failpoints.h was passed. */
+/* Where on the journal of which disk a MOMENT of faults/failpoints.h was passed. The disk
+ * is known by its first step: a later one may have got its address. */
 struct moments {
     const struct run *run;
     size_t count;
     struct {
-        const struct disk *disk;
+        size_t first_step;
         size_t operation;
     } at[MOMENTS_MAX];
 };
@@ -404,7 +405,7 @@ static void note_moment(void *context) {
     struct moments *moments = context;
     struct disk *disk = moments->run->disk;
     if (disk != NULL && moments->count < MOMENTS_MAX) {
-        moments->at[moments->count].disk = disk;
+        moments->at[moments->count].first_step = moments->run->first_step;
         moments->at[moments->count++].operation = disk_operations(disk);
     }
 }
@@ -425,8 +426,9 @@ static void crash_at_moments(struct check_run *check) {
         for (size_t i = 0; begun && i < moments.count; i++) {
             size_t operation = moments.at[i].operation;
             bool repeated = i > 0 && moments.at[i - 1].operation == operation;
-            if (moments.at[i].disk == run->disk && operation >= run->first_point &&
-                !repeated && !try_point(&campaign, operation)) {
+            bool gone = moments.at[i].first_step != run->first_step;
+            if (!gone && operation >= run->first_point && !repeated &&
+                !try_point(&campaign, operation)) {
                 break;
             }
         }
