@@ -15,8 +15,8 @@ void *disk_resize(void *block, size_t bytes);
 void *disk_grow(void *items, size_t count, size_t *capacity, size_t item_bytes);
 
 /* Growing bytes; those between an old and a new end are zeros. Logs are allocated ahead,
- * so most bytes of most files are zeros at the end: only the first `stored` bytes stand in
- * memory, those behind them, up to `size`, are zeros. With capacity 0 the bytes are
+ * so most bytes of most files are zeros at their end: only the first `stored` bytes stand
+ * in memory, those behind them, up to `size`, are zeros. With capacity 0 the bytes are
  * borrowed, and are copied before the first change. */
 struct contents {
     unsigned char *data;
