@@ -390,22 +390,24 @@ static void sample_blocks(struct check_run *check) {
 
 enum { MOMENTS_MAX = 256 };
 
-/* Where on the journal of which disk a MOMENT of faults/failpoints.h was passed. */
+/* Where on the journal of the run's disk a MOMENT of faults/failpoints.h was passed. The
+ * disk is known by its first step: a later one may have got its address. */
 struct moments {
     const struct run *run;
+    size_t first_step;
     size_t count;
-    struct {
-        const struct disk *disk;
-        size_t operation;
-    } at[MOMENTS_MAX];
+    size_t operations[MOMENTS_MAX];
 };
 
 static void note_moment(void *context) {
     struct moments *moments = context;
-    struct disk *disk = moments->run->disk;
-    if (disk != NULL && moments->count < MOMENTS_MAX) {
-        moments->at[moments->count].disk = disk;
-        moments->at[moments->count++].operation = disk_operations(disk);
+    const struct run *run = moments->run;
+    if (run->first_step != moments->first_step) {
+        moments->first_step = run->first_step;
+        moments->count = 0; /* those were of a disk that is gone */
+    }
+    if (run->disk != NULL && moments->count < MOMENTS_MAX) {
+        moments->operations[moments->count++] = disk_operations(run->disk);
     }
 }
 
@@ -417,16 +419,18 @@ static void crash_at_moments(struct check_run *check) {
     campaign.depth = (struct depth){.systematic = 200, .random = 60};
     while (check_goes_on(check)) {
         const struct run *run = check->run;
+        moments.first_step = 0;
         moments.count = 0;
         points_observe(note_moment, &moments);
         tape_seed(&campaign.tape, check_tape_seed(check, check->programs));
         bool begun = begin_program(&campaign);
         points_observe(NULL, NULL);
+        begun = begun && moments.first_step == run->first_step;
         for (size_t i = 0; begun && i < moments.count; i++) {
-            size_t operation = moments.at[i].operation;
-            bool repeated = i > 0 && moments.at[i - 1].operation == operation;
-            if (moments.at[i].disk == run->disk && operation >= run->first_point &&
-                !repeated && !try_point(&campaign, operation)) {
+            size_t operation = moments.operations[i];
+            bool repeated = i > 0 && moments.operations[i - 1] == operation;
+            if (operation >= run->first_point && !repeated &&
+                !try_point(&campaign, operation)) {
                 break;
             }
         }

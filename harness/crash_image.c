@@ -162,7 +162,7 @@ static struct slice stale_bytes(const struct disk *disk, const struct crash_stat
         const struct node *node = &disk->nodes[i];
         if (i != self->node && node->base_name != NO_NAME && node->base.size > 0 &&
             names_alike(name, disk_text(disk, node->base_name))) {
-            return slice_make(node->base.data, node->base.size);
+            return slice_make(node->base.data, node->base.stored);
         }
     }
     for (size_t i = 0; i < piece->operation; i++) {
@@ -185,11 +185,7 @@ static void fill_stale(const struct disk *disk, const struct crash_state *state,
     if (end > first) {
         contents_write(contents, first, stale.data + skipped, end - first);
     }
-    size_t zeros = end > first ? end : first;
-    if (behind > contents->size) {
-        contents_resize(contents, behind);
-    }
-    memset(contents->data + zeros, 0, behind - zeros);
+    contents_zero(contents, end > first ? end : first, behind);
 }
 
 /* ---- the image ------------------------------------------------------------------- */
@@ -197,7 +193,6 @@ static void fill_stale(const struct disk *disk, const struct crash_state *state,
 static void fill(const struct disk *disk, const struct crash_state *state,
                  const struct piece *piece, enum fate fate, struct contents *contents,
                  size_t first, size_t behind) {
-    bool extends = behind > contents->size;
     switch (fate) {
     case FATE_KEPT:
         contents_write(contents, first,
@@ -205,11 +200,10 @@ static void fill(const struct disk *disk, const struct crash_state *state,
                        behind - first);
         break;
     case FATE_ZERO:
-        if (extends) {
-            contents_resize(contents, behind);
-        }
         if (state->profile == DISK_POSIX) {
-            memset(contents->data + first, 0, behind - first);
+            contents_zero(contents, first, behind);
+        } else if (behind > contents->size) {
+            contents_resize(contents, behind);
         } /* ext4: what was there is old or new, and only the extension is unwritten */
         break;
     case FATE_NOISE:
@@ -266,7 +260,7 @@ static void choose_names(const struct disk *disk, struct crash_state *state,
                state->node_count * sizeof *state->image_names);
     }
     for (size_t i = 0; i < state->node_count; i++) {
-        state->image_slots[i] = (struct image_slot){SIZE_MAX, state->durable[i].size};
+        state->image_slots[i] = (struct image_slot){SIZE_MAX, 0};
     }
     for (size_t i = 0; i < state->piece_count; i++) {
         const struct piece *piece = &state->pieces[i];
@@ -277,9 +271,7 @@ static void choose_names(const struct disk *disk, struct crash_state *state,
             }
             continue;
         }
-        size_t end = operation_is_data(operation->kind)
-                         ? piece->offset + piece->length
-                         : operation->offset + operation->length;
+        size_t end = piece->offset + piece->length; /* of a change of size: 0 */
         struct image_slot *slot = &state->image_slots[operation->node];
         slot->end = end > slot->end ? end : slot->end;
     }
@@ -299,10 +291,7 @@ static void copy_durable(const struct disk *disk, struct crash_state *state,
         state->image_slots[i].node = image->node_count;
         struct node *node = disk_add_base_node(
             image, disk_name(image, disk->names[name].text), disk->nodes[i].directory);
-        if (state->image_slots[i].end > 0) {
-            node->base = contents_borrow(&state->durable[i]);
-            contents_reserve(&node->base, state->image_slots[i].end);
-        }
+        node->base = contents_copy(&state->durable[i], state->image_slots[i].end);
     }
 }
 

@@ -200,8 +200,9 @@ static void apply_put(const struct disk *disk, struct crash_state *state,
 static void apply_flip(struct contents *durable, const struct operation *flip) {
     size_t at = flip->offset / 8;
     if (at < durable->size) {
-        unsigned char byte =
-            (unsigned char)(durable->data[at] ^ (1U << (flip->offset % 8)));
+        unsigned char byte;
+        contents_read(durable, at, &byte, 1);
+        byte = (unsigned char)(byte ^ (1U << (flip->offset % 8)));
         contents_write(durable, at, &byte, 1);
     }
 }

@@ -15,7 +15,7 @@ struct piece {
     size_t length;
 };
 
-/* Where a node stands in an image, and up to where its contents may reach. */
+/* Where a node stands in an image, and up to where pieces of it may be written. */
 struct image_slot {
     size_t node; /* SIZE_MAX: not in it */
     size_t end;

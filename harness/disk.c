@@ -110,12 +110,7 @@ void disk_refresh_mappings(struct disk *disk, uint32_t node, size_t first,
         if (map->node != node || from >= to) {
             continue;
         }
-        size_t there = to < cache->size ? to : cache->size;
-        there = there > from ? there : from;
-        if (there > from) {
-            memcpy(map->address + (from - map->offset), cache->data + from, there - from);
-        }
-        memset(map->address + (there - map->offset), 0, to - there);
+        contents_read(cache, from, map->address + (from - map->offset), to - from);
     }
 }
 
@@ -163,36 +158,67 @@ static size_t first_difference(const unsigned char *a, const unsigned char *b, s
     return at;
 }
 
+/* Behind the last place of [at, end) where the two differ, or `at`. */
+static size_t last_difference(const unsigned char *a, const unsigned char *b, size_t at,
+                              size_t end) {
+    while (end >= at + 8 && memcmp(a + end - 8, b + end - 8, 8) == 0) {
+        end -= 8;
+    }
+    while (end > at && a[end - 1] == b[end - 1]) {
+        end--;
+    }
+    return end;
+}
+
+/* A run of changed bytes, that nothing follows within STORE_GAP_BYTES. */
+struct store {
+    size_t first;
+    size_t behind; /* `first`: there is none yet */
+};
+
+static void journal_store(struct disk *disk, const struct mapping *map,
+                          const struct store *store) {
+    if (store->behind > store->first) {
+        disk_change_bytes(
+            disk, OPERATION_STORE, map->node, map->name, map->offset + store->first,
+            slice_make(map->address + store->first, store->behind - store->first));
+    }
+}
+
+/* Takes up [page, end) of the mapping, in whose place the file has `was`. The store goes
+ * on in the next page, or is journalled when the next one begins. */
+static void absorb_page(struct disk *disk, const struct mapping *map, size_t page,
+                        size_t end, const unsigned char *was, struct store *store) {
+    const unsigned char *is = map->address + page;
+    size_t count = end - page;
+    for (size_t at = first_difference(is, was, 0, count); at < count;
+         at = first_difference(is, was, at, count)) {
+        if (store->behind == store->first ||
+            page + at >= store->behind + STORE_GAP_BYTES) {
+            journal_store(disk, map, store);
+            store->first = page + at;
+        }
+        size_t near = at + STORE_GAP_BYTES < count ? at + STORE_GAP_BYTES : count;
+        at = last_difference(is, was, at, near);
+        store->behind = page + at;
+    }
+}
+
 static void absorb_mapping(struct disk *disk, const struct mapping *map) {
     const struct contents *cache = &disk->nodes[map->node].cache;
     size_t end = cache->size > map->offset ? cache->size - map->offset : 0;
     end = end < map->bytes ? end : map->bytes;
-    size_t first = 0;
-    size_t behind = 0; /* the run of changed bytes is [first, behind) */
+    struct store store = {0};
     for (size_t page = 0; page < end; page += FILE_MAP_BYTES) {
         size_t page_end = page + FILE_MAP_BYTES < end ? page + FILE_MAP_BYTES : end;
-        if (memcmp(map->address + page, cache->data + map->offset + page,
-                   page_end - page) == 0) {
-            continue;
-        }
-        const unsigned char *cached = cache->data + map->offset;
-        for (size_t i = first_difference(map->address, cached, page, page_end);
-             i < page_end; i = first_difference(map->address, cached, i + 1, page_end)) {
-            if (behind > first && i >= behind + STORE_GAP_BYTES) {
-                disk_change_bytes(disk, OPERATION_STORE, map->node, map->name,
-                                  map->offset + first,
-                                  slice_make(map->address + first, behind - first));
-                first = behind;
-            }
-            first = behind > first ? first : i;
-            behind = i + 1;
+        if (!contents_equal(cache, map->offset + page, map->address + page,
+                            page_end - page)) {
+            unsigned char was[FILE_MAP_BYTES];
+            contents_read(cache, map->offset + page, was, page_end - page);
+            absorb_page(disk, map, page, page_end, was, &store);
         }
     }
-    if (behind > first) {
-        disk_change_bytes(disk, OPERATION_STORE, map->node, map->name,
-                          map->offset + first,
-                          slice_make(map->address + first, behind - first));
-    }
+    journal_store(disk, map, &store);
 }
 
 void disk_absorb_stores(struct disk *disk) {
@@ -277,7 +303,7 @@ uint64_t disk_fingerprint(struct disk *disk) {
         const struct node *node = &disk->nodes[i];
         if (node->name != NO_NAME) {
             uint64_t seed = disk->names[node->name].hash + node->directory;
-            sum += XXH3_64bits_withSeed(node->cache.data, node->cache.size, seed);
+            sum += contents_hash(&node->cache, seed);
         }
     }
     return sum;
@@ -291,7 +317,8 @@ bool disk_read_file(struct disk *disk, const char *path, struct slice *contents)
     if (node == NO_NODE || disk->nodes[node].directory) {
         return false;
     }
-    const struct contents *cache = &disk->nodes[node].cache;
+    struct contents *cache = &disk->nodes[node].cache;
+    contents_store(cache);
     *contents = slice_make(cache->size > 0 ? (const void *)cache->data : "", cache->size);
     return true;
 }
@@ -304,8 +331,9 @@ bool disk_flip_bit(struct disk *disk, const char *path, uint64_t bit) {
         return false;
     }
     size_t at = (size_t)(bit / 8);
-    unsigned char byte =
-        (unsigned char)(disk->nodes[node].cache.data[at] ^ (1U << (bit % 8)));
+    unsigned char byte;
+    contents_read(&disk->nodes[node].cache, at, &byte, 1);
+    byte = (unsigned char)(byte ^ (1U << (bit % 8)));
     disk_journal(disk, (struct operation){.kind = OPERATION_FLIP,
                                           .node = node,
                                           .name = name,

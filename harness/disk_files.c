@@ -47,7 +47,7 @@ static int disk_read_at(struct file *file, uint64_t offset, void *bytes, size_t 
     count = verdict == VERDICT_SHORT ? count / 2 : count;
     *done = count < there ? count : there;
     if (*done > 0) {
-        memcpy(bytes, cache->data + offset, *done);
+        contents_read(cache, (size_t)offset, bytes, *done);
     }
     return answer(disk, verdict);
 }

@@ -110,6 +110,7 @@ static void mark_sync(struct contents *marks, bool failed) {
 static void mark_size(struct contents *marks, size_t size) {
     size_t before = marks->size;
     contents_resize(marks, size);
+    contents_store(marks);
     if (size > before) {
         memset(marks->data + before, MARK_ROOM, size - before);
     }
@@ -118,6 +119,7 @@ static void mark_size(struct contents *marks, size_t size) {
 /* One mark per byte of the node: the journal once more, as it concerns this file. */
 static void mark_node(const struct disk *disk, uint32_t node, struct contents *marks) {
     contents_resize(marks, disk->nodes[node].base.size);
+    contents_store(marks);
     for (size_t i = 0; i < disk->operation_count; i++) {
         const struct operation *operation = &disk->operations[i];
         size_t end = operation->offset + operation->length;
@@ -129,6 +131,7 @@ static void mark_node(const struct disk *disk, uint32_t node, struct contents *m
             memset(marks->data + operation->offset, MARK_PENDING, operation->length);
         } else if (operation->kind == OPERATION_PUT) {
             contents_resize(marks, operation->length);
+            contents_store(marks);
         } else if (operation->kind == OPERATION_ALLOCATE ||
                    operation->kind == OPERATION_TRUNCATE) {
             mark_size(marks, end);

@@ -52,7 +52,7 @@ static const char doc[] =
     "A state counts when it is a distinct image within its program, recovered by the "
     "real "
     "kv_open, read in full, closed, and recovered again after a crash inside that "
-    "recovery.\n"
+    "recovery. They are divided by the seconds of those checks that count states.\n"
     "\n"
     "Exit status: 0 pass, 1 fail, 2 usage.\n"
     "\n"
@@ -141,7 +141,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
 struct totals {
     size_t programs;
     size_t states;
-    double begun;
+    double seconds; /* of the checks that count states */
     bool failed;
 };
 
@@ -175,12 +175,11 @@ static bool failpoints_all_hit(void) {
 }
 
 static int finish(const struct totals *totals, uint64_t seed) {
-    double seconds = check_seconds() - totals->begun;
     printf("programs=%zu states=%zu states_per_second=%.0f failpoints=%zu/%zu "
            "seed=%" PRIu64 " verdict=%s\n",
            totals->programs, totals->states,
-           seconds > 0 ? (double)totals->states / seconds : 0, failpoints_hit(),
-           failpoints_listed(), seed, totals->failed ? "fail" : "pass");
+           totals->seconds > 0 ? (double)totals->states / totals->seconds : 0,
+           failpoints_hit(), failpoints_listed(), seed, totals->failed ? "fail" : "pass");
     return totals->failed ? 1 : 0;
 }
 
@@ -237,6 +236,7 @@ static void perform(const struct arguments *arguments, const struct check *check
     totals->failed = !check_perform(&one) || totals->failed;
     totals->programs += one.programs;
     totals->states += one.states;
+    totals->seconds += one.states > 0 ? check_seconds() - begun : 0;
     printf("%-4s %-20s programs=%zu cases=%zu states=%zu seconds=%.1f  %s\n",
            one.failed ? "FAIL" : "ok", check->name, one.programs, one.cases, one.states,
            check_seconds() - begun, check->shows);
@@ -251,13 +251,14 @@ static int run_checks(const struct arguments *arguments) {
         return USAGE;
     }
     struct run run;
-    struct totals totals = {.begun = check_seconds()};
+    struct totals totals = {0};
+    double begun = check_seconds();
     run_init(&run);
     points_watch();
     const struct check *check;
     for (size_t i = 0; (check = check_at(i, stage.number)) != NULL; i++) {
         if (wanted(arguments, check)) {
-            double left = arguments->seconds - (check_seconds() - totals.begun);
+            double left = arguments->seconds - (check_seconds() - begun);
             left = arguments->seconds > 0 && left <= 0 ? 1e-3 : left;
             perform(arguments, check, &run, &totals, left / (double)count--);
         }
@@ -294,7 +295,7 @@ static int replay(const struct arguments *arguments) {
     struct run run;
     run_init(&run);
     points_watch();
-    struct totals totals = {.programs = 1, .begun = check_seconds()};
+    struct totals totals = {.programs = 1};
     struct check_run one = {
         .profiles = arguments->profiles, .run = &run, .story = stdout, .report = stdout};
     int code = text == NULL ? USAGE : check_replay(text, &one);

@@ -90,7 +90,16 @@ void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak)
 static void judged(void) {
     if (watch.write != NULL) {
         tell("a sanitizer has ended the program (see above)");
+        _exit(1);
     }
+}
+
+/* Beside AddressSanitizer, gcc's UndefinedBehaviorSanitizer has a runtime of its own that
+ * does not know the callback: it shall abort, and that is seen. */
+const char *__ubsan_default_options(void);
+
+const char *__ubsan_default_options(void) {
+    return "abort_on_error=1";
 }
 
 /* The sanitizers tell more of a wild access than we do: where they have a handler, theirs

@@ -1,5 +1,6 @@
 #include "interrupt.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
@@ -7,24 +8,31 @@
 #include <time.h>
 #include <unistd.h>
 
-static sigset_t both_signals(void) {
-    sigset_t both;
-    sigemptyset(&both);
-    sigaddset(&both, SIGINT);
-    sigaddset(&both, SIGTERM);
-    return both;
+static sigset_t held_signals(void) {
+    sigset_t held;
+    sigemptyset(&held);
+    sigaddset(&held, SIGINT);
+    sigaddset(&held, SIGTERM);
+    sigaddset(&held, SIGHUP);
+    return held;
 }
 
+/* The system throws an ignored signal away only where it is not held. */
 void interrupt_hold(void) {
-    sigset_t both = both_signals();
-    pthread_sigmask(SIG_BLOCK, &both, NULL);
+    sigset_t held = held_signals();
+    struct sigaction hangup;
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler == SIG_IGN) {
+        sigdelset(&held, SIGHUP);
+    }
+    pthread_sigmask(SIG_BLOCK, &held, NULL);
 }
 
 bool interrupt_seen(void) {
     sigset_t pending;
     sigemptyset(&pending);
     sigpending(&pending);
-    return sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1;
+    return sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1 ||
+           sigismember(&pending, SIGHUP) == 1;
 }
 
 bool interrupt_take(void) {
@@ -38,11 +46,14 @@ bool interrupt_take(void) {
 /* Where there is no descriptor to be had poll() leaves out -1, and only a signal during a
  * read from a terminal or pipe goes unnoticed until the next line. */
 void interrupt_wait_readable(int fd) {
-    sigset_t both = both_signals();
-    int signals = signalfd(-1, &both, SFD_CLOEXEC);
+    sigset_t held = held_signals();
+    int signals = signalfd(-1, &held, SFD_CLOEXEC);
     struct pollfd waits[] = {{.fd = fd, .events = POLLIN},
                              {.fd = signals, .events = POLLIN}};
-    (void)poll(waits, 2, -1); /* a failure shows in the read to come */
+    /* Another signal, of a window that changes its size, say, is no reason to read: the
+     * read would wait where the held ones cannot end it. Other failures show there. */
+    while (poll(waits, 2, -1) < 0 && errno == EINTR) {
+    }
     if (signals >= 0) {
         close(signals);
     }

@@ -3,8 +3,8 @@
  *     a line (edited on a terminal, else read as it comes) → words → the command's row
  *     → its options → run on the store that the shell holds open → its failure told
  *
- * Nothing that a line says ends the shell but .exit; and a signal, SIGINT where nobody
- * edits and SIGTERM, ends it as the end of the input does: with a clean close. */
+ * Nothing that a line says ends the shell but .exit; and a signal (SIGTERM, SIGHUP, and
+ * SIGINT where nobody edits) ends it as the end of the input does: with a clean close. */
 #include <unistd.h>
 
 #include "commands.h"
@@ -160,7 +160,9 @@ static enum status run_edited(struct shell *shell) {
     enum status status =
         shell_edit_open(shell->run->program, complete, NULL, &edit, shell->run->error);
     struct slice line;
-    while (status == STATUS_OK && !shell->ends && shell_edit_next(edit, &line)) {
+    bool *interrupted = &shell->run->interrupted;
+    while (status == STATUS_OK && !shell->ends &&
+           shell_edit_next(edit, &line, interrupted)) {
         run_line(shell, line);
         while (interrupt_take()) {
         }
@@ -206,9 +208,9 @@ const struct command command_shell = {
             "\\t \\n \\r \\\\ \\\" \\xHH are read. A line that begins with # is left "
             "out. A failing command is told, and the next line is taken.\n\n"
             "On a terminal lines are edited, Tab completes a command, the arrows bring "
-            "back earlier lines (kept in ~/.local/state/strata/history, or under "
-            "$XDG_STATE_HOME), Ctrl-C cancels the line and Ctrl-D leaves. Else standard "
-            "input is a script.\n\n"
+            "back earlier lines (of all shells, in ~/.local/state/strata/history, or "
+            "under $XDG_STATE_HOME), Ctrl-C cancels the line and Ctrl-D leaves. Else "
+            "standard input is a script.\n\n"
             "Examples:\n"
             "  $0 shell\n"
             "  $0 -d /srv/fruit shell < commands.txt\n"

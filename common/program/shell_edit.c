@@ -1,11 +1,10 @@
 #include "shell_edit.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <locale.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
+#include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <histedit.h>
@@ -13,17 +12,20 @@
 #include "buf.h"
 #include "interrupt.h"
 #include "memory.h"
+#include "shell_history.h"
 
-enum { HISTORY_LINES = 1000, CANCEL = 3 /* the character of Ctrl-C */ };
+enum { CANCEL = 3 /* the character of Ctrl-C */, LEAVE = 4 /* and of Ctrl-D */ };
 
 struct shell_edit {
     EditLine *edit;
-    History *history;
+    History *lines;
+    struct shell_history history;
     shell_edit_names *names;
     void *names_context;
     struct buf prompt;
-    char history_path[PATH_MAX]; /* empty: there is no place for one */
-    mbstate_t character;         /* of which some bytes were read */
+    struct termios terminal; /* as it was before */
+    mbstate_t character;     /* of which some bytes were read */
+    int ahead;               /* bytes that were typed before lines were edited */
     bool cancelled;
 };
 
@@ -39,6 +41,21 @@ static char *prompt(EditLine *edit) {
 
 /* ---- characters ------------------------------------------------------------- */
 
+/* While a command runs, and before the first, the terminal is in its ordinary mode. There
+ * the system makes of a Ctrl-D the end of the input, which it keeps in its queue as a
+ * marked zero byte. Changing the mode takes the marks away, and what libedit would read
+ * is a zero byte: not an end, but its key for "take the next character as it is".
+ *
+ * So the mode is changed before the prompt is shown, not behind it as el_gets() does: who
+ * answers a prompt is understood. And a zero byte among those that are in the queue then,
+ * which were typed ahead, is a Ctrl-D. */
+static void take_terminal(struct shell_edit *self) {
+    el_set(self->edit, EL_PREP_TERM, 1);
+    if (ioctl(STDIN_FILENO, FIONREAD, &self->ahead) != 0) {
+        self->ahead = 0;
+    }
+}
+
 /* libedit asks here for each character. Signals are held, so Ctrl-C is seen pending. */
 static int read_character(EditLine *edit, wchar_t *character) {
     struct shell_edit *self = of(edit);
@@ -46,11 +63,12 @@ static int read_character(EditLine *edit, wchar_t *character) {
         interrupt_wait_readable(STDIN_FILENO);
         if (interrupt_take()) {
             self->character = (mbstate_t){0};
+            self->ahead = 0; /* the system has emptied its queue */
             *character = CANCEL;
             return 1;
         }
         if (interrupt_seen()) {
-            return 0; /* SIGTERM: as the end of the input */
+            return -1;
         }
         char byte;
         ssize_t got = read(STDIN_FILENO, &byte, 1);
@@ -58,7 +76,11 @@ static int read_character(EditLine *edit, wchar_t *character) {
             continue;
         }
         if (got <= 0) {
-            return (int)got;
+            return -1; /* the terminal is gone */
+        }
+        if (self->ahead > 0) {
+            self->ahead--;
+            byte = byte == '\0' ? LEAVE : byte;
         }
         size_t used = mbrtowc(character, &byte, 1, &self->character);
         if (used == 0 || used == 1) {
@@ -136,46 +158,6 @@ static unsigned char complete_word(EditLine *edit, int key) {
     return CC_REDISPLAY;
 }
 
-/* ---- history ---------------------------------------------------------------- */
-
-/* Makes the directories on the way to `path`; what cannot be made shows when used. */
-static void make_parents(char *path) {
-    for (char *slash = strchr(path + 1, '/'); slash != NULL;
-         slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        (void)mkdir(path, 0700);
-        *slash = '/';
-    }
-}
-
-/* As the XDG base directory specification has it: a name that is not absolute counts as
- * none. */
-static void find_history(struct shell_edit *self) {
-    const char *state = getenv("XDG_STATE_HOME");
-    const char *home = getenv("HOME");
-    int length = 0;
-    if (state != NULL && state[0] == '/') {
-        length = snprintf(self->history_path, PATH_MAX, "%s/strata/history", state);
-    } else if (home != NULL && home[0] == '/') {
-        length = snprintf(self->history_path, PATH_MAX, "%s/.local/state/strata/history",
-                          home);
-    }
-    if (length >= PATH_MAX) {
-        self->history_path[0] = '\0';
-    }
-}
-
-static void load_history(struct shell_edit *self) {
-    HistEvent event;
-    find_history(self);
-    history(self->history, &event, H_SETSIZE, HISTORY_LINES);
-    history(self->history, &event, H_SETUNIQUE, 1);
-    if (self->history_path[0] != '\0') {
-        history(self->history, &event, H_LOAD, self->history_path);
-    }
-    el_set(self->edit, EL_HIST, history, self->history);
-}
-
 /* ---- lines ------------------------------------------------------------------ */
 
 enum status shell_edit_open(const char *program, shell_edit_names *names,
@@ -189,9 +171,10 @@ enum status shell_edit_open(const char *program, shell_edit_names *names,
     self->names = names;
     self->names_context = names_context;
     (void)setlocale(LC_CTYPE, ""); /* how the terminal writes characters */
-    self->edit = el_init(program, stdin, stdout, stderr);
-    self->history = history_init();
-    if (self->edit == NULL || self->history == NULL) {
+    bool usable = tcgetattr(STDIN_FILENO, &self->terminal) == 0;
+    self->edit = usable ? el_init(program, stdin, stdout, stderr) : NULL;
+    self->lines = history_init();
+    if (self->edit == NULL || self->lines == NULL) {
         shell_edit_close(self);
         return error_set(error, STATUS_IO, "the terminal cannot be used");
     }
@@ -206,26 +189,32 @@ enum status shell_edit_open(const char *program, shell_edit_names *names,
     el_wset(self->edit, EL_ADDFN, L"strata-cancel", L"Cancel the line", cancel_line);
     el_set(self->edit, EL_BIND, "^I", "strata-complete", NULL);
     el_set(self->edit, EL_BIND, "^C", "strata-cancel", NULL);
-    load_history(self);
+    el_set(self->edit, EL_HIST, history, self->lines);
+    shell_history_open(&self->history, program, self->lines);
     *edit = self;
     return STATUS_OK;
 }
 
-bool shell_edit_next(struct shell_edit *self, struct slice *line) {
-    HistEvent event;
+bool shell_edit_next(struct shell_edit *self, struct slice *line, bool *interrupted) {
     for (;;) {
         int length = 0;
         self->cancelled = false;
+        take_terminal(self);
         const char *text = el_gets(self->edit, &length);
         if (self->cancelled) {
             continue;
         }
-        if (text == NULL || length <= 0) {
+        *interrupted = length < 0;
+        if (length < 0) {
+            clearerr(stdout); /* nobody misses what a lost terminal did not take */
+            return false;
+        }
+        if (text == NULL) {
             (void)putchar('\n'); /* the shell's prompt stands in this line */
             return false;
         }
         if (text[0] != '\n') {
-            history(self->history, &event, H_ENTER, text);
+            shell_history_add(&self->history, text);
         }
         *line = slice_make(text, (size_t)(length - (text[length - 1] == '\n')));
         return true;
@@ -236,16 +225,15 @@ void shell_edit_close(struct shell_edit *self) {
     if (self == NULL) {
         return;
     }
-    HistEvent event;
-    if (self->edit != NULL && self->history != NULL && self->history_path[0] != '\0') {
-        make_parents(self->history_path);
-        history(self->history, &event, H_SAVE, self->history_path);
-    }
-    if (self->history != NULL) {
-        history_end(self->history);
+    if (self->lines != NULL) {
+        history_end(self->lines);
     }
     if (self->edit != NULL) {
+        /* libedit would throw away what was typed ahead for the program that comes next;
+         * but it leaves the terminal alone where it does not edit. */
+        el_set(self->edit, EL_EDITMODE, 0);
         el_end(self->edit);
+        (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &self->terminal);
     }
     buf_free(&self->prompt);
     memory_give(self);

@@ -15,17 +15,18 @@ typedef void shell_edit_name(void *context, const char *name);
 /* Hands all such names to `name`. */
 typedef void shell_edit_names(void *context, shell_edit_name *name, void *name_context);
 
-/* `program` (borrowed) stands in the prompt. IO, where the terminal cannot be used. The
- * history is that of earlier shells, as far as its file can be read. */
+/* `program` (borrowed) stands in the prompt. IO, where the terminal cannot be used. */
 MUST_CHECK enum status shell_edit_open(const char *program, shell_edit_names *names,
                                        void *names_context, struct shell_edit **edit,
                                        struct error *error);
 
 /* The next line, without its line end; it dies at the next call. A line that Ctrl-C
- * cancelled is not handed out. False: Ctrl-D, the terminal is gone, or SIGTERM. */
-MUST_CHECK bool shell_edit_next(struct shell_edit *edit, struct slice *line);
+ * cancelled is not handed out. What was typed before the call counts as if it were typed
+ * now. False: Ctrl-D; or *interrupted, by a signal or because the terminal is gone. */
+MUST_CHECK bool shell_edit_next(struct shell_edit *edit, struct slice *line,
+                                bool *interrupted);
 
-/* Keeps the history, where its file can be written. NULL is allowed. */
+/* Leaves the terminal as it was. NULL is allowed. */
 void shell_edit_close(struct shell_edit *edit);
 
 #endif

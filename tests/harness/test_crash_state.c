@@ -81,7 +81,13 @@ static void test_data_pieces_posix(void **state) {
     assert_int_equal(contents.length, 11);
     assert_memory_equal(contents.data, "\0urable-one", 11);
     disk_free(zero);
-    struct disk *noise = crash_now(disk, DISK_POSIX, "nkl");
+    put(file, 3, "ABLE");
+    struct disk *end = crash_now(disk, DISK_POSIX, "lllz");
+    assert_true(disk_read_file(end, "log", &contents));
+    assert_int_equal(contents.length, 7);
+    assert_memory_equal(contents.data, "dur\0\0\0\0", 7);
+    disk_free(end);
+    struct disk *noise = crash_now(disk, DISK_POSIX, "nkll");
     assert_true(disk_read_file(noise, "log", &contents));
     assert_memory_equal(contents.data, "durable", 7);
     assert_memory_not_equal(contents.data + 7, "-one", 4);

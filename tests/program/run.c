@@ -44,12 +44,13 @@ int run_teardown(void **state) {
     return 0;
 }
 
-static void execute(const char *const *arguments) {
+void run_execute(const char *const *arguments) {
     char *line[ARGUMENTS_MAX] = {place.program};
     for (size_t i = 0; arguments[i] != NULL && i + 2 < ARGUMENTS_MAX; i++) {
         line[i + 1] = (char *)(uintptr_t)arguments[i]; /* execv writes to none of them */
     }
     signal(SIGPIPE, SIG_DFL); /* ignored signals outlive execv */
+    signal(SIGHUP, SIG_DFL);
     execv(place.program, line);
     _exit(126);
 }
@@ -86,7 +87,7 @@ static void run(struct result *result, struct slice input, int output, int close
         if (closed >= 0) {
             close(closed);
         }
-        execute(arguments);
+        run_execute(arguments);
     }
     result->code = code_of(process);
     read_file(".out", &result->out);
@@ -162,6 +163,17 @@ int stage_number(struct result *result) {
     return (int)number;
 }
 
+bool has_shell(void) {
+    struct result result = {0};
+    bool has = stage_number(&result) >= 2;
+    if (!has) {
+        RUN(&result, "shell");
+        expect_error(&result, 2, "has no interactive shell, it comes with stage 02");
+    }
+    result_free(&result);
+    return has;
+}
+
 /* ---- programs that keep running --------------------------------------------- */
 
 void child_start(struct child *child, const char *const *arguments) {
@@ -175,7 +187,7 @@ void child_start(struct child *child, const char *const *arguments) {
         dup2(to[0], STDIN_FILENO);
         dup2(from[1], STDOUT_FILENO);
         redirect("/dev/null", O_WRONLY, STDERR_FILENO);
-        execute(arguments);
+        run_execute(arguments);
     }
     close(to[0]);
     close(from[1]);

@@ -49,6 +49,11 @@ const char *out_text(const struct result *result);
 
 /* The number of the program's stage, as it says itself; replaces *result. */
 int stage_number(struct result *result);
+/* Whether the program has a shell; else it says that it has none. */
+bool has_shell(void);
+
+/* In a child process: becomes the program. */
+void run_execute(const char *const *arguments);
 
 /* A program that is still running, behind pipes. */
 struct child {

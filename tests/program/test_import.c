@@ -229,8 +229,8 @@ static void killed(void **state) {
 
 static void interrupted(void **state) {
     (void)state;
-    static const int signals[] = {SIGINT, SIGTERM};
-    for (size_t i = 0; i < 2; i++) {
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
         char dir[16];
         snprintf(dir, sizeof dir, "int%zu", i);
         struct child child;

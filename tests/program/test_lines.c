@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "program/interrupt.h"
@@ -104,6 +105,44 @@ static void read_error(void **state) {
     lines_free(&lines);
 }
 
+enum { OTHER_SIGNALS = 50 };
+static volatile sig_atomic_t other_signals; /* for a handler there is no other place */
+static int other_pipe[2];
+
+static void other_signal(int number) {
+    (void)number;
+    if (++other_signals == OTHER_SIGNALS) {
+        (void)!write(other_pipe[1], "x", 1);
+    }
+}
+
+/* Signals with handlers come while it waits, and only the last makes the pipe readable.
+ */
+static void other_signals_do_not_end_the_wait(void **state) {
+    (void)state;
+    const struct sigaction handled = {.sa_handler = other_signal};
+    const struct itimerval often = {{0, 1000}, {0, 1000}}, never = {0};
+    assert_int_equal(pipe(other_pipe), 0);
+    assert_int_equal(sigaction(SIGALRM, &handled, NULL), 0);
+    assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+    interrupt_wait_readable(other_pipe[0]);
+    assert_true(other_signals >= OTHER_SIGNALS);
+    assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+    signal(SIGALRM, SIG_DFL);
+    close(other_pipe[0]);
+    close(other_pipe[1]);
+}
+
+/* SIGHUP is held too, but for who was started to ignore it. */
+static void ignored_hangups(void **state) {
+    (void)state;
+    signal(SIGHUP, SIG_IGN);
+    interrupt_hold();
+    assert_int_equal(raise(SIGHUP), 0);
+    assert_false(interrupt_seen());
+    signal(SIGHUP, SIG_DFL);
+}
+
 /* The last test of the file: the signal stays. If the wait did not see one that came
  * before it, it would never end: nothing is ever written to the pipe. */
 static void signal_before_the_wait(void **state) {
@@ -130,6 +169,8 @@ int main(void) {
         cmocka_unit_test(ends_around_seams),
         cmocka_unit_test(empty_input),
         cmocka_unit_test(read_error),
+        cmocka_unit_test(other_signals_do_not_end_the_wait),
+        cmocka_unit_test(ignored_hangups),
         cmocka_unit_test(signal_before_the_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,18 +5,6 @@
 
 #include "run.h"
 
-/* Whether the program has a shell; else it says that it has none. */
-static bool has_shell(void) {
-    struct result result = {0};
-    bool has = stage_number(&result) >= 2;
-    if (!has) {
-        RUN(&result, "shell");
-        expect_error(&result, 2, "has no interactive shell, it comes with stage 02");
-    }
-    result_free(&result);
-    return has;
-}
-
 static void run_script(struct result *result, const char *dir, const char *script) {
     RUN_WITH(result, slice_of(script), "-d", dir, "shell");
 }
@@ -170,8 +158,8 @@ static void signals_end_a_script(void **state) {
     if (!has_shell()) {
         return;
     }
-    static const int numbers[] = {SIGINT, SIGTERM};
-    for (size_t i = 0; i < 2; i++) {
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         struct child child;
         CHILD_START(&child, "-d", "signals", "--durability", "none", "shell");
         child_say(&child, "put k v\nget k\n");
@@ -193,7 +181,6 @@ int main(void) {
         cmocka_unit_test(errors_go_on),
         cmocka_unit_test(output_that_fails),
         cmocka_unit_test(signals_end_a_script),
-
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);
 }
