@@ -230,6 +230,8 @@ void block_iter_prev(struct block_iter *iter) {
 
 /* ---- search ---------------------------------------------------------------------- */
 
+enum { PREFETCH_BYTES_MAX = 2048, CACHE_LINE_BYTES = 64 };
+
 struct target {
     const unsigned char *user;
     size_t user_bytes;
@@ -247,6 +249,16 @@ static bool is_before(struct slice key, const struct target *target) {
         return user_bytes < target->user_bytes;
     }
     return internal_key_tag(key) > target->tag;
+}
+
+/* A walk learns from each entry where the next one is: of a block that the processor's
+ * caches do not hold it would wait for one line after the other. So they are asked for
+ * together, up to the next restart point, where most searches have ended. */
+static void prefetch_walk(const struct block *block, size_t from, size_t to) {
+    size_t most = from + PREFETCH_BYTES_MAX;
+    for (to = to < most ? to : most; from < to; from += CACHE_LINE_BYTES) {
+        __builtin_prefetch(block->data + from);
+    }
 }
 
 /* Finds the last restart point whose key is before the target, else the first of all.
@@ -275,6 +287,9 @@ static bool find_restart(struct block_iter *iter, const struct target *target,
         }
     }
     *offset = restart_offset(block, low);
+    prefetch_walk(block, *offset,
+                  low + 1 < block->restart_count ? restart_offset(block, low + 1)
+                                                 : block->restarts);
     return true;
 }
 
