@@ -115,8 +115,8 @@ static void begin(struct block_iter *iter) {
     iter->iter.error.status = STATUS_OK;
 }
 
-/* Room for a key; its first `kept` bytes stay as they are. */
-static bool make_room(struct block_iter *iter, size_t bytes, size_t kept) {
+/* Room for a key. What it holds stays, whether or not it is of use. */
+static bool make_room(struct block_iter *iter, size_t bytes) {
     if (bytes <= iter->room_bytes) {
         return true;
     }
@@ -126,7 +126,7 @@ static bool make_room(struct block_iter *iter, size_t bytes, size_t kept) {
         return false;
     }
     if (iter->room == iter->small) {
-        memcpy(iter->large.data, iter->small, kept);
+        memcpy(iter->large.data, iter->small, sizeof iter->small);
     }
     iter->room = iter->large.data;
     iter->room_bytes = iter->large.capacity;
@@ -165,7 +165,7 @@ static inline void step_to(struct block_iter *iter, size_t offset, size_t key_by
     }
     const unsigned char *before = iter->iter.key.data;
     bool in_room = before == iter->room;
-    if (!make_room(iter, entry_key_bytes(&entry), in_room ? entry.shared : 0)) {
+    if (!make_room(iter, entry_key_bytes(&entry))) {
         return;
     }
     if (!in_room) {
@@ -312,7 +312,7 @@ static bool reaches(struct block_iter *iter, const struct target *target, size_t
         return true;
     }
     if (entry->shared > walk->matched) {
-        if (!make_room(iter, key_bytes, entry->shared)) {
+        if (!make_room(iter, key_bytes)) {
             return true;
         }
         memcpy(iter->room + entry->shared, entry->bytes, entry->unshared);
@@ -334,7 +334,7 @@ static bool reaches(struct block_iter *iter, const struct target *target, size_t
         return true;
     }
     if (!decided && bytes == entry->bytes) {
-        if (!make_room(iter, key_bytes, 0)) {
+        if (!make_room(iter, key_bytes)) {
             return true;
         }
         memcpy(iter->room + same, bytes + (same - from), key_bytes - same);
@@ -351,7 +351,7 @@ static void show_found(struct block_iter *iter, const struct target *target,
         show(iter, offset, entry, entry->bytes);
         return;
     }
-    if (!make_room(iter, entry_key_bytes(entry), entry->shared)) {
+    if (!make_room(iter, entry_key_bytes(entry))) {
         return;
     }
     if (entry->shared <= walk->matched) {
