@@ -45,7 +45,8 @@
       "what a repair could read is written and synced under a temporary name") \
     X(repair_named, MOMENT, 1, 0, \
       "the repair is decided: its file has its name, the old logs are in place") \
-    X(repair_moved, MOMENT, 1, 0, "the old logs are set aside, the new one not in place") \
+    X(repair_moved, MOMENT, 1, 0, \
+      "the old logs are set aside, the new one not in place") \
     X(manifest_create, ERROR, 4, 0, "a new manifest is wanted, nothing of it is there") \
     X(manifest_created_not_named, MOMENT, 4, 0, \
       "a new manifest is written and synced, its name is not") \
