@@ -23,8 +23,9 @@ static struct slice key_of(uint64_t number) {
 static bool draw_removal(struct manifest_edit *edit, struct model *model,
                          uint64_t *seed) {
     uint64_t number = random_below(seed, NUMBERS);
-    for (uint64_t i = 0; i < NUMBERS && !model->there[number]; i++) {
-        number = (number + (random_below(seed, 8) != 0)) % NUMBERS;
+    bool any = random_below(seed, 12) == 0;
+    for (uint64_t i = 0; i < NUMBERS && !model->there[number] && !any; i++) {
+        number = (number + 1) % NUMBERS;
     }
     unsigned level = random_below(seed, 12) == 0
                          ? (unsigned)random_below(seed, MANIFEST_LEVELS)
@@ -38,8 +39,9 @@ static bool draw_removal(struct manifest_edit *edit, struct model *model,
 static bool draw_addition(struct manifest_edit *edit, struct model *model,
                           uint64_t *seed) {
     uint64_t number = random_below(seed, NUMBERS);
-    for (uint64_t i = 0; i < NUMBERS && model->there[number]; i++) {
-        number = (number + (random_below(seed, 8) != 0)) % NUMBERS;
+    bool any = random_below(seed, 12) == 0;
+    for (uint64_t i = 0; i < NUMBERS && model->there[number] && !any; i++) {
+        number = (number + 1) % NUMBERS;
     }
     unsigned level = (unsigned)random_below(seed, MANIFEST_LEVELS);
     struct manifest_added added = {level, number, 7 * number, key_of(number),
