@@ -1,5 +1,5 @@
-/* What a manifest says, what of a damaged one is taken, and what is refused. Manifests are
- * built record by record from the documented log format, independently of the writer.
+/* What a manifest says, what of a damaged one is taken, and what is refused. Manifests
+ * are built record by record from the documented log format, independently of the writer.
  *
  * tidy: long because it is one list of rules, each with its own small manifest. */
 #include "../01-wal/simulation.h"
@@ -503,8 +503,8 @@ static void flipped_bits(void **state) {
     simulation_end(&sim);
 }
 
-/* The same where the later edit does not stand where the damaged length points, nor in the
- * block of the damage; and where it is of several fragments. */
+/* The same where the later edit does not stand where the damaged length points, nor in
+ * the block of the damage; and where it is of several fragments. */
 static void damage_before_a_whole_edit(void **state) {
     (void)state;
     static const size_t gaps[] = {0, 1, 500, 32768, 70000};
