@@ -1,6 +1,6 @@
-/* LevelDB's filter, built here from the published words: on hashes that LevelDB's own test
- * states (google/leveldb, util/hash_test.cc), and on many keys over several filters. What
- * LevelDB really writes is read in test_leveldb_table.c. */
+/* LevelDB's filter, built here from the published words: on hashes that LevelDB's own
+ * test states (google/leveldb, util/hash_test.cc), and on many keys over several filters.
+ * What LevelDB really writes is read in test_leveldb_table.c. */
 #define TEST_HAS_STAGE
 #include "../common/support.h"
 
