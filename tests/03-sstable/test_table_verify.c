@@ -208,7 +208,7 @@ static void stray_handles_are_refused(void **state) {
 
 /* ---- broken entries -------------------------------------------------------------- */
 
-/* A whole block, and then what is broken in one of six ways. */
+/* A whole block, and then what is broken in one of seven ways. */
 static void craft_broken(struct craft *craft, size_t kind) {
     static const char cut_short[] = "\x00\x09\x01x\x00\x00\x00\x00\x01\x00\x00";
     craft_begin(craft);
@@ -235,6 +235,9 @@ static void craft_broken(struct craft *craft, size_t kind) {
     case 4:
         craft_handle(&craft->index, last, (struct block_handle){UINT64_MAX, 5});
         break;
+    case 5:
+        craft_handle(&craft->index, last, craft_store(craft, slice_of("no block")));
+        break;
     default:
         craft_handle(&craft->index, last,
                      craft_store(craft, slice_make(cut_short, sizeof cut_short)));
@@ -254,9 +257,9 @@ static void scan_is_corrupt(struct table *table, const char *words) {
 /* What is found only when a block is read. */
 static void broken_entries_are_corrupt(void **state) {
     (void)state;
-    static const char *const words[] = {"is no block's place", "no internal key",
-                                        "no internal key",     "no internal key",
-                                        "beyond the file",     "cut short"};
+    static const char *const words[] = {
+        "is no block's place", "no internal key", "no internal key", "no internal key",
+        "beyond the file",     "restart points",  "cut short"};
     for (size_t kind = 0; kind < sizeof words / sizeof words[0]; kind++) {
         struct craft craft;
         struct table *table;
