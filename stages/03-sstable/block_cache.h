@@ -2,8 +2,8 @@
  *
  * A find takes no lock and writes to one cache line, the block's own. An insert takes the
  * lock of its shard and makes room by CLOCK (Corbató, "A paging experiment with the
- * Multics system", 1968): a hand goes round, passes over what was found since it last came
- * by, and evicts what was not.
+ * Multics system", 1968): a hand goes round, passes over what was found since it last
+ * came by, and evicts what was not.
  *
  * A block is pinned from find or insert until unpin, and stays where it is that long. The
  * cache does not look inside: it keeps bytes, and block_init() (block.h) on them is a few
@@ -37,7 +37,7 @@ struct cached_block {
     struct atomic_u64 state;
     struct atomic_u64 table_number;
     struct atomic_u64 offset;
-    uint64_t seen; /* hits, when the hand last came by; guarded by the shard's lock */
+    uint64_t seen; /* of its hits; guarded by the shard's lock */
     unsigned char unused[16];
 };
 
@@ -53,8 +53,9 @@ struct cached_block *block_cache_find(struct block_cache *cache, uint64_t table_
                                       uint64_t offset);
 
 /* Takes over `data` (memory_take, at least 1 byte) and answers the block, pinned. Where
- * another thread was first it answers that one's, and gives `data` back. A block for which
- * no room can be made, because it is too large or the rest is pinned, is usable like any
+ * another thread was first it answers that one's, and gives `data` back. A block for
+ * which no room can be made, because it exceeds a shard's part of the capacity (a
+ * sixteenth from 8 MiB on, more below) or because the rest is pinned, is usable like any
  * other; no find will meet it, and its unpin gives it back. NULL: there was no memory for
  * this, and `data` is given back. */
 struct cached_block *block_cache_insert(struct block_cache *cache, uint64_t table_number,

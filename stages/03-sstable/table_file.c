@@ -1,5 +1,7 @@
 #include "table_file.h"
 
+#include <assert.h>
+
 #include "memory.h"
 
 struct table_file *table_file_open(const struct table_meta *meta) {
@@ -21,7 +23,8 @@ void table_file_ref(struct table_file *file) {
 /* Acquire and release: what any holder did with the file comes before its end. */
 void table_file_unref(struct table_file *file) {
     if (file != NULL &&
-        atomic_u64_add(&file->references, UINT64_MAX, memory_order_acq_rel) == 1) {
+        atomic_u64_subtract(&file->references, 1, memory_order_acq_rel) == 1) {
+        assert(file->opened == NULL);
         table_meta_free(&file->meta);
         memory_give(file);
     }

@@ -10,15 +10,24 @@
 #include "atomic.h"
 #include "table_meta.h"
 
+struct open_table;
+
 struct table_file {
-    struct table_meta meta;      /* as it was opened; never changes */
-    struct atomic_pointer table; /* the table cache's: NULL while it is not open */
+    struct table_meta meta; /* as it was opened; never changes */
+
+    /* the table cache's; both addresses are NULL while it does not have the table open */
+    struct atomic_pointer table;
+    struct atomic_u64 used;    /* since the hand last came by; 0 or 1 */
+    struct open_table *opened; /* guarded by the cache's lock */
+
     struct atomic_u64 references;
 };
 
 /* Copies *meta. NULL when there is no memory. */
 struct table_file *table_file_open(const struct table_meta *meta);
 void table_file_ref(struct table_file *file);
-void table_file_unref(struct table_file *file); /* NULL is allowed */
+/* Before the last one goes the table cache has forgotten the file, or was closed. NULL is
+ * allowed. */
+void table_file_unref(struct table_file *file);
 
 #endif

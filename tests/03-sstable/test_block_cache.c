@@ -1,7 +1,7 @@
 /* What the cache promises to one thread; test_block_cache_races.c has more of them. */
 #include "cached.h"
 
-enum { KEYS_MAX = 600, HELD_MAX = 12, PROGRAMS = 120, STEPS = 600 };
+enum { KEYS_MAX = 600, HELD_MAX = 12, PROGRAMS = 600, STEPS = 600 };
 
 /* ---- random programs against a model ---------------------------------------------- */
 
