@@ -134,7 +134,7 @@ build/$1/$2: build/$1/$2.o $(call objects,$1,$(call helpers,$2)) \
         build/$1/$3/harness.a build/$1/$3/program.a build/$1/$3/library.a
 	$(Q)$$(call link,$1) -o $$@ $$(filter %.o,$$^) \
 	    -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group \
-	    $(call libraries,$1,$3) -lxxhash -lcmocka $(if $(filter %/test_leveldb,$2),-lleveldb)
+	    $(call libraries,$1,$3) -lxxhash -lcmocka $(if $(filter test_leveldb%,$(notdir $2)),-lleveldb)
 endef
 
 # Other sources in a test's folder are linked into each test of that folder.

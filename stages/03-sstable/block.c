@@ -336,10 +336,11 @@ static void show_found(struct block_iter *iter, const struct target *target,
         show(iter, offset, entry, entry->bytes);
         return;
     }
-    if (!make_room(iter, entry_key_bytes(entry), entry->shared)) {
+    bool matched = entry->shared <= walk->matched;
+    if (!make_room(iter, entry_key_bytes(entry), matched ? 0 : entry->shared)) {
         return;
     }
-    if (entry->shared <= walk->matched) {
+    if (matched) {
         memcpy(iter->room, target->user, entry->shared);
         memcpy(iter->room + entry->shared, entry->bytes, entry->unshared);
     } else {

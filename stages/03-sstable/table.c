@@ -1,6 +1,6 @@
 /* A lookup goes from the filter to the index to one data block. The index entry that it
- * finds is the first whose key is at or above what is sought; all keys of its block are at
- * or below that key, all keys of later blocks above it. So what is sought is in this
+ * finds is the first whose key is at or above what is sought; all keys of its block are
+ * at or below that key, all keys of later blocks above it. So what is sought is in this
  * block, unless the block ends before it. Then the next block begins with it, or it is
  * nowhere; and it can begin with a version of the same user key only if the index key is
  * still one of that user key, too. Strata and LevelDB write no such index; others may. */
@@ -199,8 +199,8 @@ static bool ends_at(struct block_handle handle, uint64_t end) {
 }
 
 /* The handles' own bits have no checksum: that metaindex, index and footer follow one
- * another, as LevelDB writes them, keeps a damaged handle from leading to some other block
- * that is whole. */
+ * another, as LevelDB writes them, keeps a damaged handle from leading to some other
+ * block that is whole. */
 static enum status read_footer(struct table *table, struct footer *footer,
                                struct error *error) {
     unsigned char bytes[FOOTER_BYTES];

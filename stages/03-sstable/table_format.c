@@ -60,7 +60,7 @@ static enum status corrupt(struct error *error, const struct file *file, uint64_
                      offset, why);
 }
 
-/* Reads the packed contents and the trailer, `count` bytes together, and verifies them. */
+/* Reads the packed contents and the trailer, together `count` bytes, and verifies. */
 static enum status read_stored(struct file *file, uint64_t offset, unsigned char *stored,
                                size_t count, struct error *error) {
     size_t done;

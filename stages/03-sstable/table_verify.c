@@ -1,6 +1,6 @@
-/* Footer, index, metaindex, filter and properties were read and checked when the table was
- * opened; here the data blocks are read, and what the others say of them is compared. A
- * block is left at its first fault, the others are still read. */
+/* Footer, index, metaindex, filter and properties were read and checked when the table
+ * was opened; here the data blocks are read, and what the others say of them is compared.
+ * A block is left at its first fault, the others are still read. */
 #include <inttypes.h>
 
 #include "filter.h"

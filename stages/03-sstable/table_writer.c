@@ -4,9 +4,9 @@
  * The index has an entry per data block: a key that is at or above all keys of the block
  * and below all of the next, with the block's handle. It is made when the first key of
  * the next block is known, since it may then be shorter than either (LevelDB does the
- * same, google/leveldb, util/comparator.cc). Only user keys are shortened, and only to one
- * that lies strictly between two of them: versions of one key cannot be torn from their
- * index entry. */
+ * same, google/leveldb, util/comparator.cc). Only user keys are shortened, and only to
+ * one that lies strictly between two of them: versions of one key cannot be torn from
+ * their index entry. */
 #include "table_writer.h"
 
 #include <assert.h>
@@ -125,8 +125,8 @@ static enum status finish_block(struct table_writer *writer,
 
 /* ---- the index ------------------------------------------------------------------- */
 
-/* Makes the first `bytes` bytes of a user key, the last of them one higher, the separator:
- * above all that begins with those bytes. */
+/* Makes the first `bytes` bytes of a user key, the last of them one higher, the
+ * separator: above all that begins with those bytes. */
 static enum status shorten(struct buf *separator, struct slice user, size_t bytes) {
     enum status status = internal_key_build(separator, slice_make(user.data, bytes),
                                             tag_seek(SEQUENCE_MAX));

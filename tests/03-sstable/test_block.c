@@ -1,74 +1,8 @@
-/* Blocks against a sorted array: those of the builder and others that the format allows,
- * whole, cut, flipped and made of noise. */
-#define TEST_HAS_STAGE
-#include "../common/support.h"
+/* Blocks against a sorted array: those of the builder, and others that the format allows.
+ */
+#include "blocks.h"
 
-#include "block.h"
-#include "block_builder.h"
 #include "counted_memory.h"
-#include "internal_key.h"
-
-enum { ENTRIES_MAX = 100, KEY_BYTES_MAX = 700, VALUE_BYTES_MAX = 300 };
-
-struct entry {
-    unsigned char key[KEY_BYTES_MAX];
-    size_t key_bytes;
-    unsigned char value[VALUE_BYTES_MAX];
-    size_t value_bytes;
-};
-
-/* Sorted, no key twice. */
-struct model {
-    struct entry entries[ENTRIES_MAX];
-    size_t count;
-};
-
-static struct slice entry_key(const struct entry *entry) {
-    return slice_make(entry->key, entry->key_bytes);
-}
-
-static struct slice entry_value(const struct entry *entry) {
-    return slice_make(entry->value, entry->value_bytes);
-}
-
-static int compare_entries(const void *left, const void *right) {
-    return internal_key_compare(entry_key(left), entry_key(right));
-}
-
-/* Few letters and sequences, so that keys begin each other, have versions, and go on
- * where others have their tag; one in thirty is long. */
-static void random_key(struct entry *entry, uint64_t *random) {
-    static const unsigned char letters[] = {0, 1, 'a', 0xff};
-    size_t user_bytes = random_below(random, 7);
-    if (random_below(random, 30) == 0) {
-        user_bytes = random_below(random, KEY_BYTES_MAX - TAG_BYTES);
-    }
-    for (size_t i = 0; i < user_bytes; i++) {
-        entry->key[i] = i < 3 || user_bytes < 7 ? letters[random_below(random, 4)] : 'x';
-    }
-    uint64_t sequence = random_below(random, 2) == 0 ? random_below(random, 4)
-                                                     : random_magnitude(random) >> 8;
-    encode_fixed64(entry->key + user_bytes,
-                   tag_make(sequence, (enum kv_op_type)random_below(random, 2)));
-    entry->key_bytes = user_bytes + TAG_BYTES;
-}
-
-static void random_model(struct model *model, size_t count, uint64_t *random) {
-    for (size_t i = 0; i < count; i++) {
-        struct entry *entry = &model->entries[i];
-        random_key(entry, random);
-        entry->value_bytes =
-            random_below(random, random_below(random, 8) == 0 ? VALUE_BYTES_MAX : 20);
-        memset(entry->value, (int)random_below(random, 256), entry->value_bytes);
-    }
-    qsort(model->entries, count, sizeof(struct entry), compare_entries);
-    model->count = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (i == 0 || compare_entries(&model->entries[i], &model->entries[i - 1]) != 0) {
-            model->entries[model->count++] = model->entries[i];
-        }
-    }
-}
 
 /* The index of the first entry at or after key. */
 static size_t find(const struct model *model, struct slice key) {
@@ -82,61 +16,6 @@ static size_t find(const struct model *model, struct slice key) {
 
 static size_t before(const struct model *model, size_t at) {
     return at == 0 ? model->count : at - 1;
-}
-
-/* ---- blocks ---------------------------------------------------------------------- */
-
-/* The bytes alone in their memory, so that AddressSanitizer sees the first byte beyond. */
-static struct slice alone(struct slice bytes) {
-    unsigned char *copy = malloc(bytes.length);
-    assert_non_null(copy);
-    memcpy(copy, bytes.data, bytes.length);
-    return slice_make(copy, bytes.length);
-}
-
-static void alone_free(struct slice bytes) {
-    union {
-        const unsigned char *borrowed;
-        void *owned;
-    } memory = {bytes.data};
-    free(memory.owned);
-}
-
-static struct slice built(const struct model *model, unsigned restart_interval) {
-    struct block_builder builder;
-    struct slice contents;
-    block_builder_init(&builder, restart_interval);
-    for (size_t i = 0; i < model->count; i++) {
-        assert_int_equal(block_builder_empty(&builder), i == 0);
-        assert_ok(block_builder_add(&builder, entry_key(&model->entries[i]),
-                                    entry_value(&model->entries[i])));
-    }
-    size_t bytes = block_builder_bytes(&builder);
-    assert_ok(block_builder_finish(&builder, &contents));
-    assert_int_equal(contents.length, bytes);
-    contents = alone(contents);
-    block_builder_free(&builder);
-    return contents;
-}
-
-static void append_varint(struct buf *to, uint64_t value) {
-    unsigned char bytes[VARINT64_BYTES_MAX];
-    assert_ok(buf_append(to, bytes, (size_t)(encode_varint(bytes, value) - bytes)));
-}
-
-static void append_fixed32(struct buf *to, size_t value) {
-    unsigned char bytes[4];
-    encode_fixed32(bytes, (uint32_t)value);
-    assert_ok(buf_append(to, bytes, sizeof bytes));
-}
-
-static void append_entry(struct buf *to, size_t shared, struct slice unshared,
-                         struct slice value) {
-    append_varint(to, shared);
-    append_varint(to, unshared.length);
-    append_varint(to, value.length);
-    assert_ok(buf_append_slice(to, unshared));
-    assert_ok(buf_append_slice(to, value));
 }
 
 /* As another writer might have written it: restart points anywhere, and keys that share
@@ -169,15 +48,6 @@ static struct slice foreign(const struct model *model, uint64_t *random) {
     buf_free(&restarts);
     return contents;
 }
-
-static void open_block(struct block *block, struct slice contents) {
-    const char *why = "";
-    if (block_init(block, contents, &why) != STATUS_OK) {
-        fail_msg("%s", why);
-    }
-}
-
-/* ---- whole blocks ---------------------------------------------------------------- */
 
 /* `at` == count: nowhere. */
 static void assert_at(const struct iter *iter, const struct model *model, size_t at) {
@@ -268,142 +138,182 @@ static void foreign_blocks_are_read(void **state) {
     }
 }
 
-/* ---- damaged blocks -------------------------------------------------------------- */
+/* ---- golden bytes ---------------------------------------------------------------- */
 
-static unsigned touched; /* the sum of all bytes that were shown */
-
-static void touch(struct slice bytes) {
-    for (size_t i = 0; i < bytes.length; i++) {
-        touched += bytes.data[i];
-    }
-}
-
-/* What is shown may be wrong, but is there. Answers whether something is. */
-static bool look(const struct iter *iter) {
-    if (iter->valid) {
-        touch(iter->key);
-        touch(iter->value);
-        assert_int_equal(iter->error.status, STATUS_OK);
-    } else if (iter->error.status != STATUS_OK) {
-        assert_int_equal(iter->error.status, STATUS_CORRUPT);
-        assert_message_has(iter->error, "in the block at ");
-    }
-    return iter->valid;
-}
-
-/* Every move, on whatever bytes; answers whether something was found to be wrong. */
-static bool survey(const struct model *model, struct slice contents) {
+/* Plain keys, as a metaindex has them; two to a restart point. */
+static void golden_bytes(void **state) {
+    (void)state;
+    static const char *const keys[] = {"", "app", "apple", "apply", "b"};
+    static const unsigned char expected[] = {
+        0, 0, 1, 'A',                                     /* "" */
+        0, 3, 0, 'a', 'p', 'p',                           /* shares nothing with it */
+        0, 5, 2, 'a', 'p', 'p', 'l', 'e', 'C', 'C',       /* a restart point */
+        4, 1, 0, 'y',                                     /* appl|y */
+        0, 1, 1, 'b', 'E',                                /* a restart point */
+        0, 0, 0, 0,   10,  0,   0,   0,   24,  0,   0, 0, /* their array */
+        3, 0, 0, 0,
+    };
+    static const char *const values[] = {"A", "", "CC", "", "E"};
+    struct block_builder builder;
+    struct slice contents;
     struct block block;
     struct block_iter iter;
-    const char *why = NULL;
-    if (block_init(&block, contents, &why) != STATUS_OK) {
-        assert_non_null(why);
-        return true;
+    block_builder_init(&builder, 2);
+    for (int round = 0; round < 2; round++) { /* again, after a reset */
+        for (size_t i = 0; i < 5; i++) {
+            assert_ok(
+                block_builder_add(&builder, slice_of(keys[i]), slice_of(values[i])));
+        }
+        assert_ok(block_builder_finish(&builder, &contents));
+        assert_int_equal(contents.length, sizeof expected);
+        assert_memory_equal(contents.data, expected, sizeof expected);
+        block_builder_reset(&builder);
     }
-    bool wrong = false;
-    size_t most = contents.length / 3 + 1; /* an entry has three bytes */
-    size_t count = 0;
+    open_block(&block, slice_make(expected, sizeof expected));
+    assert_int_equal(block.restart_count, 3);
     block_iter_init(&iter, &block);
-    for (block_iter_first(&iter); look(&iter.iter); block_iter_next(&iter)) {
-        assert_true(++count <= most);
+    block_iter_first(&iter);
+    for (size_t i = 0; i < 5; i++, block_iter_next(&iter)) {
+        assert_true(iter.iter.valid);
+        assert_true(slice_equal(iter.iter.key, slice_of(keys[i])));
+        assert_true(slice_equal(iter.iter.value, slice_of(values[i])));
     }
-    wrong |= iter.iter.error.status != STATUS_OK;
-    count = 0;
-    for (block_iter_last(&iter); look(&iter.iter); block_iter_prev(&iter)) {
-        assert_true(++count <= most);
-    }
-    wrong |= iter.iter.error.status != STATUS_OK;
-    for (size_t i = 0; i < model->count; i++) {
-        struct slice key = entry_key(&model->entries[i]);
-        block_iter_seek(&iter, key);
-        if (look(&iter.iter)) {
-            block_iter_next(&iter);
-            (void)look(&iter.iter);
-        }
-        wrong |= iter.iter.error.status != STATUS_OK;
-        block_iter_seek_before(&iter, key);
-        (void)look(&iter.iter);
-        wrong |= iter.iter.error.status != STATUS_OK;
-    }
+    assert_false(iter.iter.valid);
+    assert_ok(iter.iter.error.status);
     block_iter_free(&iter);
-    return wrong;
+    block_builder_free(&builder);
 }
 
-static void every_truncation_is_bounded(void **state) {
+static void an_empty_block_has_a_restart_point(void **state) {
+    (void)state;
+    static const unsigned char expected[] = {0, 0, 0, 0, 1, 0, 0, 0};
+    static struct model model;
+    struct slice contents = built(&model, 16);
+    assert_int_equal(contents.length, sizeof expected);
+    assert_memory_equal(contents.data, expected, sizeof expected);
+    alone_free(contents);
+}
+
+/* ---- memory ---------------------------------------------------------------------- */
+
+static enum status build(const struct model *model, struct block_builder *builder,
+                         struct slice *contents) {
+    for (size_t i = 0; i < model->count; i++) {
+        enum status status = block_builder_add(builder, entry_key(&model->entries[i]),
+                                               entry_value(&model->entries[i]));
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    return block_builder_finish(builder, contents);
+}
+
+/* Any allocation may fail; after a reset the builder is as good as new. */
+static void the_builder_may_lack_memory(void **state) {
     (void)state;
     uint64_t random = test_seed();
     static struct model model;
-    for (unsigned interval = 1; interval <= 16; interval *= 2) {
-        random_model(&model, 30, &random);
-        struct slice contents = built(&model, interval);
-        assert_false(survey(&model, contents));
-        size_t wrong = 0;
-        for (size_t length = 0; length < contents.length; length++) {
-            struct slice cut = alone(slice_make(contents.data, length));
-            wrong += survey(&model, cut);
-            alone_free(cut);
-        }
-        assert_true(wrong > contents.length / 2);
-        alone_free(contents);
+    random_model(&model, ENTRIES_MAX, &random);
+    struct slice expected = built(&model, 3);
+    size_t blocks = counted_memory_blocks();
+    size_t failures = 0;
+    bool failed = true;
+    for (size_t countdown = 1; failed; countdown++) {
+        struct block_builder builder;
+        struct slice contents;
+        block_builder_init(&builder, 3);
+        counted_memory_fail(countdown, false);
+        enum status status = build(&model, &builder, &contents);
+        failed = counted_memory_failed();
+        counted_memory_fail(0, false);
+        assert_int_equal(status, failed ? STATUS_NO_MEMORY : STATUS_OK);
+        failures += failed;
+        block_builder_reset(&builder);
+        assert_ok(build(&model, &builder, &contents));
+        assert_true(slice_equal(contents, expected));
+        block_builder_free(&builder);
+        assert_int_equal(counted_memory_blocks(), blocks);
     }
+    assert_in_range(failures, 5, 50);
+    alone_free(expected);
 }
 
-static void every_flipped_bit_is_bounded(void **state) {
+static void the_largest_block_is_a_limit(void **state) {
     (void)state;
-    uint64_t random = test_seed();
-    static struct model model;
-    for (unsigned interval = 1; interval <= 16; interval *= 2) {
-        random_model(&model, 30, &random);
-        struct slice contents = built(&model, interval);
-        struct slice flipped = alone(contents);
-        size_t wrong = 0;
-        for (size_t bit = 0; bit < 8 * contents.length; bit++) {
-            unsigned char *bytes =
-                memcpy((void *)(uintptr_t)flipped.data, contents.data, contents.length);
-            bytes[bit / 8] ^= (unsigned char)(1u << bit % 8);
-            wrong += survey(&model, flipped);
-        }
-        assert_in_range(wrong, contents.length / 4, 8 * contents.length - 1);
-        alone_free(contents);
-        alone_free(flipped);
-    }
+    struct block_builder builder;
+    struct slice large = slice_make("", BLOCK_BYTES_MAX); /* not looked at */
+    block_builder_init(&builder, 1);
+    assert_int_equal(block_builder_add(&builder, slice_of("key"), large), STATUS_LIMIT);
+    assert_ok(block_builder_add(&builder, slice_of("key"), slice_of("")));
+    large.length -= 3 * VARINT32_BYTES_MAX + 3 + BLOCK_TAIL_BYTES;
+    assert_int_equal(block_builder_add(&builder, slice_of("key"), large), STATUS_LIMIT);
+    block_builder_free(&builder);
 }
 
-/* Small numbers, as they stand in entries, before a tail that is good. */
-static void noise_is_bounded(void **state) {
-    (void)state;
-    uint64_t random = test_seed();
-    static struct model model;
-    size_t opened = 0;
-    for (int round = 0; round < 20000; round++) {
-        struct buf block = {0};
-        size_t bytes = 1 + random_below(&random, 60);
-        size_t restarts = 1 + random_below(&random, 3);
-        random_model(&model, 3, &random);
-        for (size_t i = 0; i < bytes; i++) {
-            unsigned char byte = (unsigned char)random_below(
-                &random, random_below(&random, 4) == 0 ? 256 : 12);
-            assert_ok(buf_append(&block, &byte, 1));
+/* Every entry by every move; the first failure ends it. */
+static enum status visit(struct block_iter *iter, const struct model *model) {
+    for (size_t i = 0; i < model->count; i++) {
+        block_iter_seek(iter, entry_key(&model->entries[i]));
+        if (iter->iter.error.status != STATUS_OK) {
+            return iter->iter.error.status;
         }
-        for (size_t i = 0; i < restarts; i++) {
-            append_fixed32(&block, i * bytes / restarts);
-        }
-        append_fixed32(&block, restarts);
-        struct slice contents = alone(buf_slice(&block));
-        opened += !survey(&model, contents);
-        alone_free(contents);
-        buf_free(&block);
+        assert_at(&iter->iter, model, i);
     }
-    assert_in_range(opened, 1, 19999);
+    for (block_iter_first(iter); iter->iter.valid; block_iter_next(iter)) {
+    }
+    if (iter->iter.error.status != STATUS_OK) {
+        return iter->iter.error.status;
+    }
+    for (block_iter_last(iter); iter->iter.valid; block_iter_prev(iter)) {
+    }
+    return iter->iter.error.status;
+}
+
+/* Keys of 256 bytes fit the iterator; longer ones take memory, which may be missing. */
+static void long_keys_take_memory(void **state) {
+    (void)state;
+    for (size_t longest = 250; longest <= 600; longest += 50) {
+        static struct model model;
+        for (model.count = 0; model.count < 20; model.count++) {
+            struct entry *entry = &model.entries[model.count];
+            memset(entry->key, 'k', longest);
+            entry->key_bytes = longest - 19 + model.count;
+            encode_fixed64(entry->key + entry->key_bytes - TAG_BYTES,
+                           tag_make(7, KV_PUT));
+        }
+        struct slice contents = built(&model, 4);
+        struct block block;
+        open_block(&block, contents);
+        size_t blocks = counted_memory_blocks();
+        size_t failures = 0;
+        bool failed = true;
+        for (size_t countdown = 1; failed; countdown++) {
+            struct block_iter iter;
+            block_iter_init(&iter, &block);
+            counted_memory_fail(countdown, false);
+            enum status status = visit(&iter, &model);
+            failed = counted_memory_failed();
+            counted_memory_fail(0, false);
+            assert_int_equal(status, failed ? STATUS_NO_MEMORY : STATUS_OK);
+            failures += failed;
+            assert_ok(visit(&iter, &model)); /* it works again */
+            block_iter_free(&iter);
+            assert_int_equal(counted_memory_blocks(), blocks);
+        }
+        assert_int_equal(failures > 0, longest > BLOCK_ITER_KEY_BYTES);
+        alone_free(contents);
+    }
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(golden_bytes),
+        cmocka_unit_test(an_empty_block_has_a_restart_point),
         cmocka_unit_test(walks_equal_the_model),
         cmocka_unit_test(foreign_blocks_are_read),
-        cmocka_unit_test(every_truncation_is_bounded),
-        cmocka_unit_test(every_flipped_bit_is_bounded),
-        cmocka_unit_test(noise_is_bounded),
+        cmocka_unit_test(the_builder_may_lack_memory),
+        cmocka_unit_test(the_largest_block_is_a_limit),
+        cmocka_unit_test(long_keys_take_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
