@@ -27,7 +27,7 @@ struct target {
     uint64_t tag;
 };
 
-enum { TAG_LENGTH = 8 };
+enum { TAG_LENGTH = 8, VALUE_HEADER_BYTES = 4 };
 
 /* ---- nodes ----------------------------------------------------------------------- */
 
@@ -48,7 +48,8 @@ uint64_t skiplist_tag(const struct skiplist_node *node) {
 }
 
 struct slice skiplist_value(const struct skiplist_node *node) {
-    return slice_make(node_bytes(node) + node->key_bytes + TAG_LENGTH, node->value_bytes);
+    const unsigned char *place = (const unsigned char *)node + node->value_at;
+    return slice_make(place + VALUE_HEADER_BYTES, decode_fixed32(place));
 }
 
 /* The pointer of a node on a level. Levels above 0 stand before the node, in the memory
@@ -106,13 +107,26 @@ static unsigned height_of(uint64_t index) {
     return 1 + (unsigned)__builtin_ctzll(mixed | stop) / 2;
 }
 
-size_t skiplist_entry_bytes(uint64_t index, size_t key_bytes, size_t value_bytes) {
+size_t skiplist_node_bytes(uint64_t index, size_t key_bytes) {
     size_t bytes = (height_of(index) - 1) * sizeof(struct atomic_pointer) +
-                   sizeof(struct skiplist_node) + key_bytes + TAG_LENGTH + value_bytes;
+                   sizeof(struct skiplist_node) + key_bytes + TAG_LENGTH;
     return (bytes + 7) & ~(size_t)7;
 }
 
+size_t skiplist_value_bytes(size_t value_bytes) {
+    return VALUE_HEADER_BYTES + value_bytes;
+}
+
 /* ---- search ---------------------------------------------------------------------- */
+
+/* Asks the cache for the node that a search compares next if it steps down from here, so
+ * that it comes while another is compared. A hint: what it loads is not looked at. */
+static void foresee(const struct skiplist_node *node, unsigned level) {
+    if (level > 0) {
+        __builtin_prefetch(
+            atomic_pointer_load(link_of(node, level - 1), memory_order_relaxed));
+    }
+}
 
 /* The last node before the target (the head counts), and in *at the node found behind it.
  */
@@ -124,6 +138,7 @@ static const struct skiplist_node *search(const struct skiplist *list,
     unsigned level = (unsigned)atomic_u64_load(&list->levels, memory_order_relaxed) - 1;
     for (;;) {
         const struct skiplist_node *next = follow(node, level);
+        foresee(node, level);
         if (next != NULL && next != after && is_before(next, target)) {
             node = next;
         } else if (level == 0) {
@@ -191,6 +206,7 @@ static void find_path(struct skiplist *list, const struct target *target) {
     unsigned level = (unsigned)atomic_u64_load(&list->levels, memory_order_relaxed) - 1;
     for (;;) {
         struct skiplist_node *next = follow(node, level);
+        foresee(node, level);
         if (next != NULL && next != after && is_before(next, target)) {
             node = next;
             continue;
@@ -213,17 +229,19 @@ void skiplist_init(struct skiplist *list) {
     atomic_u64_store(&list->levels, 1, memory_order_relaxed);
 }
 
-static void fill(struct skiplist_node *node, const struct target *target,
-                 struct slice value) {
+static void fill(struct skiplist_node *node, unsigned char *value_space,
+                 const struct target *target, struct slice value) {
+    assert((uintptr_t)value_space - (uintptr_t)node <= UINT32_MAX);
     node->key_bytes = (uint32_t)target->key.length;
-    node->value_bytes = (uint32_t)value.length;
+    node->value_at = (uint32_t)((uintptr_t)value_space - (uintptr_t)node);
     unsigned char *bytes = (unsigned char *)(node + 1);
     if (target->key.length > 0) {
         memcpy(bytes, target->key.data, target->key.length);
     }
     encode_fixed64(bytes + target->key.length, target->tag);
+    encode_fixed32(value_space, (uint32_t)value.length);
     if (value.length > 0) {
-        memcpy(bytes + target->key.length + TAG_LENGTH, value.data, value.length);
+        memcpy(value_space + VALUE_HEADER_BYTES, value.data, value.length);
     }
 }
 
@@ -242,14 +260,15 @@ static void link_in(struct skiplist *list, struct skiplist_node *node, unsigned 
     }
 }
 
-void skiplist_insert(struct skiplist *list, void *space, struct slice key, uint64_t tag,
+void skiplist_insert(struct skiplist *list, unsigned char *node_space,
+                     unsigned char *value_space, struct slice key, uint64_t tag,
                      struct slice value) {
     uint64_t count = atomic_u64_load(&list->count, memory_order_relaxed);
     unsigned height = height_of(count);
     struct skiplist_node *node =
-        (struct skiplist_node *)((struct atomic_pointer *)space + (height - 1));
+        (void *)(node_space + (height - 1) * sizeof(struct atomic_pointer));
     const struct target target = {key, tag};
-    fill(node, &target, value);
+    fill(node, value_space, &target, value);
     if (!follows_latest(list, &target)) {
         find_path(list, &target);
     }

@@ -129,7 +129,11 @@ static void no_memory_is_a_value(void **state) {
     assert_int_equal(memtable_reserve(memtable, &op, 1, &room), STATUS_NO_MEMORY);
     assert_null(memtable_iter(memtable));
     counted_memory_fail(0, false);
+    struct kv_op huge = op; /* more than a node can address; nothing is read of it */
+    huge.value.length = UINT32_MAX;
+    assert_int_equal(memtable_reserve(memtable, &huge, 1, &room), STATUS_NO_MEMORY);
     assert_int_equal(memtable_count(memtable), 0);
+    assert_int_equal(memtable_used(memtable), 0);
     assert_int_equal(memtable_get(memtable, op.key, 1, &value), LOOKUP_ABSENT);
     assert_ok(memtable_reserve(memtable, &op, 1, &room));
     counted_memory_fail(1, true); /* what has its room needs no more */
