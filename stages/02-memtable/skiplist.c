@@ -27,7 +27,7 @@ struct target {
     uint64_t tag;
 };
 
-enum { TAG_LENGTH = 8, VALUE_HEADER_BYTES = 4 };
+enum { TAG_LENGTH = 8 };
 
 /* ---- nodes ----------------------------------------------------------------------- */
 
@@ -49,7 +49,16 @@ uint64_t skiplist_tag(const struct skiplist_node *node) {
 
 struct slice skiplist_value(const struct skiplist_node *node) {
     const unsigned char *place = (const unsigned char *)node + node->value_at;
-    return slice_make(place + VALUE_HEADER_BYTES, decode_fixed32(place));
+    if (*place < 0x80) {
+        return slice_make(place + 1, *place);
+    }
+    /* The length is our own, and needs no bound. */
+    struct slice from = slice_make(place, SIZE_MAX / 2);
+    struct slice value = {0};
+    bool whole = take_prefixed(&from, &value);
+    assert(whole);
+    (void)whole;
+    return value;
 }
 
 /* The pointer of a node on a level. Levels above 0 stand before the node, in the memory
@@ -114,7 +123,7 @@ size_t skiplist_node_bytes(uint64_t index, size_t key_bytes) {
 }
 
 size_t skiplist_value_bytes(size_t value_bytes) {
-    return VALUE_HEADER_BYTES + value_bytes;
+    return varint_bytes(value_bytes) + value_bytes;
 }
 
 /* ---- search ---------------------------------------------------------------------- */
@@ -239,10 +248,7 @@ static void fill(struct skiplist_node *node, unsigned char *value_space,
         memcpy(bytes, target->key.data, target->key.length);
     }
     encode_fixed64(bytes + target->key.length, target->tag);
-    encode_fixed32(value_space, (uint32_t)value.length);
-    if (value.length > 0) {
-        memcpy(value_space + VALUE_HEADER_BYTES, value.data, value.length);
-    }
+    (void)encode_prefixed(value_space, value);
 }
 
 /* From level 0 up (3), each link complete before it can be found (1). */

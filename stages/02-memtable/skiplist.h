@@ -6,7 +6,7 @@
  *
  *     … level 2, level 1 | key length 4, value's place 4, level 0 8 | user key | tag 8
  *                        ^ struct skiplist_node
- *     value length 4 | value
+ *     value length, a varint | value
  *
  * A search looks at nodes alone. The key begins at a fixed place, 16 bytes from what led
  * to it, so most of its steps touch one cache line; and the values between them would
