@@ -150,6 +150,11 @@ enum status file_close(struct file *file, struct error *error) {
     return errnum == 0 ? STATUS_OK : error_set_errno(error, errnum, "%s: close", path);
 }
 
+void file_release(struct file *file) {
+    enum status status = file_close(file, NULL);
+    (void)status;
+}
+
 enum status file_remove(const struct file_system *files, const char *path,
                         struct error *error) {
     int errnum;

@@ -107,6 +107,10 @@ MUST_CHECK enum status file_unmap(struct file *file, void *address, size_t bytes
  * NULL is allowed. */
 MUST_CHECK enum status file_close(struct file *file, struct error *error);
 
+/* Closes a file that was only read, or held as a lock: there is nothing that its close
+ * could lose. NULL is allowed. */
+void file_release(struct file *file);
+
 MUST_CHECK enum status file_remove(const struct file_system *files, const char *path,
                                    struct error *error);
 MUST_CHECK enum status file_rename(const struct file_system *files, const char *from,

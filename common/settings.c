@@ -292,8 +292,8 @@ static enum status read_whole(const struct kv_options *options, const char *path
                                path, FILE_BYTES_MAX);
         }
     }
-    enum status closed = file_close(file, status == STATUS_OK ? error : NULL);
-    return status != STATUS_OK ? status : closed;
+    file_release(file);
+    return status;
 }
 
 static bool is_blank(char letter) {

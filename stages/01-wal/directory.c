@@ -233,10 +233,7 @@ out:
 }
 
 void directory_close(struct directory *directory) {
-    /* Nothing was written through the lock's descriptor: its close has nothing to lose.
-     */
-    enum status status = file_close(directory->lock, NULL);
-    (void)status;
+    file_release(directory->lock);
     listing_free(&directory->listing);
     memory_give(directory->path);
     *directory = (struct directory){0};

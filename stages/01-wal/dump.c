@@ -96,7 +96,6 @@ enum status log_dump(const char *path, const struct kv_options *options, kv_repo
         status = error_set(error, first.status, "%s", first.message);
     }
     log_reader_free(&reader);
-    enum status closed = file_close(file, NULL);
-    (void)closed; /* it was only read */
+    file_release(file);
     return status;
 }

@@ -164,6 +164,7 @@ static enum status repair_chain(struct recovering *r, struct error *error) {
     if (status == STATUS_OK) {
         status = trim(r, &again, error);
     }
+    r->recovery->replayed_bytes += again.bytes;
     replay_free(&again);
     return status;
 }
@@ -237,6 +238,7 @@ enum status recover(struct directory *directory, const struct kv_options *option
     } else {
         wal_abandon(r.wal);
     }
+    recovery->replayed_bytes += replay.bytes;
     replay_free(&replay);
     return status;
 }

@@ -30,10 +30,11 @@
 #include "wal.h"
 
 struct recovery {
-    uint64_t last;          /* k */
-    uint64_t changes;       /* replayed */
-    uint64_t rewritten;     /* of them, written again */
-    uint64_t dropped_bytes; /* cut or removed without being kept anywhere */
+    uint64_t last;           /* k */
+    uint64_t changes;        /* replayed */
+    uint64_t rewritten;      /* of them, written again */
+    uint64_t dropped_bytes;  /* cut or removed without being kept anywhere */
+    uint64_t replayed_bytes; /* read by its replays, also where it failed */
 };
 
 /* Before a directory without LOCK is touched at all, since nobody says that its logs are

@@ -91,8 +91,7 @@ static enum status open_log(struct repairing *r, uint32_t log, struct file **fil
 
 static void close_log(struct file **file, struct log_reader *reader) {
     log_reader_free(reader);
-    enum status closed = file_close(*file, NULL);
-    (void)closed; /* it was only read */
+    file_release(*file);
     *file = NULL;
 }
 

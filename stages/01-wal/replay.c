@@ -142,8 +142,7 @@ static enum status run_log(struct run *run, size_t index, uint64_t limit,
         }
     }
     log_reader_free(&reader);
-    enum status closed = file_close(file, NULL);
-    (void)closed; /* it was only read */
+    file_release(file);
     return status;
 }
 

@@ -2,6 +2,7 @@
 
 #include "atomic.h"
 #include "dump.h"
+#include "gate.h"
 #include "memory.h"
 #include "recover.h"
 #include "repair.h"
@@ -20,53 +21,9 @@ struct scan_store {
     struct recovery recovery;
     struct error failure;
 
-    struct mutex lock;
-    struct condition left;
-    /* guarded by lock */
-    size_t inside; /* calls under way */
-    bool resuming;
-
+    struct gate gate; /* calls pass it together, resume alone */
     struct atomic_u64 writes, write_ops, reads, scans, replayed_bytes;
 };
-
-/* ---- the gate: calls pass it together, resume alone -------------------------------- */
-
-static void enter(struct scan_store *store) {
-    mutex_lock(&store->lock);
-    while (store->resuming) {
-        condition_wait(&store->left, &store->lock);
-    }
-    store->inside++;
-    mutex_unlock(&store->lock);
-}
-
-static void leave(struct scan_store *store) {
-    mutex_lock(&store->lock);
-    store->inside--;
-    if (store->resuming) {
-        condition_broadcast(&store->left);
-    }
-    mutex_unlock(&store->lock);
-}
-
-static void enter_alone(struct scan_store *store) {
-    mutex_lock(&store->lock);
-    while (store->resuming) {
-        condition_wait(&store->left, &store->lock);
-    }
-    store->resuming = true;
-    while (store->inside > 0) {
-        condition_wait(&store->left, &store->lock);
-    }
-    mutex_unlock(&store->lock);
-}
-
-static void leave_alone(struct scan_store *store) {
-    mutex_lock(&store->lock);
-    store->resuming = false;
-    condition_broadcast(&store->left);
-    mutex_unlock(&store->lock);
-}
 
 /* ---- open and close -------------------------------------------------------------- */
 
@@ -74,6 +31,8 @@ static void leave_alone(struct scan_store *store) {
 static enum status start(struct scan_store *store, struct error *error) {
     enum status status = recover(&store->directory, &store->options, NULL, NULL,
                                  &store->wal, &store->recovery, error);
+    atomic_u64_add(&store->replayed_bytes, store->recovery.replayed_bytes,
+                   memory_order_relaxed);
     if (status == STATUS_OK) {
         status = syncer_open(store->wal, &store->options, &store->syncer, error);
     }
@@ -88,17 +47,6 @@ static enum status stop(struct scan_store *store, struct error *error) {
     return status;
 }
 
-static enum status init(struct scan_store *store, struct error *error) {
-    const struct threads *threads = store->options.world->threads;
-    if (mutex_init(&store->lock, threads) == STATUS_OK) {
-        if (condition_init(&store->left, threads) == STATUS_OK) {
-            return STATUS_OK;
-        }
-        mutex_free(&store->lock);
-    }
-    return error_no_memory(error, "a lock", sizeof store->lock);
-}
-
 static enum status scan_store_close(void *opened, struct error *error) {
     struct scan_store *store = opened;
     enum status status = store->wal == NULL ? store->failure.status : STATUS_OK;
@@ -107,8 +55,7 @@ static enum status scan_store_close(void *opened, struct error *error) {
     }
     enum status stopped = stop(store, status == STATUS_OK ? error : NULL);
     directory_close(&store->directory);
-    condition_free(&store->left);
-    mutex_free(&store->lock);
+    gate_free(&store->gate);
     memory_give(store);
     return status != STATUS_OK ? status : stopped;
 }
@@ -120,12 +67,11 @@ static enum status scan_store_open(const char *dir, const struct kv_options *opt
         return error_no_memory(error, "the store", sizeof *store);
     }
     store->options = *options;
-    enum status status = init(store, error);
-    if (status != STATUS_OK) {
+    if (gate_init(&store->gate, options->world->threads) != STATUS_OK) {
         memory_give(store);
-        return status;
+        return error_no_memory(error, "a lock", sizeof store->gate);
     }
-    status = recover_may_adopt(dir, options->world, error);
+    enum status status = recover_may_adopt(dir, options->world, error);
     if (status == STATUS_OK) {
         status = directory_open(&store->directory, dir, options, error);
     }
@@ -152,7 +98,7 @@ static enum status scan_store_open(const char *dir, const struct kv_options *opt
 static enum status scan_store_resume(void *opened, struct error *error) {
     struct scan_store *store = opened;
     enum status status = STATUS_OK;
-    enter_alone(store);
+    gate_enter_alone(&store->gate);
     if (store->wal == NULL || wal_state(store->wal, NULL) != STATUS_OK) {
         if (store->wal != NULL) {
             wal_progress(store->wal, &store->last);
@@ -172,7 +118,7 @@ static enum status scan_store_resume(void *opened, struct error *error) {
             }
         }
     }
-    leave_alone(store);
+    gate_leave_alone(&store->gate);
     return status;
 }
 
@@ -212,9 +158,9 @@ static enum status scan_store_write(void *opened, const struct kv_op *ops, size_
                                     enum durability durability, uint64_t *sequence,
                                     struct error *error) {
     struct scan_store *store = opened;
-    enter(store);
+    gate_enter(&store->gate);
     enum status status = write_inside(store, ops, count, durability, sequence, error);
-    leave(store);
+    gate_leave(&store->gate);
     atomic_u64_add(&store->writes, 1, memory_order_relaxed);
     atomic_u64_add(&store->write_ops, count, memory_order_relaxed);
     return status;
@@ -222,7 +168,7 @@ static enum status scan_store_write(void *opened, const struct kv_op *ops, size_
 
 static enum status scan_store_sync(void *opened, struct error *error) {
     struct scan_store *store = opened;
-    enter(store);
+    gate_enter(&store->gate);
     enum status status = usable(store, error);
     if (status == STATUS_OK) {
         struct wal_progress now;
@@ -232,7 +178,7 @@ static enum status scan_store_sync(void *opened, struct error *error) {
     if (status == STATUS_OK) {
         status = wal_state(store->wal, error);
     }
-    leave(store);
+    gate_leave(&store->gate);
     return status;
 }
 
@@ -322,9 +268,9 @@ static enum status scan_store_get(void *opened, struct slice key, struct buf *va
     struct scan_store *store = opened;
     struct buf newest = {0};
     struct lookup lookup = {key, &newest, false};
-    enter(store);
+    gate_enter(&store->gate);
     enum status status = replay_now(store, look, &lookup, observed, error);
-    leave(store);
+    gate_leave(&store->gate);
     atomic_u64_add(&store->reads, 1, memory_order_relaxed);
     if (status == STATUS_OK && lookup.found) {
         buf_free(value);
@@ -356,9 +302,9 @@ static enum status scan_store_iter(void *opened, const struct kv_iter_options *o
         return error_no_memory(error, "an iterator", 0);
     }
     uint64_t *observed = options == NULL ? NULL : options->observed;
-    enter(store);
+    gate_enter(&store->gate);
     enum status status = replay_now(store, copy_change, copy, observed, error);
-    leave(store);
+    gate_leave(&store->gate);
     atomic_u64_add(&store->scans, 1, memory_order_relaxed);
     if (status == STATUS_OK) {
         *iter = sorted_copy_iter(copy);
@@ -372,12 +318,12 @@ static enum status scan_store_iter(void *opened, const struct kv_iter_options *o
 
 static void scan_store_progress(void *opened, struct kv_progress *progress) {
     struct scan_store *store = opened;
-    enter(store);
+    gate_enter(&store->gate);
     struct wal_progress now = store->last;
     if (store->wal != NULL) {
         wal_progress(store->wal, &now);
     }
-    leave(store);
+    gate_leave(&store->gate);
     *progress = (struct kv_progress){now.issued, now.written, now.durable};
 }
 
@@ -399,8 +345,7 @@ static void count_logs(struct scan_store *store, struct kv_stats *stats) {
                 file_size(file, &bytes, NULL) == STATUS_OK) {
                 stats->log_bytes += bytes;
             }
-            enum status closed = file_close(file, NULL);
-            (void)closed; /* it was only looked at */
+            file_release(file);
         }
     }
     listing_free(&listing);
@@ -408,7 +353,7 @@ static void count_logs(struct scan_store *store, struct kv_stats *stats) {
 
 static void scan_store_stats(void *opened, struct kv_stats *stats) {
     struct scan_store *store = opened;
-    enter(store);
+    gate_enter(&store->gate);
     struct wal_progress now = store->last;
     if (store->wal != NULL) {
         wal_progress(store->wal, &now);
@@ -418,7 +363,7 @@ static void scan_store_stats(void *opened, struct kv_stats *stats) {
     stats->recovered_changes = store->recovery.changes;
     stats->recovered_rewritten = store->recovery.rewritten;
     stats->recovered_dropped_bytes = store->recovery.dropped_bytes;
-    leave(store);
+    gate_leave(&store->gate);
     stats->sequence_issued = now.issued;
     stats->sequence_written = now.written;
     stats->sequence_durable = now.durable;

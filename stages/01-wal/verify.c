@@ -40,8 +40,7 @@ static enum status report_damage(const struct directory *directory,
                     readable);
     }
     log_reader_free(&reader);
-    enum status closed = file_close(file, NULL);
-    (void)closed; /* it was only read */
+    file_release(file);
     return status;
 }
 

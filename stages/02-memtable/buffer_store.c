@@ -48,6 +48,7 @@ struct buffer_store {
     struct recovery recovery;
     struct error failure;     /* why the last resume failed; the buffer has no log then */
     struct wal_progress last; /* as it was before the last resume */
+    uint64_t replayed_bytes;
 
     struct mutex writing; /* the writer's own: held across the log's I/O */
     /* guarded by writing */
@@ -109,6 +110,7 @@ static enum status recover_buffer(struct buffer_store *store, struct write_buffe
     if (status == STATUS_OK) {
         status = recover(&store->directory, &store->options, replay_change, buffer, &wal,
                          &recovery, error);
+        store->replayed_bytes += recovery.replayed_bytes;
     }
     if (status == STATUS_OK) {
         status = syncer_open(wal, &store->options, &store->syncer, error);
@@ -405,8 +407,7 @@ static void count_logs(struct buffer_store *store, struct kv_stats *stats) {
                 file_size(file, &bytes, NULL) == STATUS_OK) {
                 stats->log_bytes += bytes;
             }
-            enum status closed = file_close(file, NULL);
-            (void)closed; /* it was only looked at */
+            file_release(file);
         }
     }
     listing_free(&listing);
@@ -430,6 +431,7 @@ static void buffer_store_stats(void *opened, struct kv_stats *stats) {
     }
     count_logs(store, stats);
     count_writes(store, stats);
+    stats->replayed_bytes = store->replayed_bytes;
     stats->recovered_changes = store->recovery.changes;
     stats->recovered_rewritten = store->recovery.rewritten;
     stats->recovered_dropped_bytes = store->recovery.dropped_bytes;

@@ -86,6 +86,27 @@ static void test_continues_behind_the_last_change(void **state) {
     buf_free(&expected);
 }
 
+/* The opening reads the log once, and each lookup of this stage once more. */
+static void test_replays_are_counted(void **state) {
+    (void)state;
+    struct simulation sim;
+    struct kv_stats stats;
+    simulation_begin(&sim);
+    struct kv *kv = open_store(&sim);
+    put_number(kv, 1, DURABILITY_ALWAYS);
+    assert_ok(kv_close(kv, NULL));
+    size_t bytes = file_bytes(&sim, "db/000001.log").length;
+    kv = open_store(&sim);
+    kv_stats(kv, &stats);
+    assert_int_equal(stats.replayed_bytes, bytes);
+    assert_true(has_number(kv, 1));
+    kv_stats(kv, &stats);
+    /* up to where the next write goes: over the mark of the close */
+    assert_int_equal(stats.replayed_bytes, 2 * bytes - LOG_MARK_BYTES);
+    assert_ok(kv_close(kv, NULL));
+    simulation_end(&sim);
+}
+
 /* What no mark claims is written anew and synced: a failed sync before the crash may have
  * left pages that can be read and are not on the disk. */
 static void test_unmarked_changes_are_rewritten(void **state) {
@@ -234,12 +255,14 @@ static void test_unsynced_tail_is_dropped(void **state) {
     add_mark(&log, 1);
     add_puts(&log, 1, 2);
     add_mark(&log, 3);
+    size_t whole = log.length;
     add_bytes(&log, "torn away", 9);
     place_log(&sim, 1, &log);
     struct kv *kv = open_store(&sim);
     struct kv_stats stats;
     kv_stats(kv, &stats);
     assert_int_equal(stats.recovered_dropped_bytes, 9);
+    assert_int_equal(stats.replayed_bytes, 2 * whole); /* steps 1 and 2 */
     put_number(kv, 3, DURABILITY_ALWAYS); /* in a new log: never behind a damaged tail */
     assert_true(has_file(&sim, "db/000002.log"));
     assert_ok(kv_close(kv, NULL));
@@ -318,6 +341,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clean_close_writes_nothing),
         cmocka_unit_test(test_continues_behind_the_last_change),
+        cmocka_unit_test(test_replays_are_counted),
         cmocka_unit_test(test_unmarked_changes_are_rewritten),
         cmocka_unit_test(test_pages_that_were_never_written),
         cmocka_unit_test(test_cut_off_anywhere),

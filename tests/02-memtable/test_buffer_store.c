@@ -226,6 +226,30 @@ static void resume_does_nothing_where_nothing_is_wrong(void **state) {
     simulation_end(&sim);
 }
 
+/* The log is read by the opening and by a resume, never by a lookup. */
+static void replays_are_counted(void **state) {
+    (void)state;
+    struct simulation sim;
+    struct kv_stats stats;
+    simulation_begin(&sim);
+    struct kv *kv = open_store(&sim);
+    put_number(kv, 1, DURABILITY_ALWAYS);
+    assert_ok(kv_close(kv, NULL));
+    size_t bytes = file_bytes(&sim, "db/000001.log").length;
+    kv = open_store(&sim);
+    assert_true(has_number(kv, 1));
+    kv_stats(kv, &stats);
+    assert_int_equal(stats.replayed_bytes, bytes);
+    fail_call(&sim, 1, FAULT_BEFORE, EIO, false);
+    assert_int_equal(kv_put(kv, slice_of("k"), slice_of("v"), NULL, NULL), STATUS_IO);
+    fail_nothing(&sim);
+    assert_ok(kv_resume(kv, NULL));
+    kv_stats(kv, &stats);
+    assert_int_equal(stats.replayed_bytes, 2 * bytes);
+    assert_ok(kv_close(kv, NULL));
+    simulation_end(&sim);
+}
+
 /* ---- threads --------------------------------------------------------------------- */
 
 enum { THREADS = 5, RESUMES = 16 };
@@ -356,6 +380,7 @@ int main(void) {
         cmocka_unit_test(iterators_stay_at_their_moment),
         cmocka_unit_test(resume_shows_what_the_log_holds),
         cmocka_unit_test(resume_does_nothing_where_nothing_is_wrong),
+        cmocka_unit_test(replays_are_counted),
         cmocka_unit_test_setup_teardown(a_crowd_outlives_resumes, directory_setup,
                                         directory_teardown),
     };

@@ -240,6 +240,16 @@ static void other_failures_name_what_failed(void **state) {
     assert_ok(file_close(NULL, &error));
 }
 
+/* The failure is asked for, comes, and is nobody's. */
+static void a_release_closes_and_says_nothing(void **state) {
+    (void)state;
+    struct scripted scripted = SCRIPT(true, {EIO, 0});
+    scripted.file.path = memory_copy_text("db/000001.log");
+    file_release(&scripted.file);
+    assert_int_equal(scripted.calls, 1);
+    file_release(NULL);
+}
+
 /* ---- the POSIX tenant ------------------------------------------------------------ */
 
 static const struct file_system *const files = &file_system_posix;
@@ -404,6 +414,7 @@ int main(void) {
         cmocka_unit_test(endless_interruption_ends),
         cmocka_unit_test(a_sync_is_asked_for_once),
         cmocka_unit_test(other_failures_name_what_failed),
+        cmocka_unit_test(a_release_closes_and_says_nothing),
         cmocka_unit_test(modes_of_opening),
         cmocka_unit_test(contents_come_back),
         cmocka_unit_test(directories),

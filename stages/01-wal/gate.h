@@ -1,5 +1,6 @@
-/* Lets any number of threads pass together, or one alone: writers pass, what takes a
- * failed log apart under them is alone. Not for readers, who pass no gate. */
+/* Lets any number of threads pass together, or one alone: the calls that use a store's
+ * log pass; a resume, which takes a failed log apart under them, is alone. Whoever waits
+ * to be alone lets nobody else in, so it waits for those inside and for no more. */
 #ifndef STRATA_GATE_H
 #define STRATA_GATE_H
 
