@@ -470,6 +470,34 @@ static void test_no_memory_is_no_failure(void **state) {
     simulation_end(&sim);
 }
 
+/* The log that a rotation begins has its number beforehand. Where memory ends when its file
+ * is there already, and for the removal of that file, too, the next append does not meet it. */
+static void test_no_memory_for_a_rotated_log(void **state) {
+    (void)state;
+    struct simulation sim;
+    struct wal *wal = begin(&sim);
+    uint64_t sequence = 0;
+    unsigned refusals = 0;
+    append(wal, 1, 1);
+    uint64_t number = wal_rotate(wal);
+    for (size_t n = 1;; n++) {
+        counted_memory_fail(n, true);
+        enum status status = try_append(wal, 2, &sequence, NULL);
+        counted_memory_fail(0, false);
+        if (status == STATUS_OK) {
+            break;
+        }
+        assert_int_equal(status, STATUS_NO_MEMORY);
+        assert_ok(wal_state(wal, NULL));
+        assert_true(wal_rotate(wal) >= number);
+        refusals++;
+    }
+    assert_true(refusals >= 3);
+    assert_true(progress_of(wal).log_number >= number);
+    assert_ok(wal_close(wal, NULL));
+    simulation_end(&sim);
+}
+
 /* ---- threads --------------------------------------------------------------------- */
 
 enum { WRITERS = 6 };
@@ -566,6 +594,7 @@ int main(void) {
         cmocka_unit_test_prestate(test_no_space_is_no_failure, &kinds[0]),
         cmocka_unit_test_prestate(test_no_space_is_no_failure, &kinds[1]),
         cmocka_unit_test(test_no_memory_is_no_failure),
+        cmocka_unit_test(test_no_memory_for_a_rotated_log),
         cmocka_unit_test(test_threads_share_a_sync),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
