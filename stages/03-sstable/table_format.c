@@ -60,6 +60,46 @@ static enum status corrupt(struct error *error, const struct file *file, uint64_
                      offset, why);
 }
 
+/* Whether the block and its trailer end there. */
+static bool ends_at(struct block_handle handle, uint64_t end) {
+    return handle.offset <= end && handle.bytes <= end &&
+           handle.offset + handle.bytes + BLOCK_TRAILER_BYTES == end;
+}
+
+enum status footer_read(struct file *file, uint64_t *file_bytes, struct footer *footer,
+                        struct error *error) {
+    unsigned char bytes[FOOTER_BYTES];
+    struct footer found;
+    uint64_t size;
+    size_t done;
+    const char *why;
+    enum status status = file_size(file, &size, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (size < FOOTER_BYTES) {
+        return corrupt(error, file, 0, "the file is too short for a table");
+    }
+    uint64_t offset = size - FOOTER_BYTES;
+    status = file_read(file, offset, bytes, sizeof bytes, &done, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (done < sizeof bytes) {
+        return corrupt(error, file, offset, "the file ends inside of the footer");
+    }
+    if (footer_decode(bytes, &found, &why) != STATUS_OK) {
+        return corrupt(error, file, offset, why);
+    }
+    if (!ends_at(found.index, offset) || !ends_at(found.metaindex, found.index.offset)) {
+        return corrupt(error, file, offset,
+                       "the footer's handles are not of the blocks before it");
+    }
+    *file_bytes = size;
+    *footer = found;
+    return STATUS_OK;
+}
+
 /* Reads the packed contents and the trailer, together `count` bytes, and verifies. */
 static enum status read_stored(struct file *file, uint64_t offset, unsigned char *stored,
                                size_t count, struct error *error) {

@@ -57,6 +57,12 @@ void footer_encode(unsigned char to[FOOTER_BYTES], const struct footer *footer);
 MUST_CHECK enum status footer_decode(const unsigned char from[FOOTER_BYTES],
                                      struct footer *footer, const char **why);
 
+/* Reads a file's footer, and its size. CORRUPT also where metaindex, index and footer do not
+ * follow one another up to the end: the handles' own bits have no checksum, and that keeps
+ * a damaged one from leading to some other block that is whole. IO. */
+MUST_CHECK enum status footer_read(struct file *file, uint64_t *file_bytes,
+                                   struct footer *footer, struct error *error);
+
 /* Reads the block at `handle` of a file of file_bytes, verifies its checksum and unpacks
  * it to a block of memory that becomes the caller's (memory_give). CORRUPT, naming file
  * and offset; IO; NO_MEMORY. */
