@@ -20,6 +20,10 @@ static void ignore_line(void *context, const char *line) {
 static bool key_is_saved(const struct specimen *specimen, const struct damage *damage,
                          struct slice key, bool found, struct slice value) {
     const struct model *model = &specimen->run->model;
+    bool readable = false;
+    for (size_t i = 0; i < PROGRAM_KEYS; i++) {
+        readable |= slice_equal(program_key(i), key) && damage->readable[i];
+    }
     for (size_t i = 0; i < model->version_count; i++) {
         const struct model_version *version = &model->versions[i];
         if (!slice_equal(version->key, key)) {
@@ -30,7 +34,7 @@ static bool key_is_saved(const struct specimen *specimen, const struct damage *d
         if (same) {
             return true;
         }
-        if (!damage_may_lose(specimen, damage, version->sequence)) {
+        if (readable || !damage_may_lose(specimen, damage, version->sequence)) {
             return false;
         }
     }
@@ -150,8 +154,8 @@ static bool unrepaired_is_fine(const struct specimen *specimen,
                      run_fails(run, "close after half a repair: %s", error.message));
 }
 
-/* No log is lost: each is where it was, or set aside. */
-static bool logs_are_kept(const struct specimen *specimen, struct disk *found) {
+/* No file is lost: each is where it was, or set aside; CURRENT may be a new one. */
+static bool files_are_kept(const struct specimen *specimen, struct disk *found) {
     for (size_t f = 0; f < specimen->file_count; f++) {
         const char *path = specimen->files[f].path;
         char aside[SPECIMEN_PATH_BYTES + 8];
@@ -168,7 +172,7 @@ static bool logs_are_kept(const struct specimen *specimen, struct disk *found) {
 /* What a crash left of a repair that had returned, or not yet. */
 static bool survives(const struct specimen *specimen, const struct damage *damage,
                      struct disk *found, bool returned) {
-    if (!logs_are_kept(specimen, found)) {
+    if (!files_are_kept(specimen, found)) {
         return false;
     }
     if (returned) {
@@ -284,7 +288,7 @@ static bool fault_one(struct check_run *check, struct tape *tape) {
     if (!holds) {
         return false;
     }
-    struct damage damage = {DAMAGE_FLIP, 0, 0};
+    struct damage damage = {.kind = DAMAGE_FLIP};
     if (specimen.file_count > 0) {
         damage = damage_draw(&specimen, tape);
     }

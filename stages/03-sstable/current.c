@@ -90,10 +90,22 @@ enum status current_read(const char *dir, const struct world *world,
     return status;
 }
 
-/* The temporary with its bytes, synced. */
-static enum status write_temporary(const char *dir, const struct world *world,
-                                   const struct current *current, uint64_t number,
-                                   struct error *error) {
+enum status current_read_repaired(const char *dir, const struct world *world,
+                                  uint64_t number, struct current *current,
+                                  struct error *error) {
+    struct file *file = NULL;
+    enum status status =
+        directory_file(dir, world, NAME_REPAIRED, number, FILE_READ, &file, error);
+    if (status == STATUS_OK) {
+        status = read_file(file, current, error);
+    }
+    file_release(file);
+    return status;
+}
+
+enum status current_prepare(const char *dir, const struct world *world,
+                            const struct current *current, uint64_t number,
+                            struct error *error) {
     struct file *file = NULL;
     char line[LINE_BYTES];
     print_line(line, current);
@@ -140,7 +152,7 @@ enum status current_write(const char *dir, const struct world *world,
                           const struct current *current, uint64_t temporary_number,
                           bool *begun, struct error *error) {
     *begun = false;
-    enum status status = write_temporary(dir, world, current, temporary_number, error);
+    enum status status = current_prepare(dir, world, current, temporary_number, error);
     if (status == STATUS_OK) {
         failpoint_pass(current_written_not_renamed);
         status = rename_over(dir, world, temporary_number, begun, error);

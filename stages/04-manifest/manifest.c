@@ -315,9 +315,14 @@ enum status manifest_load(const char *dir, const struct world *world, uint64_t n
     struct error refusal = {0};
     enum status status = directory_file(dir, world, NAME_MANIFEST, number, FILE_READ,
                                         &loading.file, &refusal);
+    if (status == STATUS_NOT_FOUND) {
+        return error_set(
+            error, STATUS_CORRUPT,
+            "%s/CURRENT: offset 0: it names a manifest that is not there: %s", dir,
+            refusal.message);
+    }
     if (status != STATUS_OK) {
-        return error_set(error, status == STATUS_NOT_FOUND ? STATUS_CORRUPT : status,
-                         "%s", refusal.message);
+        return error_set(error, status, "%s", refusal.message);
     }
     status = load(&loading, error);
     enum status closed = file_close(loading.file, NULL);
