@@ -40,8 +40,9 @@ MUST_CHECK enum status table_cache_get(struct table_cache *cache, struct table_f
 MUST_CHECK enum status table_cache_pin(struct table_cache *cache, struct table_file *file,
                                        struct table **table, struct error *error);
 
-/* For table_file_unref: closes the table if it is open. Nobody gets or pins it any more; whoever did may still
- * be reading it: then it is closed by a later call that opens or forgets a table. */
+/* For table_file_unref: closes the table if it is open. Nobody gets or pins it any more;
+ * whoever did may still be reading it: then it is closed by a later call that opens or
+ * forgets a table. */
 void table_cache_forget(struct table_cache *cache, struct table_file *file);
 
 struct table_cache_stats {
