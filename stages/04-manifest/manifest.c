@@ -56,6 +56,11 @@ static enum status check_comparator(const struct loading *loading,
                                     const struct manifest_edit *edit, uint64_t offset,
                                     const char **why, struct error *error) {
     struct slice found = edit->comparator;
+    if (slice_present(found) != (offset == 0)) {
+        *why = offset == 0 ? "the first edit has no comparator"
+                           : "a snapshot that is not the first edit";
+        return STATUS_CORRUPT;
+    }
     if (slice_present(found) && !slice_equal(found, slice_of(MANIFEST_COMPARATOR))) {
         return error_set(error, STATUS_INVALID,
                          "%s: offset %" PRIu64
@@ -64,11 +69,6 @@ static enum status check_comparator(const struct loading *loading,
                          loading->file->path, offset,
                          (int)(found.length < 100 ? found.length : 100),
                          (const char *)found.data);
-    }
-    if (slice_present(found) != (offset == 0)) {
-        *why = offset == 0 ? "the first edit has no comparator"
-                           : "a snapshot that is not the first edit";
-        return STATUS_CORRUPT;
     }
     return STATUS_OK;
 }

@@ -269,6 +269,14 @@ static void make_second_snapshot(struct buf *manifest) {
     add_edit(manifest, &edit);
 }
 
+static void make_foreign_snapshot(struct buf *manifest) {
+    struct manifest_edit edit = first_edit(4, 10, 7);
+    add_edit(manifest, &edit);
+    edit = first_edit(4, 10, 7);
+    edit.comparator = slice_of("another");
+    add_edit(manifest, &edit);
+}
+
 static void make_mark(struct buf *manifest) {
     struct manifest_edit edit = first_edit(4, 10, 7);
     add_edit(manifest, &edit);
@@ -294,6 +302,7 @@ static void edits_that_cannot_be(void **state) {
         {make_log_back, "numbers go back"},
         {make_sequence_back, "numbers go back"},
         {make_second_snapshot, "a snapshot that is not the first"},
+        {make_foreign_snapshot, "a snapshot that is not the first"},
         {make_mark, "a mark of a write-ahead log"},
         {make_unknown_tag, "unknown tag"},
     };
