@@ -25,8 +25,7 @@ MUST_CHECK enum status table_cache_open(const char *directory, const struct worl
                                         struct readers *readers, size_t max_open,
                                         struct table_cache **cache, struct error *error);
 
-/* Nobody reads, and no file that the cache has opened lives. Tables that are pinned live
- * on. NULL is allowed. */
+/* Nobody reads. Tables that are pinned live on. NULL is allowed. */
 void table_cache_close(struct table_cache *cache);
 
 /* The table of the file, which the caller keeps alive. The caller is between
