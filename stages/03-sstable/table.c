@@ -232,30 +232,27 @@ static enum status read_footer(struct table *table, struct footer *footer,
     return STATUS_OK;
 }
 
-/* Takes over `data`, which it gives back where it fails. */
+/* Moves the filter to where its lines are aligned. */
 static enum status take_filter(struct table *table, uint64_t offset, unsigned char *data,
                                size_t bytes, struct error *error) {
     const char *why;
-    unsigned char *room = NULL;
-    enum status status = STATUS_OK;
     if (!filter_check(slice_make(data, bytes), &why)) {
-        status = table_corrupt(table, offset, why, error);
-    } else {
-        room = memory_take(bytes + FILTER_LINE_BYTES - 1);
-        if (room == NULL) {
-            status = error_no_memory(error, "a filter", bytes);
-        }
+        memory_give(data);
+        return table_corrupt(table, offset, why, error);
     }
-    if (status == STATUS_OK) {
-        size_t past = (uintptr_t)room % FILTER_LINE_BYTES;
-        unsigned char *aligned = room + (past == 0 ? 0 : FILTER_LINE_BYTES - past);
-        memcpy(aligned, data, bytes);
-        table->filter_data = room;
-        table->filter = slice_make(aligned, bytes);
-        table->charged += bytes;
+    unsigned char *room = memory_take(bytes + FILTER_LINE_BYTES - 1);
+    if (room == NULL) {
+        memory_give(data);
+        return error_no_memory(error, "a filter", bytes);
     }
+    size_t past = (uintptr_t)room % FILTER_LINE_BYTES;
+    unsigned char *aligned = room + (past == 0 ? 0 : FILTER_LINE_BYTES - past);
+    memcpy(aligned, data, bytes);
     memory_give(data);
-    return status;
+    table->filter_data = room;
+    table->filter = slice_make(aligned, bytes);
+    table->charged += bytes;
+    return STATUS_OK;
 }
 
 static enum status take_leveldb_filter(struct table *table, uint64_t offset,
@@ -286,6 +283,7 @@ static enum status take_properties(struct table *table, uint64_t offset,
                                     : status;
 }
 
+/* Takes over `data`, also where it fails. */
 typedef enum status taker(struct table *table, uint64_t offset, unsigned char *data,
                           size_t bytes, struct error *error);
 

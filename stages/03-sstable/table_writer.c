@@ -232,7 +232,7 @@ static enum status name_block(struct block_builder *metaindex, const char *name,
 static enum status write_filter(struct table_writer *writer,
                                 struct block_builder *metaindex, struct error *error) {
     struct buf filter = {0};
-    struct block_handle handle;
+    struct block_handle handle = {0};
     enum status status = filter_builder_finish(&writer->filter, &filter);
     if (status != STATUS_OK) {
         status = fail(writer, status, error);
