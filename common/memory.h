@@ -4,7 +4,8 @@
  * program is linked, and a release build pays nothing. Any thread may call these.
  *
  * Allocations inside libraries do not pass here: libfiu (harness builds only), the C
- * library's opendir() and stdio, pthread_create(). */
+ * library's opendir() and stdio, pthread_create(), and from stage 03 on Snappy when it
+ * packs and Zstandard (compression.h). */
 #ifndef STRATA_MEMORY_H
 #define STRATA_MEMORY_H
 

@@ -509,6 +509,7 @@ void run_begin(struct run *run, const struct program *program, struct tape *sche
                         .options = program->options,
                         .schedule = schedule};
     *run = fresh;
+    scheduler_rewind(run->scheduler);
     run->disk = disk_new();
     model_clear(&run->model);
     run_clear_faults(run);

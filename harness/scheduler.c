@@ -521,6 +521,10 @@ void scheduler_settle(struct scheduler *scheduler) {
     }
 }
 
+void scheduler_rewind(struct scheduler *scheduler) {
+    scheduler->now = CLOCK_START;
+}
+
 void scheduler_advance(struct scheduler *scheduler, uint64_t micros) {
     uint64_t end = scheduler->now + micros, deadline;
     scheduler_settle(scheduler);

@@ -43,6 +43,9 @@ void scheduler_settle(struct scheduler *scheduler);
 /* Moves the clock on, settling at each deadline on the way and at the end. */
 void scheduler_advance(struct scheduler *scheduler, uint64_t micros);
 
+/* The clock begins anew, as in a new scheduler. No thread waits for a time. */
+void scheduler_rewind(struct scheduler *scheduler);
+
 /* The process dies: all threads but the caller's vanish where they stand; nothing they
  * hold is released (the engine's memory is reclaimed with counted_memory_reclaim). The
  * caller is the thread that made the scheduler. */

@@ -69,7 +69,7 @@ static size_t frame(unsigned char *to, uint64_t offset, const unsigned char *pay
                               header + LOG_HEADER_BYTES, piece);
         }
         offset += LOG_HEADER_BYTES + piece;
-        payload += piece;
+        payload = payload == NULL ? NULL : payload + piece; /* when it only counts */
         left -= piece;
         first = false;
     }

@@ -47,37 +47,43 @@ static bool is_large(const struct arena *arena, size_t bytes) {
     return bytes > block / 4;
 }
 
-void *arena_take(struct arena *arena, size_t bytes) {
-    bytes = arena_rounded(bytes);
-    unsigned char *piece;
+bool arena_take(struct arena *arena, size_t front_bytes, size_t back_bytes,
+                struct arena_piece *piece) {
+    assert(front_bytes % ARENA_ALIGNMENT == 0);
+    size_t bytes = front_bytes + back_bytes;
+    unsigned char *front;
+    unsigned char *end;
     if (bytes > arena->left && is_large(arena, bytes)) {
         struct arena_block *block = add_block(arena, sizeof *block + bytes);
         if (block == NULL) {
-            return NULL;
+            return false;
         }
-        piece = block->space;
+        front = block->space;
+        end = front + bytes;
     } else {
         if (bytes > arena->left && !next_block(arena)) {
-            return NULL;
+            return false;
         }
-        piece = arena->at;
-        arena->at += bytes;
+        front = arena->at;
+        end = front + arena->left;
+        arena->at += front_bytes;
         arena->left -= bytes;
     }
     count(&arena->used, bytes);
-    return piece;
+    *piece = (struct arena_piece){front, end - back_bytes, front_bytes, back_bytes};
+    return true;
 }
 
-void arena_give_back(struct arena *arena, void *piece, size_t bytes) {
-    bytes = arena_rounded(bytes);
+void arena_give_back(struct arena *arena, const struct arena_piece *piece) {
+    size_t bytes = piece->front_bytes + piece->back_bytes;
     count(&arena->used, -(uint64_t)bytes);
-    if (arena->at != NULL && (unsigned char *)piece == arena->at - bytes) {
-        arena->at -= bytes;
+    if (arena->at != NULL && piece->front == arena->at - piece->front_bytes) {
+        arena->at -= piece->front_bytes;
         arena->left += bytes;
         return;
     }
     struct arena_block *block = arena->blocks;
-    assert((unsigned char *)piece == block->space);
+    assert(piece->front == block->space);
     arena->blocks = block->older;
     count(&arena->charged, -(uint64_t)block->bytes);
     memory_give(block);

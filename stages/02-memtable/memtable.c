@@ -1,6 +1,5 @@
 #include "memtable.h"
 
-#include "arena.h"
 #include "internal_key.h"
 #include "memory.h"
 #include "skiplist.h"
@@ -35,45 +34,55 @@ void memtable_unref(struct memtable *memtable) {
 
 /* ---- writing --------------------------------------------------------------------- */
 
-static size_t entry_bytes(uint64_t index, const struct kv_op *op) {
-    return skiplist_entry_bytes(index, op->key.length,
-                                op->type == KV_PUT ? op->value.length : 0);
+static struct slice value_of(const struct kv_op *op) {
+    return op->type == KV_PUT ? op->value : slice_of("");
+}
+
+/* Bytes of the nodes, and bytes of the values. */
+static void count_bytes(const struct memtable *memtable, const struct kv_op *ops,
+                        size_t count, size_t *nodes, size_t *values) {
+    uint64_t index = memtable_count(memtable);
+    *nodes = 0;
+    *values = 0;
+    for (size_t i = 0; i < count; i++) {
+        *nodes += skiplist_node_bytes(index + i, ops[i].key.length);
+        *values += skiplist_value_bytes(value_of(&ops[i]).length);
+    }
 }
 
 uint64_t memtable_cost(const struct memtable *memtable, const struct kv_op *ops,
                        size_t count) {
-    uint64_t index = memtable_count(memtable);
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < count; i++) {
-        bytes += entry_bytes(index + i, &ops[i]);
-    }
-    return bytes;
+    size_t nodes;
+    size_t values;
+    count_bytes(memtable, ops, count, &nodes, &values);
+    return nodes + values;
 }
 
 enum status memtable_reserve(struct memtable *memtable, const struct kv_op *ops,
                              size_t count, struct memtable_room *room) {
-    size_t bytes = (size_t)memtable_cost(memtable, ops, count);
-    void *space = arena_take(&memtable->arena, bytes);
-    if (space == NULL) {
-        return STATUS_NO_MEMORY;
-    }
-    *room = (struct memtable_room){space, bytes};
-    return STATUS_OK;
+    size_t nodes;
+    size_t values;
+    count_bytes(memtable, ops, count, &nodes, &values);
+    return nodes + values <= UINT32_MAX &&
+                   arena_take(&memtable->arena, nodes, values, &room->piece)
+               ? STATUS_OK
+               : STATUS_NO_MEMORY;
 }
 
 void memtable_give_back(struct memtable *memtable, const struct memtable_room *room) {
-    arena_give_back(&memtable->arena, room->space, room->bytes);
+    arena_give_back(&memtable->arena, &room->piece);
 }
 
 void memtable_insert(struct memtable *memtable, const struct memtable_room *room,
                      const struct kv_op *ops, size_t count, uint64_t first) {
-    unsigned char *space = room->space;
+    unsigned char *node = room->piece.front;
+    unsigned char *value = room->piece.back;
     for (size_t i = 0; i < count; i++) {
-        size_t bytes = entry_bytes(memtable_count(memtable), &ops[i]);
-        struct slice value = ops[i].type == KV_PUT ? ops[i].value : slice_of("");
-        skiplist_insert(&memtable->list, space, ops[i].key,
-                        tag_make(first + i, ops[i].type), value);
-        space += bytes;
+        size_t bytes = skiplist_node_bytes(memtable_count(memtable), ops[i].key.length);
+        skiplist_insert(&memtable->list, node, value, ops[i].key,
+                        tag_make(first + i, ops[i].type), value_of(&ops[i]));
+        node += bytes;
+        value += skiplist_value_bytes(value_of(&ops[i]).length);
     }
 }
 

@@ -7,6 +7,7 @@
 #ifndef STRATA_MEMTABLE_H
 #define STRATA_MEMTABLE_H
 
+#include "arena.h"
 #include "kv.h"
 #include "lookup.h"
 
@@ -20,8 +21,7 @@ void memtable_unref(struct memtable *memtable); /* NULL is allowed */
 /* Memory for a change, set aside before it is logged: what stands in the log can then not
  * fail to become visible. */
 struct memtable_room {
-    unsigned char *space;
-    size_t bytes;
+    struct arena_piece piece; /* nodes and values */
 };
 
 /* Bytes that the change would add to memtable_used. They depend on nothing but the
@@ -29,7 +29,8 @@ struct memtable_room {
 uint64_t memtable_cost(const struct memtable *memtable, const struct kv_op *ops,
                        size_t count);
 
-/* Sets memtable_cost() bytes aside for the next change. NO_MEMORY. */
+/* Sets memtable_cost() bytes aside for the next change. NO_MEMORY, also for 4 GiB or
+ * more: a node finds its value by 32 bits. */
 MUST_CHECK enum status memtable_reserve(struct memtable *memtable,
                                         const struct kv_op *ops, size_t count,
                                         struct memtable_room *room);

@@ -48,7 +48,17 @@ uint64_t skiplist_tag(const struct skiplist_node *node) {
 }
 
 struct slice skiplist_value(const struct skiplist_node *node) {
-    return slice_make(node_bytes(node) + node->key_bytes + TAG_LENGTH, node->value_bytes);
+    const unsigned char *place = (const unsigned char *)node + node->value_at;
+    if (*place < 0x80) {
+        return slice_make(place + 1, *place);
+    }
+    /* The length is our own, and needs no bound. */
+    struct slice from = slice_make(place, SIZE_MAX / 2);
+    struct slice value = {0};
+    bool whole = take_prefixed(&from, &value);
+    assert(whole);
+    (void)whole;
+    return value;
 }
 
 /* The pointer of a node on a level. Levels above 0 stand before the node, in the memory
@@ -106,13 +116,26 @@ static unsigned height_of(uint64_t index) {
     return 1 + (unsigned)__builtin_ctzll(mixed | stop) / 2;
 }
 
-size_t skiplist_entry_bytes(uint64_t index, size_t key_bytes, size_t value_bytes) {
+size_t skiplist_node_bytes(uint64_t index, size_t key_bytes) {
     size_t bytes = (height_of(index) - 1) * sizeof(struct atomic_pointer) +
-                   sizeof(struct skiplist_node) + key_bytes + TAG_LENGTH + value_bytes;
+                   sizeof(struct skiplist_node) + key_bytes + TAG_LENGTH;
     return (bytes + 7) & ~(size_t)7;
 }
 
+size_t skiplist_value_bytes(size_t value_bytes) {
+    return varint_bytes(value_bytes) + value_bytes;
+}
+
 /* ---- search ---------------------------------------------------------------------- */
+
+/* Asks the cache for the node that a search compares next if it steps down from here, so
+ * that it comes while another is compared. A hint: what it loads is not looked at. */
+static void foresee(const struct skiplist_node *node, unsigned level) {
+    if (level > 0) {
+        __builtin_prefetch(
+            atomic_pointer_load(link_of(node, level - 1), memory_order_relaxed));
+    }
+}
 
 /* The last node before the target (the head counts), and in *at the node found behind it.
  */
@@ -124,6 +147,7 @@ static const struct skiplist_node *search(const struct skiplist *list,
     unsigned level = (unsigned)atomic_u64_load(&list->levels, memory_order_relaxed) - 1;
     for (;;) {
         const struct skiplist_node *next = follow(node, level);
+        foresee(node, level);
         if (next != NULL && next != after && is_before(next, target)) {
             node = next;
         } else if (level == 0) {
@@ -191,6 +215,7 @@ static void find_path(struct skiplist *list, const struct target *target) {
     unsigned level = (unsigned)atomic_u64_load(&list->levels, memory_order_relaxed) - 1;
     for (;;) {
         struct skiplist_node *next = follow(node, level);
+        foresee(node, level);
         if (next != NULL && next != after && is_before(next, target)) {
             node = next;
             continue;
@@ -213,18 +238,17 @@ void skiplist_init(struct skiplist *list) {
     atomic_u64_store(&list->levels, 1, memory_order_relaxed);
 }
 
-static void fill(struct skiplist_node *node, const struct target *target,
-                 struct slice value) {
+static void fill(struct skiplist_node *node, unsigned char *value_space,
+                 const struct target *target, struct slice value) {
+    assert((uintptr_t)value_space - (uintptr_t)node <= UINT32_MAX);
     node->key_bytes = (uint32_t)target->key.length;
-    node->value_bytes = (uint32_t)value.length;
+    node->value_at = (uint32_t)((uintptr_t)value_space - (uintptr_t)node);
     unsigned char *bytes = (unsigned char *)(node + 1);
     if (target->key.length > 0) {
         memcpy(bytes, target->key.data, target->key.length);
     }
     encode_fixed64(bytes + target->key.length, target->tag);
-    if (value.length > 0) {
-        memcpy(bytes + target->key.length + TAG_LENGTH, value.data, value.length);
-    }
+    (void)encode_prefixed(value_space, value);
 }
 
 /* From level 0 up (3), each link complete before it can be found (1). */
@@ -242,14 +266,15 @@ static void link_in(struct skiplist *list, struct skiplist_node *node, unsigned 
     }
 }
 
-void skiplist_insert(struct skiplist *list, void *space, struct slice key, uint64_t tag,
+void skiplist_insert(struct skiplist *list, unsigned char *node_space,
+                     unsigned char *value_space, struct slice key, uint64_t tag,
                      struct slice value) {
     uint64_t count = atomic_u64_load(&list->count, memory_order_relaxed);
     unsigned height = height_of(count);
     struct skiplist_node *node =
-        (struct skiplist_node *)((struct atomic_pointer *)space + (height - 1));
+        (void *)(node_space + (height - 1) * sizeof(struct atomic_pointer));
     const struct target target = {key, tag};
-    fill(node, &target, value);
+    fill(node, value_space, &target, value);
     if (!follows_latest(list, &target)) {
         find_path(list, &target);
     }

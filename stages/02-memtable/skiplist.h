@@ -2,14 +2,16 @@
  * Pugh, "Skip lists: a probabilistic alternative to balanced trees", 1990. Every fourth
  * entry of a level is in the level above, too.
  *
- * An entry is one piece of memory; what a search looks at stands close together:
+ * An entry is a node and a value, each a piece of memory:
  *
- *     … level 2, level 1 | lengths, level 0, user key, tag, value
+ *     … level 2, level 1 | key length 4, value's place 4, level 0 8 | user key | tag 8
  *                        ^ struct skiplist_node
+ *     value length, a varint | value
  *
- * So the key begins at a fixed place of the node, 16 bytes from what led to it, and most
- * steps of a search touch one cache line. User key and tag together are the internal
- * key's bytes.
+ * A search looks at nodes alone. The key begins at a fixed place, 16 bytes from what led
+ * to it, so most of its steps touch one cache line; and the values between them would
+ * fill caches and translation buffers with what it never looks at. User key and tag
+ * together are the internal key's bytes.
  *
  * Threads: one inserts, any number read beside it without a lock. Entries never move,
  * change or go. The argument stands in skiplist.c. */
@@ -22,8 +24,8 @@
 enum { SKIPLIST_LEVELS = 12 }; /* 4^12 entries, 16 million, are searched in O(log n) */
 
 struct skiplist_node {
-    uint32_t key_bytes; /* of the user key */
-    uint32_t value_bytes;
+    uint32_t key_bytes;         /* of the user key */
+    uint32_t value_at;          /* the value is so many bytes behind the node */
     struct atomic_pointer next; /* level 0; higher levels stand before the node */
 };
 
@@ -44,15 +46,18 @@ struct skiplist {
 
 void skiplist_init(struct skiplist *list);
 
-/* Bytes of memory, a multiple of 8, for the entry that becomes the index-th (from 0) of a
- * list. The height of an entry depends on its index alone: what a list takes is known
- * beforehand, and is the same each time the same changes are replayed. */
-size_t skiplist_entry_bytes(uint64_t index, size_t key_bytes, size_t value_bytes);
+/* Bytes of memory for the node, a multiple of 8, and for the value of the entry that
+ * becomes the index-th (from 0) of a list. The height of an entry depends on its index
+ * alone: what a list takes is known beforehand, and is the same each time the same
+ * changes are replayed. */
+size_t skiplist_node_bytes(uint64_t index, size_t key_bytes);
+size_t skiplist_value_bytes(size_t value_bytes);
 
-/* Copies the entry into `space`, which has skiplist_entry_bytes(list->count, …), is
- * aligned to 8 and must outlive the list, and makes it one of the list. No other entry
- * has the same key and tag. */
-void skiplist_insert(struct skiplist *list, void *space, struct slice key, uint64_t tag,
+/* Copies the entry into `node_space`, of skiplist_node_bytes(list->count, …) and aligned
+ * to 8, and `value_space`, behind it and less than 4 GiB away. Both must outlive the
+ * list. No other entry has the same key and tag. */
+void skiplist_insert(struct skiplist *list, unsigned char *node_space,
+                     unsigned char *value_space, struct slice key, uint64_t tag,
                      struct slice value);
 
 /* Nodes; NULL where there is none. A prev costs as much as a seek. */

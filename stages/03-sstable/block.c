@@ -115,8 +115,8 @@ static void begin(struct block_iter *iter) {
     iter->iter.error.status = STATUS_OK;
 }
 
-/* Room for a key; its first `kept` bytes stay as they are. */
-static bool make_room(struct block_iter *iter, size_t bytes, size_t kept) {
+/* Room for a key. What it holds stays, whether or not it is of use. */
+static bool make_room(struct block_iter *iter, size_t bytes) {
     if (bytes <= iter->room_bytes) {
         return true;
     }
@@ -126,7 +126,7 @@ static bool make_room(struct block_iter *iter, size_t bytes, size_t kept) {
         return false;
     }
     if (iter->room == iter->small) {
-        memcpy(iter->large.data, iter->small, kept);
+        memcpy(iter->large.data, iter->small, sizeof iter->small);
     }
     iter->room = iter->large.data;
     iter->room_bytes = iter->large.capacity;
@@ -165,7 +165,7 @@ static inline void step_to(struct block_iter *iter, size_t offset, size_t key_by
     }
     const unsigned char *before = iter->iter.key.data;
     bool in_room = before == iter->room;
-    if (!make_room(iter, entry_key_bytes(&entry), in_room ? entry.shared : 0)) {
+    if (!make_room(iter, entry_key_bytes(&entry))) {
         return;
     }
     if (!in_room) {
@@ -230,6 +230,8 @@ void block_iter_prev(struct block_iter *iter) {
 
 /* ---- search ---------------------------------------------------------------------- */
 
+enum { PREFETCH_BYTES_MAX = 2048, CACHE_LINE_BYTES = 64 };
+
 struct target {
     const unsigned char *user;
     size_t user_bytes;
@@ -247,6 +249,16 @@ static bool is_before(struct slice key, const struct target *target) {
         return user_bytes < target->user_bytes;
     }
     return internal_key_tag(key) > target->tag;
+}
+
+/* A walk learns from each entry where the next one is: of a block that the processor's
+ * caches do not hold it would wait for one line after the other. So they are asked for
+ * together, up to the next restart point, where most searches have ended. */
+static void prefetch_walk(const struct block *block, size_t from, size_t to) {
+    size_t most = from + PREFETCH_BYTES_MAX;
+    for (to = to < most ? to : most; from < to; from += CACHE_LINE_BYTES) {
+        __builtin_prefetch(block->data + from);
+    }
 }
 
 /* Finds the last restart point whose key is before the target, else the first of all.
@@ -275,6 +287,9 @@ static bool find_restart(struct block_iter *iter, const struct target *target,
         }
     }
     *offset = restart_offset(block, low);
+    prefetch_walk(block, *offset,
+                  low + 1 < block->restart_count ? restart_offset(block, low + 1)
+                                                 : block->restarts);
     return true;
 }
 
@@ -297,7 +312,7 @@ static bool reaches(struct block_iter *iter, const struct target *target, size_t
         return true;
     }
     if (entry->shared > walk->matched) {
-        if (!make_room(iter, key_bytes, entry->shared)) {
+        if (!make_room(iter, key_bytes)) {
             return true;
         }
         memcpy(iter->room + entry->shared, entry->bytes, entry->unshared);
@@ -319,7 +334,7 @@ static bool reaches(struct block_iter *iter, const struct target *target, size_t
         return true;
     }
     if (!decided && bytes == entry->bytes) {
-        if (!make_room(iter, key_bytes, 0)) {
+        if (!make_room(iter, key_bytes)) {
             return true;
         }
         memcpy(iter->room + same, bytes + (same - from), key_bytes - same);
@@ -336,11 +351,10 @@ static void show_found(struct block_iter *iter, const struct target *target,
         show(iter, offset, entry, entry->bytes);
         return;
     }
-    bool matched = entry->shared <= walk->matched;
-    if (!make_room(iter, entry_key_bytes(entry), matched ? 0 : entry->shared)) {
+    if (!make_room(iter, entry_key_bytes(entry))) {
         return;
     }
-    if (matched) {
+    if (entry->shared <= walk->matched) {
         memcpy(iter->room, target->user, entry->shared);
         memcpy(iter->room + entry->shared, entry->bytes, entry->unshared);
     } else {

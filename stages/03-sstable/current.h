@@ -4,9 +4,9 @@
  *     MANIFEST-000005\n    that manifest lists them (stage 04 and later, LevelDB)
  *
  * LevelDB refuses a database whose CURRENT it does not understand, and deletes the tables
- * of one that has none (google/leveldb, db/db_impl.cc and db/version_set.cc): so a CURRENT
- * must be durable before the first table is. It is only ever replaced by a rename, so that
- * it holds one whole line at any time.
+ * of one that has none (google/leveldb, db/db_impl.cc and db/version_set.cc): so a
+ * CURRENT must be durable before the first table is. It is only ever replaced by a
+ * rename, so that it holds one whole line at any time.
  *
  * One thread at a time, for one directory. */
 #ifndef STRATA_CURRENT_H

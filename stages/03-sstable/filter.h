@@ -4,8 +4,8 @@
  * of one that is.
  *
  * Blocked: all bits of one key lie in one line of 64 bytes, so an answer costs one miss
- * of the processor's cache instead of one per bit (Putze, Sanders, Singler, "Cache-, Hash-
- * and Space-Efficient Bloom Filters", 2007). Its bytes are described in filter.c.
+ * of the processor's cache instead of one per bit (Putze, Sanders, Singler, "Cache-,
+ * Hash- and Space-Efficient Bloom Filters", 2007). Its bytes are described in filter.c.
  *
  * Any thread may ask a filter; a builder is one thread's. */
 #ifndef STRATA_FILTER_H

@@ -1,4 +1,4 @@
-/* A sorted run: tables that do not overlap, read as one sorted sequence. A value that owns
+/* A sorted run: tables that do not overlap, read as one sequence. A value that owns
  * nothing: whoever lists the run (version.h) keeps its files alive.
  *
  * Files ascend by internal keys. The versions of one user key may begin in one file and

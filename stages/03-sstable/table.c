@@ -1,6 +1,6 @@
 /* A lookup goes from the filter to the index to one data block. The index entry that it
- * finds is the first whose key is at or above what is sought; all keys of its block are at
- * or below that key, all keys of later blocks above it. So what is sought is in this
+ * finds is the first whose key is at or above what is sought; all keys of its block are
+ * at or below that key, all keys of later blocks above it. So what is sought is in this
  * block, unless the block ends before it. Then the next block begins with it, or it is
  * nowhere; and it can begin with a version of the same user key only if the index key is
  * still one of that user key, too. Strata and LevelDB write no such index; others may. */
@@ -192,30 +192,27 @@ enum status table_get(struct table *table, const struct search_key *key,
 
 /* ---- open ------------------------------------------------------------------------ */
 
-/* Takes over `data`, which it gives back where it fails. */
+/* Moves the filter to where its lines are aligned. */
 static enum status take_filter(struct table *table, uint64_t offset, unsigned char *data,
                                size_t bytes, struct error *error) {
     const char *why;
-    unsigned char *room = NULL;
-    enum status status = STATUS_OK;
     if (!filter_check(slice_make(data, bytes), &why)) {
-        status = table_corrupt(table, offset, why, error);
-    } else {
-        room = memory_take(bytes + FILTER_LINE_BYTES - 1);
-        if (room == NULL) {
-            status = error_no_memory(error, "a filter", bytes);
-        }
+        memory_give(data);
+        return table_corrupt(table, offset, why, error);
     }
-    if (status == STATUS_OK) {
-        size_t past = (uintptr_t)room % FILTER_LINE_BYTES;
-        unsigned char *aligned = room + (past == 0 ? 0 : FILTER_LINE_BYTES - past);
-        memcpy(aligned, data, bytes);
-        table->filter_data = room;
-        table->filter = slice_make(aligned, bytes);
-        table->charged += bytes;
+    unsigned char *room = memory_take(bytes + FILTER_LINE_BYTES - 1);
+    if (room == NULL) {
+        memory_give(data);
+        return error_no_memory(error, "a filter", bytes);
     }
+    size_t past = (uintptr_t)room % FILTER_LINE_BYTES;
+    unsigned char *aligned = room + (past == 0 ? 0 : FILTER_LINE_BYTES - past);
+    memcpy(aligned, data, bytes);
     memory_give(data);
-    return status;
+    table->filter_data = room;
+    table->filter = slice_make(aligned, bytes);
+    table->charged += bytes;
+    return STATUS_OK;
 }
 
 static enum status take_leveldb_filter(struct table *table, uint64_t offset,
@@ -246,6 +243,7 @@ static enum status take_properties(struct table *table, uint64_t offset,
                                     : status;
 }
 
+/* Takes over `data`, also where it fails. */
 typedef enum status taker(struct table *table, uint64_t offset, unsigned char *data,
                           size_t bytes, struct error *error);
 

@@ -1,6 +1,6 @@
 /* An open table: its index and its filter in memory, its data blocks read when they are
- * asked for, through the block cache. The files are LevelDB's (table_format.h), written by
- * table_writer.h or by LevelDB.
+ * asked for, through the block cache. The files are LevelDB's (table_format.h), written
+ * by table_writer.h or by LevelDB.
  *
  * A table never changes. Any number of threads use it together; what they share is read
  * only, but for the cache. Counted references: table_open hands out one, each iterator
@@ -20,10 +20,10 @@
 
 struct table;
 
-/* Reads all but the data blocks. The file becomes the table's when OK comes back. `number`
- * is the file's own among those of the cache, to which index and filter are charged; the
- * cache outlives the table. CORRUPT also where filter or properties are damaged; a table
- * without them is a table. IO, NO_MEMORY. */
+/* Reads all but the data blocks. The file becomes the table's when OK comes back.
+ * `number` is the file's own among those of the cache, to which index and filter are
+ * charged; the cache outlives the table. CORRUPT also where filter or properties are
+ * damaged; a table without them is a table. IO, NO_MEMORY. */
 MUST_CHECK enum status table_open(struct file *file, uint64_t number,
                                   struct block_cache *cache, struct table **table,
                                   struct error *error);
@@ -50,10 +50,10 @@ const struct properties *table_properties(const struct table *table);
 /* Bytes of memory that index and filter take. */
 uint64_t table_memory(const struct table *table);
 
-/* Reads every data block from the file and compares all with all: checksums, order, index,
- * filter, properties. Reports each fault as a line with file and offset; CORRUPT if there
- * was one, IO if a block could not be read, with the first as the message. NO_MEMORY ends
- * it at once. */
+/* Reads every data block from the file and compares all with all: checksums, order,
+ * index, filter, properties. Reports each fault as a line with file and offset; CORRUPT
+ * if there was one, IO if a block could not be read, with the first as the message.
+ * NO_MEMORY ends it at once. */
 MUST_CHECK enum status table_verify(struct table *table, kv_report *report, void *context,
                                     struct error *error);
 

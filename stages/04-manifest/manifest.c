@@ -56,6 +56,11 @@ static enum status check_comparator(const struct loading *loading,
                                     const struct manifest_edit *edit, uint64_t offset,
                                     const char **why, struct error *error) {
     struct slice found = edit->comparator;
+    if (slice_present(found) != (offset == 0)) {
+        *why = offset == 0 ? "the first edit has no comparator"
+                           : "a snapshot that is not the first edit";
+        return STATUS_CORRUPT;
+    }
     if (slice_present(found) && !slice_equal(found, slice_of(MANIFEST_COMPARATOR))) {
         return error_set(error, STATUS_INVALID,
                          "%s: offset %" PRIu64
@@ -64,11 +69,6 @@ static enum status check_comparator(const struct loading *loading,
                          loading->file->path, offset,
                          (int)(found.length < 100 ? found.length : 100),
                          (const char *)found.data);
-    }
-    if (slice_present(found) != (offset == 0)) {
-        *why = offset == 0 ? "the first edit has no comparator"
-                           : "a snapshot that is not the first edit";
-        return STATUS_CORRUPT;
     }
     return STATUS_OK;
 }
@@ -199,7 +199,7 @@ static void note_file(void *context, const char *text) {
     struct presence *presence = context;
     struct name name = name_parse(text);
     if (name.kind == NAME_LOG) {
-        presence->log |= name.number == presence->state->log_number;
+        presence->log |= name.number >= presence->state->log_number;
         presence->previous_log |= name.number == presence->state->previous_log_number;
     } else if (name.kind == NAME_TABLE || name.kind == NAME_OLD_TABLE) {
         size_t index = manifest_state_find(presence->state, name.number);
@@ -219,7 +219,9 @@ static enum status missing(const struct loading *loading, enum name_kind kind,
     return corrupt_at(loading, words, error);
 }
 
-/* All the files that the state names must be there. Log number 0 names none. */
+/* All the tables that the state names must be there, and, unless it names none (0), a log
+ * from the one that it names on: an edit that was cut off was to replace logs by a table,
+ * and leaves them; one that was whole has removed them. */
 static enum status check_files(const struct loading *loading, struct error *error) {
     const struct manifest_state *state = loading->state;
     struct presence presence = {.state = state,

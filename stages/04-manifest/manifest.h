@@ -1,13 +1,13 @@
 /* The manifest: the log of edits that says which tables live. The file MANIFEST-NNNNNN is
- * a log (stages/01-wal/log_format.h) of version edits (version_edit.h), as in LevelDB. The
- * first edit is a snapshot and has the comparator; each later one is a step. CURRENT names
- * the manifest that is in force (current.h).
+ * a log (stages/01-wal/log_format.h) of version edits (version_edit.h), as in LevelDB.
+ * The first edit is a snapshot and has the comparator; each later one is a step. CURRENT
+ * names the manifest that is in force (current.h).
  *
  * A manifest that was loaded is never written on: whoever opens a database writes a new
  * one. For what load returns need not be durable. After a failed sync, an edit that could
  * be read may be gone with the power. So before the new manifest is durably named by
- * CURRENT, no file may be removed that the old one names in any of its states, and no open
- * may return.
+ * CURRENT, no file may be removed that the old one names in any of its states, and no
+ * open may return.
  *
  * One thread at a time uses a manifest. */
 #ifndef STRATA_MANIFEST_H
@@ -21,15 +21,15 @@ struct manifest_tail {
     bool dropped;
     uint64_t offset;
     uint64_t bytes;  /* to the end of the file */
-    const char *why; /* in words */
+    const char *why; /* in words; a constant */
 };
 
 /* Reads MANIFEST-number and applies its edits in order. *state is an empty one.
  *
- * A tail that is damaged is dropped only if no whole edit of this manifest follows it
- * and every table and log that the shorter manifest names exists: then it is an edit that
- * a loss of power cut off, or one that changes no content. *tail tells; the engine must
- * set files that nobody names aside then, and not remove them.
+ * A tail that is damaged is dropped only if no whole edit of this manifest follows it and
+ * every table and log that the shorter manifest names exists: then it is an edit that a
+ * loss of power cut off, or one without which the contents are the same. *tail tells; the
+ * engine must set files that nobody names aside then, and not remove them.
  *
  * INVALID: another comparator orders the keys. CORRUPT: any other damage, with file and
  * offset; or there is no such manifest; or it does not say what it must. */
@@ -39,10 +39,10 @@ MUST_CHECK enum status manifest_load(const char *dir, const struct world *world,
 
 struct manifest;
 
-/* Writes MANIFEST-number, which must be a new name and below state->next_number: one edit,
- * a snapshot of the state, synced, and its name too. It is not in force before CURRENT
- * names it. After an error nothing names it, and it is removed as well as can be. dir and
- * state are not kept. */
+/* Writes MANIFEST-number, which must be a new name and below state->next_number: one
+ * edit, a snapshot of the state, synced, and its name too. It is not in force before
+ * CURRENT names it. After an error nothing names it, and it is removed as well as can be.
+ * dir and state are not kept. */
 MUST_CHECK enum status manifest_create(const char *dir, const struct world *world,
                                        uint64_t number,
                                        const struct manifest_state *state,

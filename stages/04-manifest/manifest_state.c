@@ -1,10 +1,12 @@
 /* An edit is applied by merging: the tables that are there and those that it adds, both
  * ordered by number, go into a new array, without those that it removes. So an edit that
  * turns out not to fit has changed nothing, and its cost does not depend on the order in
- * which a snapshot lists a hundred thousand tables. */
+ * which a snapshot lists a hundred thousand tables. What the edit does not touch is
+ * copied in runs. */
 #include "manifest_state.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "internal_key.h"
 #include "memory.h"
@@ -29,13 +31,13 @@ void manifest_state_free(struct manifest_state *state) {
 
 /* ---- apply ----------------------------------------------------------------------- */
 
-/* An edit, made ready to be merged: ordered by number, added tables and pointers copied.
- */
+/* An edit, made ready to be merged: ordered by number, tables and pointers copied. */
 struct step {
     struct manifest_table **added;
     size_t added_count;
     struct manifest_removed *removed;
     size_t removed_count;
+    struct manifest_table **gone; /* the state's tables that they name */
     struct buf pointers[MANIFEST_LEVELS];
     struct manifest_table **merged;
     size_t merged_count;
@@ -51,6 +53,7 @@ static void step_free(struct step *step, bool taken) {
     }
     memory_give(step->added);
     memory_give(step->removed);
+    memory_give(step->gone);
     memory_give(step->merged);
 }
 
@@ -90,9 +93,11 @@ static enum status step_make(struct step *step, const struct manifest_state *sta
                              const struct manifest_edit *edit) {
     step->added = memory_take(edit->added_count * sizeof *step->added);
     step->removed = memory_take(edit->removed_count * sizeof *step->removed);
+    step->gone = memory_take(edit->removed_count * sizeof *step->gone);
     step->merged =
         memory_take((state->table_count + edit->added_count) * sizeof *step->merged);
-    if (step->added == NULL || step->removed == NULL || step->merged == NULL) {
+    if (step->added == NULL || step->removed == NULL || step->gone == NULL ||
+        step->merged == NULL) {
         return STATUS_NO_MEMORY;
     }
     for (; step->added_count < edit->added_count; step->added_count++) {
@@ -117,46 +122,67 @@ static enum status step_make(struct step *step, const struct manifest_state *sta
     return STATUS_OK;
 }
 
-/* Puts the table behind those that are merged already, unless its number is there. */
-static bool merge_one(struct step *step, struct manifest_table *table) {
-    if (step->merged_count > 0 &&
-        step->merged[step->merged_count - 1]->meta.number == table->meta.number) {
-        return false;
+/* The first table at or behind `from` whose number is not below this one. */
+static size_t lower_bound(const struct manifest_state *state, size_t from,
+                          uint64_t number) {
+    size_t low = from;
+    size_t high = state->table_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (state->tables[middle]->meta.number < number) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
     }
-    step->merged[step->merged_count++] = table;
-    return true;
+    return low;
 }
 
+static bool is_at(const struct manifest_state *state, size_t index, uint64_t number) {
+    return index < state->table_count && state->tables[index]->meta.number == number;
+}
+
+static void merge_run(struct step *step, const struct manifest_state *state, size_t from,
+                      size_t to) {
+    if (to > from) {
+        memcpy(step->merged + step->merged_count, state->tables + from,
+               (to - from) * sizeof *step->merged);
+        step->merged_count += to - from;
+    }
+}
+
+/* Goes from one number that the edit names to the next; the tables between them stay. */
 static enum status step_merge(struct step *step, const struct manifest_state *state,
                               const char **why) {
     size_t added = 0;
     size_t removed = 0;
-    bool fits = true;
-    for (size_t i = 0; i < state->table_count && fits; i++) {
-        struct manifest_table *table = state->tables[i];
-        while (added < step->added_count && fits &&
-               step->added[added]->meta.number < table->meta.number) {
-            fits = merge_one(step, step->added[added++]);
+    size_t from = 0;
+    while (added < step->added_count || removed < step->removed_count) {
+        bool adds = removed == step->removed_count ||
+                    (added < step->added_count &&
+                     step->added[added]->meta.number < step->removed[removed].number);
+        uint64_t number =
+            adds ? step->added[added]->meta.number : step->removed[removed].number;
+        size_t to = lower_bound(state, from, number);
+        merge_run(step, state, from, to);
+        from = to;
+        if (!adds) {
+            if (!is_at(state, from, number) ||
+                state->tables[from]->level != step->removed[removed].level) {
+                *why = "it removes a table that is not there";
+                return STATUS_CORRUPT;
+            }
+            step->gone[removed++] = state->tables[from++];
+            continue;
         }
-        if (removed < step->removed_count &&
-            step->removed[removed].number == table->meta.number &&
-            step->removed[removed].level == table->level) {
-            removed++;
-        } else {
-            fits = fits && merge_one(step, table);
+        bool twice = added > 0 && step->added[added - 1]->meta.number == number;
+        if (twice || is_at(state, from, number)) {
+            *why = "it adds a table that is there already";
+            return STATUS_CORRUPT;
         }
+        step->merged[step->merged_count++] = step->added[added++];
     }
-    while (added < step->added_count && fits) {
-        fits = merge_one(step, step->added[added++]);
-    }
-    if (!fits) {
-        *why = "it adds a table that is there already";
-        return STATUS_CORRUPT;
-    }
-    if (removed < step->removed_count) {
-        *why = "it removes a table that is not there";
-        return STATUS_CORRUPT;
-    }
+    merge_run(step, state, from, state->table_count);
     return STATUS_OK;
 }
 
@@ -179,12 +205,8 @@ static void take_numbers(struct manifest_state *state, const struct manifest_edi
 /* Nothing can fail any more: the merged array becomes the state's. */
 static void step_take(struct step *step, struct manifest_state *state,
                       const struct manifest_edit *edit) {
-    size_t removed = 0;
-    for (size_t i = 0; i < state->table_count && removed < step->removed_count; i++) {
-        if (state->tables[i]->meta.number == step->removed[removed].number) {
-            table_free(state->tables[i]);
-            removed++;
-        }
+    for (size_t i = 0; i < step->removed_count; i++) {
+        table_free(step->gone[i]);
     }
     memory_give(state->tables);
     state->tables = step->merged;
@@ -313,17 +335,6 @@ enum status manifest_state_snapshot(const struct manifest_state *state,
 }
 
 size_t manifest_state_find(const struct manifest_state *state, uint64_t number) {
-    size_t low = 0;
-    size_t high = state->table_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (state->tables[middle]->meta.number < number) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low < state->table_count && state->tables[low]->meta.number == number
-               ? low
-               : state->table_count;
+    size_t index = lower_bound(state, 0, number);
+    return is_at(state, index, number) ? index : state->table_count;
 }

@@ -1,10 +1,10 @@
-/* One step of the manifest: which tables it adds and removes, and the numbers that go with
- * it. The bytes are those of LevelDB's VersionEdit (google/leveldb, db/version_edit.cc);
- * version_edit.c has them as a grammar.
+/* One step of the manifest: which tables it adds and removes, and the numbers that go
+ * with it. The bytes are those of LevelDB's VersionEdit (google/leveldb,
+ * db/version_edit.cc); version_edit.c has them as a grammar.
  *
  * A value: `struct manifest_edit edit = {0}` is an empty one, manifest_edit_free ends it.
- * The arrays are its own; keys and comparator are borrowed, from whoever gave them or from
- * the bytes that were decoded. */
+ * The arrays are its own; keys and comparator are borrowed, from whoever gave them or
+ * from the bytes that were decoded. */
 #ifndef STRATA_VERSION_EDIT_H
 #define STRATA_VERSION_EDIT_H
 
@@ -49,7 +49,7 @@ struct manifest_edit {
     /* A level's pointer: where LevelDB's next compaction of it begins. */
     struct manifest_pointer *pointers;
     size_t pointer_count, pointer_room;
-    /* Removals come first: a number may be removed from one level and added to another. */
+    /* Removals come first: so a table moves from one level to another in one edit. */
     struct manifest_removed *removed;
     size_t removed_count, removed_room;
     struct manifest_added *added;

@@ -3,6 +3,7 @@
 #include "../common/support.h"
 
 #include "counted_memory.h"
+#include "skiplist.h"
 #include "versions.h"
 
 static void lookups_equal_the_history(void **state) {
@@ -116,6 +117,35 @@ static void costs_are_the_history_s(void **state) {
     assert_int_equal(counted_memory_blocks(), blocks);
 }
 
+/* About the lengths where a varint grows, and where a piece gets a block of its own. */
+static void values_of_any_length_come_back(void **state) {
+    (void)state;
+    static const size_t lengths[] = {0, 1, 127, 128, 129, 16383, 16384, 70000};
+    enum { LENGTHS = sizeof lengths / sizeof lengths[0] };
+    static unsigned char bytes[70000];
+    struct memtable *memtable = memtable_open();
+    for (size_t i = 0; i < LENGTHS; i++) {
+        struct memtable_room room;
+        memset(bytes, (int)(i + 1), lengths[i]);
+        const struct kv_op op = {KV_PUT, slice_make(&lengths[i], sizeof lengths[i]),
+                                 slice_make(bytes, lengths[i])};
+        uint64_t cost = memtable_cost(memtable, &op, 1);
+        assert_in_range(cost, lengths[i] + 33, lengths[i] + 35 + 8 * SKIPLIST_LEVELS);
+        assert_ok(memtable_reserve(memtable, &op, 1, &room));
+        memtable_insert(memtable, &room, &op, 1, i + 1);
+    }
+    for (size_t i = 0; i < LENGTHS; i++) {
+        struct slice value;
+        memset(bytes, (int)(i + 1), lengths[i]);
+        assert_int_equal(memtable_get(memtable,
+                                      slice_make(&lengths[i], sizeof lengths[i]), LENGTHS,
+                                      &value),
+                         LOOKUP_FOUND);
+        assert_true(slice_equal(value, slice_make(bytes, lengths[i])));
+    }
+    memtable_unref(memtable);
+}
+
 static void no_memory_is_a_value(void **state) {
     (void)state;
     struct kv_op op = {KV_PUT, slice_of("k"), slice_of("v")};
@@ -129,7 +159,11 @@ static void no_memory_is_a_value(void **state) {
     assert_int_equal(memtable_reserve(memtable, &op, 1, &room), STATUS_NO_MEMORY);
     assert_null(memtable_iter(memtable));
     counted_memory_fail(0, false);
+    struct kv_op huge = op; /* more than a node can address; nothing is read of it */
+    huge.value.length = UINT32_MAX;
+    assert_int_equal(memtable_reserve(memtable, &huge, 1, &room), STATUS_NO_MEMORY);
     assert_int_equal(memtable_count(memtable), 0);
+    assert_int_equal(memtable_used(memtable), 0);
     assert_int_equal(memtable_get(memtable, op.key, 1, &value), LOOKUP_ABSENT);
     assert_ok(memtable_reserve(memtable, &op, 1, &room));
     counted_memory_fail(1, true); /* what has its room needs no more */
@@ -145,6 +179,7 @@ int main(void) {
         cmocka_unit_test(lookups_equal_the_history),
         cmocka_unit_test(iterators_show_every_version),
         cmocka_unit_test(costs_are_the_history_s),
+        cmocka_unit_test(values_of_any_length_come_back),
         cmocka_unit_test(no_memory_is_a_value),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

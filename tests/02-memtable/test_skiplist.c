@@ -43,10 +43,11 @@ static int compare(const void *left, const void *right) {
 static void insert(struct skiplist *list, struct arena *arena,
                    const struct entry *entry) {
     uint64_t count = atomic_u64_load(&list->count, memory_order_relaxed);
-    size_t bytes = skiplist_entry_bytes(count, entry->key_bytes, entry->key_bytes);
-    void *space = arena_take(arena, bytes);
-    assert_non_null(space);
-    skiplist_insert(list, space, key_of(entry), entry->tag, key_of(entry));
+    struct arena_piece space;
+    assert_true(arena_take(arena, skiplist_node_bytes(count, entry->key_bytes),
+                           skiplist_value_bytes(entry->key_bytes), &space));
+    skiplist_insert(list, space.front, space.back, key_of(entry), entry->tag,
+                    key_of(entry));
 }
 
 static void assert_node(const struct skiplist_node *node, const struct entry *entry) {
@@ -151,15 +152,15 @@ static void equals_a_sorted_array(void **state) {
 /* Every fourth entry is in the level above, and what an entry takes is its index's. */
 static void heights_are_as_drawn(void **state) {
     (void)state;
-    size_t least = skiplist_entry_bytes(0, 0, 0);
+    size_t least = skiplist_node_bytes(0, 0);
     size_t higher[SKIPLIST_LEVELS + 1] = {0};
     for (uint64_t i = 0; i < 100000; i++) {
-        size_t bytes = skiplist_entry_bytes(i, 0, 0);
+        size_t bytes = skiplist_node_bytes(i, 0);
         least = bytes < least ? bytes : least;
-        assert_int_equal(bytes, skiplist_entry_bytes(i, 0, 0));
+        assert_int_equal(bytes, skiplist_node_bytes(i, 0));
     }
     for (uint64_t i = 0; i < 100000; i++) {
-        size_t level = (skiplist_entry_bytes(i, 0, 0) - least) / 8;
+        size_t level = (skiplist_node_bytes(i, 0) - least) / 8;
         assert_in_range(level, 0, SKIPLIST_LEVELS - 1);
         for (size_t j = 0; j <= level; j++) {
             higher[j]++;
@@ -286,10 +287,12 @@ struct versions_race {
 
 static void add_versions(void *argument) {
     struct versions_race *race = argument;
-    static _Alignas(8) unsigned char space[VERSIONS + 1][256];
+    enum { NODE_BYTES = 224, VALUE_BYTES = 32 };
+    static _Alignas(8) unsigned char space[VERSIONS + 1][NODE_BYTES + VALUE_BYTES];
     memset(space, 0, sizeof space); /* links of the last order would be right by chance */
     for (uint64_t tag = 1; tag <= VERSIONS; tag++) {
-        skiplist_insert(&race->list, space[tag], slice_of("key"), tag, slice_of("value"));
+        skiplist_insert(&race->list, space[tag], space[tag] + NODE_BYTES, slice_of("key"),
+                        tag, slice_of("value"));
         atomic_u64_store(&race->visible, tag, memory_order_release);
     }
 }

@@ -250,58 +250,89 @@ static void the_largest_block_is_a_limit(void **state) {
     block_builder_free(&builder);
 }
 
-/* Every entry by every move; the first failure ends it. */
-static enum status visit(struct block_iter *iter, const struct model *model) {
-    for (size_t i = 0; i < model->count; i++) {
-        block_iter_seek(iter, entry_key(&model->entries[i]));
+enum way { BY_SEEK, FORWARD, BACKWARD, WAYS };
+
+/* Every entry, until a move fails. */
+static enum status visit(struct block_iter *iter, const struct model *model,
+                         enum way way) {
+    size_t count = model->count;
+    for (size_t i = 0; i < count; i++) {
+        size_t at = way == BACKWARD ? count - 1 - i : i;
+        if (way == BY_SEEK) {
+            block_iter_seek(iter, entry_key(&model->entries[i]));
+        } else if (way == FORWARD) {
+            (i == 0 ? block_iter_first : block_iter_next)(iter);
+        } else {
+            (i == 0 ? block_iter_last : block_iter_prev)(iter);
+        }
         if (iter->iter.error.status != STATUS_OK) {
             return iter->iter.error.status;
         }
-        assert_at(&iter->iter, model, i);
+        assert_at(&iter->iter, model, at);
     }
-    for (block_iter_first(iter); iter->iter.valid; block_iter_next(iter)) {
+    return STATUS_OK;
+}
+
+enum shape { LAST_BYTE_DIFFERS, EACH_IS_LONGER, EACH_GOES_ON_AS_A_TAG, SHAPES };
+
+/* 20 keys, the longest with `longest` bytes. In the third shape a key is the one before
+ * and the first byte of its tag, so that it shares that, too. */
+static void long_model(struct model *model, enum shape shape, size_t longest) {
+    for (model->count = 0; model->count < 20; model->count++) {
+        size_t i = model->count;
+        struct entry *entry = &model->entries[i];
+        size_t user_bytes =
+            longest - TAG_BYTES - (shape == LAST_BYTE_DIFFERS ? 0 : 19 - i);
+        memset(entry->key, 'k', user_bytes);
+        if (shape == LAST_BYTE_DIFFERS) {
+            entry->key[user_bytes - 1] = (unsigned char)i;
+        } else if (shape == EACH_GOES_ON_AS_A_TAG) {
+            memset(entry->key + user_bytes - i, KV_PUT, i);
+        }
+        encode_fixed64(entry->key + user_bytes, tag_make(7, KV_PUT));
+        entry->key_bytes = user_bytes + TAG_BYTES;
     }
-    if (iter->iter.error.status != STATUS_OK) {
-        return iter->iter.error.status;
+}
+
+/* With the n-th allocation failing, until none does. */
+static void assert_memory_swept(const struct model *model, const struct block *block,
+                                enum way way, bool takes_memory) {
+    size_t blocks = counted_memory_blocks();
+    size_t failures = 0;
+    bool failed = true;
+    for (size_t countdown = 1; failed; countdown++) {
+        struct block_iter iter;
+        block_iter_init(&iter, block);
+        counted_memory_fail(countdown, false);
+        enum status status = visit(&iter, model, way);
+        failed = counted_memory_failed();
+        counted_memory_fail(0, false);
+        assert_int_equal(status, failed ? STATUS_NO_MEMORY : STATUS_OK);
+        failures += failed;
+        assert_ok(visit(&iter, model, way)); /* it works again */
+        block_iter_free(&iter);
+        assert_int_equal(counted_memory_blocks(), blocks);
     }
-    for (block_iter_last(iter); iter->iter.valid; block_iter_prev(iter)) {
-    }
-    return iter->iter.error.status;
+    assert_int_equal(failures > 0, takes_memory);
 }
 
 /* Keys of 256 bytes fit the iterator; longer ones take memory, which may be missing. */
 static void long_keys_take_memory(void **state) {
     (void)state;
-    for (size_t longest = 250; longest <= 600; longest += 50) {
-        static struct model model;
-        for (model.count = 0; model.count < 20; model.count++) {
-            struct entry *entry = &model.entries[model.count];
-            memset(entry->key, 'k', longest);
-            entry->key_bytes = longest - 19 + model.count;
-            encode_fixed64(entry->key + entry->key_bytes - TAG_BYTES,
-                           tag_make(7, KV_PUT));
+    static const size_t lengths[] = {255, 256, 257, 260, 300, 600};
+    static struct model model;
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        for (enum shape shape = 0; shape < SHAPES; shape++) {
+            struct block block;
+            long_model(&model, shape, lengths[i]);
+            struct slice contents = built(&model, 20);
+            open_block(&block, contents);
+            for (enum way way = 0; way < WAYS; way++) {
+                assert_memory_swept(&model, &block, way,
+                                    lengths[i] > BLOCK_ITER_KEY_BYTES);
+            }
+            alone_free(contents);
         }
-        struct slice contents = built(&model, 4);
-        struct block block;
-        open_block(&block, contents);
-        size_t blocks = counted_memory_blocks();
-        size_t failures = 0;
-        bool failed = true;
-        for (size_t countdown = 1; failed; countdown++) {
-            struct block_iter iter;
-            block_iter_init(&iter, &block);
-            counted_memory_fail(countdown, false);
-            enum status status = visit(&iter, &model);
-            failed = counted_memory_failed();
-            counted_memory_fail(0, false);
-            assert_int_equal(status, failed ? STATUS_NO_MEMORY : STATUS_OK);
-            failures += failed;
-            assert_ok(visit(&iter, &model)); /* it works again */
-            block_iter_free(&iter);
-            assert_int_equal(counted_memory_blocks(), blocks);
-        }
-        assert_int_equal(failures > 0, longest > BLOCK_ITER_KEY_BYTES);
-        alone_free(contents);
     }
 }
 

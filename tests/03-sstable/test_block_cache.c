@@ -234,6 +234,47 @@ static void what_is_used_stays(void **state) {
     }
 }
 
+static size_t count_met(struct block_cache *cache, size_t first, size_t count) {
+    size_t met = 0;
+    for (size_t key = first; key < first + count; key++) {
+        met += meets(cache, key);
+    }
+    return met;
+}
+
+/* Room for eight: each round of the hand evicts at least the four that were not found, or
+ * who took their places. Where blocks stand to each other depends on their keys. */
+static void check_rounds(size_t finds, size_t first) {
+    struct block_cache *cache;
+    size_t rounds = finds > 2 ? 2 : finds;
+    assert_ok(block_cache_open(8000, &threads_posix, &cache, NULL));
+    for (size_t key = first; key < first + 8; key++) {
+        pass_through(cache, key, 1000);
+    }
+    for (size_t i = 0; i < finds; i++) {
+        assert_int_equal(count_met(cache, first, 4), 4);
+    }
+    for (size_t i = 0; i < 4 * rounds; i++) {
+        pass_through(cache, first + 10 + i, 1000);
+    }
+    assert_int_equal(stats_of(cache).evictions, 4 * rounds);
+    assert_int_equal(count_met(cache, first, 4), 4);
+    for (size_t i = 0; i < 100; i++) {
+        pass_through(cache, first + 20 + i, 1000);
+    }
+    assert_int_equal(count_met(cache, first, 4), 0);
+    block_cache_close(cache);
+}
+
+static void finds_save_for_as_many_rounds_up_to_two(void **state) {
+    (void)state;
+    for (size_t finds = 0; finds <= 3; finds++) {
+        for (size_t first = 0; first < 5000; first += 100) {
+            check_rounds(finds, first);
+        }
+    }
+}
+
 static void nothing_is_kept_without_capacity(void **state) {
     (void)state;
     struct block_cache *cache;
@@ -375,6 +416,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(programs_find_what_they_inserted),
         cmocka_unit_test(what_is_used_stays),
+        cmocka_unit_test(finds_save_for_as_many_rounds_up_to_two),
         cmocka_unit_test(nothing_is_kept_without_capacity),
         cmocka_unit_test(all_may_be_pinned),
         cmocka_unit_test(too_large_a_block_drives_none_out),

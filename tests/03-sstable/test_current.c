@@ -1,5 +1,5 @@
-/* CURRENT: its line, what is refused, and that it names a whole catalog whenever the power
- * goes or a call fails. */
+/* CURRENT: its line, what is refused, and that it names a whole catalog whenever the
+ * power goes or a call fails. */
 #include "../01-wal/simulation.h"
 
 #include "current.h"
@@ -201,15 +201,15 @@ static void any_loss_of_power(void **state) {
 static struct current after_power(struct simulation *sim, enum fate fate) {
     struct simulation after = *sim;
     struct crash crash = {.operation = disk_operations(sim->disk)};
-    memset(crash.fates, fate, sizeof crash.fates);
+    memset(crash.fates, (int)fate, sizeof crash.fates);
     simulation_use(&after, disk_crash(sim->disk, &crash));
     struct current found = must_read(&after);
     disk_free(after.disk);
     return found;
 }
 
-/* One write over another, with a fault set, and what must hold of its outcome. Whether the
- * fault struck. */
+/* One write over another, with a fault set, and what must hold of its outcome. Whether
+ * the fault struck. */
 static bool check_failure(struct simulation *sim, const char *what) {
     struct error error = {0};
     struct current next = manifest(9);
@@ -253,7 +253,7 @@ static void failing_calls(void **state) {
             struck = check_failure(&sim, what);
             simulation_end(&sim);
         }
-        /* open, write, sync, close, rename, sync directory; only the write is cut short */
+        /* open, write, sync, close, rename, sync directory; the write is cut short */
         assert_int_equal(n - 2, effects[e] == FAULT_SHORT_ERROR ? 1 : 6);
     }
 }

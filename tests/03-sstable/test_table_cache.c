@@ -41,7 +41,7 @@ static bool is_open(const struct open_tables *tables, size_t index) {
            NULL;
 }
 
-/* ---- random programs ---------------------------------------------------------------- */
+/* ---- random programs -------------------------------------------------------------- */
 
 /* A table in use, and why it may be used. */
 struct use {
@@ -200,7 +200,7 @@ static void programs_read_the_tables_they_ask_for(void **state) {
     }
 }
 
-/* ---- what stays open ---------------------------------------------------------------- */
+/* ---- what stays open -------------------------------------------------------------- */
 
 static void what_is_used_stays_open(void **state) {
     (void)state;
@@ -209,8 +209,8 @@ static void what_is_used_stays_open(void **state) {
     struct reader_slot *slot = readers_enter(&tables.readers);
     get(&tables, 0);
     for (size_t i = 0; i < 50; i++) {
-        get(&tables, 0);
         assert_true(is_open(&tables, 0));
+        get(&tables, 0);
         get(&tables, 1 + i % (TABLES - 1));
         assert_true(is_open(&tables, 1 + i % (TABLES - 1)));
     }
@@ -249,7 +249,7 @@ static void a_table_is_closed_when_its_readers_left(void **state) {
     end(&tables);
 }
 
-/* ---- failures ----------------------------------------------------------------------- */
+/* ---- failures --------------------------------------------------------------------- */
 
 static enum status try_get(struct open_tables *tables, size_t index,
                            struct error *error) {

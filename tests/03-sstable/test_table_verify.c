@@ -1,110 +1,10 @@
-/* Tables whose checksums are right and whose contents are not, or are unusual: put together
- * by hand, block by block. */
+/* Tables whose checksums are right and whose contents are not, or are unusual: put
+ * together by hand, block by block. */
 #define TEST_HAS_STAGE
 #include "../common/support.h"
 
-#include "block_builder.h"
-#include "filter.h"
+#include "craft.h"
 #include "tables.h"
-#include "table_format.h"
-
-struct craft {
-    struct buf file;
-    struct buf scratch;
-    struct buf key;
-    struct block_builder data;
-    struct block_builder index;
-    struct block_builder metaindex;
-};
-
-static void craft_begin(struct craft *craft) {
-    *craft = (struct craft){0};
-    block_builder_init(&craft->data, 16);
-    block_builder_init(&craft->index, 1);
-    block_builder_init(&craft->metaindex, 16);
-}
-
-static struct block_handle craft_store(struct craft *craft, struct slice contents) {
-    struct block_handle handle = {craft->file.length, 0};
-    assert_ok(
-        block_store(&craft->file, contents, COMPRESSION_NONE, &craft->scratch, &handle));
-    return handle;
-}
-
-static void add_handle(struct block_builder *to, struct slice key,
-                       struct block_handle handle) {
-    unsigned char encoded[BLOCK_HANDLE_BYTES_MAX];
-    size_t bytes = block_handle_encode(encoded, handle);
-    assert_ok(block_builder_add(to, key, slice_make(encoded, bytes)));
-}
-
-static struct slice craft_key(struct craft *craft, const char *user, uint64_t tag) {
-    assert_ok(internal_key_build(&craft->key, slice_of(user), tag));
-    return buf_slice(&craft->key);
-}
-
-/* Adds a put to the data block in the making. */
-static void craft_put(struct craft *craft, const char *user, uint64_t sequence) {
-    struct slice key = craft_key(craft, user, tag_make(sequence, KV_PUT));
-    assert_ok(block_builder_add(&craft->data, key, slice_of("value")));
-}
-
-/* Ends the data block, which the index then says to end at that key. */
-static void craft_block(struct craft *craft, const char *user, uint64_t sequence) {
-    struct slice contents;
-    assert_ok(block_builder_finish(&craft->data, &contents));
-    add_handle(&craft->index, craft_key(craft, user, tag_make(sequence, KV_PUT)),
-               craft_store(craft, contents));
-    block_builder_reset(&craft->data);
-}
-
-static void craft_meta(struct craft *craft, const char *name, struct slice contents) {
-    add_handle(&craft->metaindex, slice_of(name), craft_store(craft, contents));
-}
-
-static void craft_properties(struct craft *craft, const struct properties *properties) {
-    struct block_builder builder;
-    struct slice contents;
-    block_builder_init(&builder, 16);
-    assert_ok(properties_build(properties, &builder));
-    assert_ok(block_builder_finish(&builder, &contents));
-    craft_meta(craft, TABLE_PROPERTIES, contents);
-    block_builder_free(&builder);
-}
-
-/* A filter that holds one key. */
-static void craft_filter(struct craft *craft, const char *user) {
-    struct filter_builder builder;
-    struct buf filter = {0};
-    filter_builder_init(&builder, 20);
-    assert_ok(filter_builder_add(&builder, filter_hash(slice_of(user))));
-    assert_ok(filter_builder_finish(&builder, &filter));
-    craft_meta(craft, TABLE_FILTER, buf_slice(&filter));
-    filter_builder_free(&builder);
-    buf_free(&filter);
-}
-
-/* Writes the rest, puts the file on a disk, and forgets it. */
-static struct disk *craft_end(struct craft *craft) {
-    struct slice contents;
-    struct footer footer;
-    unsigned char encoded[FOOTER_BYTES];
-    assert_ok(block_builder_finish(&craft->metaindex, &contents));
-    footer.metaindex = craft_store(craft, contents);
-    assert_ok(block_builder_finish(&craft->index, &contents));
-    footer.index = craft_store(craft, contents);
-    footer_encode(encoded, &footer);
-    assert_ok(buf_append(&craft->file, encoded, sizeof encoded));
-    struct disk *disk = disk_new();
-    disk_put_file(disk, TABLE_PATH, buf_slice(&craft->file));
-    buf_free(&craft->file);
-    buf_free(&craft->scratch);
-    buf_free(&craft->key);
-    block_builder_free(&craft->data);
-    block_builder_free(&craft->index);
-    block_builder_free(&craft->metaindex);
-    return disk;
-}
 
 /* ---- the unusual ----------------------------------------------------------------- */
 
@@ -213,6 +113,9 @@ static void unknown_parts_are_passed_over(void **state) {
     disk_free(disk);
 }
 
+/* An entry that claims a key longer than what is left of a block. */
+static const char cut_short[] = {0, 99, 1, 'x'};
+
 /* ---- what open refuses ----------------------------------------------------------- */
 
 static void assert_refused(struct disk *disk, const char *words) {
@@ -263,10 +166,15 @@ static void damaged_hints_are_refused(void **state) {
         }
         assert_refused(craft_end(&craft), "the metaindex is broken");
     }
+    struct craft craft;
+    craft_begin(&craft);
+    craft_filter(&craft, "a");
+    assert_ok(buf_append(&craft.metaindex.entries, cut_short, sizeof cut_short));
+    assert_refused(craft_end(&craft), "an entry is cut short");
 }
 
-/* Metaindex, index and footer follow one another; a handle that leads elsewhere is broken,
- * be the block there as whole as it may. */
+/* Metaindex, index and footer follow one another; a handle that leads elsewhere is
+ * broken, be the block there as whole as it may. */
 static void stray_handles_are_refused(void **state) {
     (void)state;
     for (int kind = 0; kind < 4; kind++) {
@@ -308,63 +216,96 @@ static void stray_handles_are_refused(void **state) {
 
 /* ---- broken entries -------------------------------------------------------------- */
 
-/* What is found only when a block is read: by gets, scans and verify alike. */
+/* A whole block, and then something broken, of nine kinds. */
+static void craft_broken(struct craft *craft, size_t kind) {
+    craft_begin(craft);
+    craft_put(craft, "a", 5);
+    craft_block(craft, "a", 5);
+    struct slice last = craft_key(craft, "b", tag_make(5, KV_PUT));
+    switch (kind) {
+    case 0:
+        assert_ok(block_builder_add(&craft->index, last, slice_of("\x01\x02\x03")));
+        break;
+    case 1:
+        assert_ok(block_builder_add(&craft->data, slice_of("short"), slice_of("")));
+        craft_block(craft, "b", 5);
+        break;
+    case 2: /* a type that there is not */
+        last = craft_key(craft, "b", UINT64_C(5) << 8 | 2);
+        assert_ok(block_builder_add(&craft->data, last, slice_of("")));
+        craft_block(craft, "b", 5);
+        break;
+    case 3:
+        assert_ok(
+            block_builder_add(&craft->index, slice_of("short"), slice_of("\x01\x01")));
+        break;
+    case 4:
+        craft_handle(&craft->index, last, (struct block_handle){UINT64_MAX, 5});
+        break;
+    case 5:
+        craft_handle(&craft->index, last, craft_store(craft, slice_of("no block")));
+        break;
+    case 6:
+        craft_put(craft, "aa", 5);
+        assert_ok(buf_append(&craft->data.entries, cut_short, sizeof cut_short));
+        craft_block(craft, "c", 5);
+        break;
+    case 7:
+        assert_ok(buf_append(&craft->index.entries, cut_short, sizeof cut_short));
+        break;
+    default: /* the type of an index key */
+        last = craft_key(craft, "b", UINT64_C(5) << 8 | 2);
+        craft_handle(&craft->index, last, (struct block_handle){0, 1});
+    }
+}
+
+static void scan_is_corrupt(struct table *table, size_t before, const char *words) {
+    for (int forward = 0; forward < 2; forward++) {
+        struct error error;
+        assert_int_equal(scan(table, forward, &error), forward ? before : 0);
+        assert_int_equal(error.status, STATUS_CORRUPT);
+        assert_message_has(error, TABLE_PATH ": offset ");
+        assert_message_has(error, words);
+    }
+}
+
+static void drop_line(void *context, const char *line) {
+    (void)context;
+    (void)line;
+}
+
+/* What is found only when a block is read. Of the index's keys a scan sees nothing, and
+ * verify sees more than a get does. */
 static void broken_entries_are_corrupt(void **state) {
     (void)state;
-    static const char *const words[] = {"is no block's place", "no internal key",
-                                        "no internal key",     "no internal key",
-                                        "beyond the file",     "cut short"};
-    for (size_t kind = 0; kind < sizeof words / sizeof words[0]; kind++) {
+    static const struct {
+        const char *words;
+        bool key_of_index;
+    } rows[] = {{"is no block's place", false}, {"no internal key", false},
+                {"no internal key", false},     {"no internal key", true},
+                {"beyond the file", false},     {"restart points", false},
+                {"cut short", false},           {"cut short", false},
+                {"no internal key", true}};
+    for (size_t kind = 0; kind < sizeof rows / sizeof rows[0]; kind++) {
         struct craft craft;
         struct table *table;
         struct error error = {0};
         struct block_cache *cache = open_cache(1 << 20);
         enum lookup answer = LOOKUP_DELETED;
-        struct slice last;
-        craft_begin(&craft);
-        craft_put(&craft, "a", 5);
-        craft_block(&craft, "a", 5);
-        last = craft_key(&craft, "b", tag_make(5, KV_PUT));
-        switch (kind) {
-        case 0:
-            assert_ok(block_builder_add(&craft.index, last, slice_of("\x01\x02\x03")));
-            break;
-        case 1:
-            assert_ok(block_builder_add(&craft.data, slice_of("short"), slice_of("")));
-            craft_block(&craft, "b", 5);
-            break;
-        case 2: /* a type that there is not */
-            assert_ok(block_builder_add(
-                &craft.data, craft_key(&craft, "b", UINT64_C(5) << 8 | 2), slice_of("")));
-            craft_block(&craft, "b", 5);
-            break;
-        case 3:
-            assert_ok(
-                block_builder_add(&craft.index, slice_of("short"), slice_of("\x01\x01")));
-            break;
-        case 4:
-            add_handle(&craft.index, last, (struct block_handle){UINT64_MAX, 5});
-            break;
-        default:
-            add_handle(
-                &craft.index, last,
-                craft_store(&craft,
-                            slice_make("\x00\x09\x01x\x00\x00\x00\x00\x01\x00\x00", 12)));
-        }
+        craft_broken(&craft, kind);
         struct disk *disk = craft_end(&craft);
         assert_ok(open_table(disk, cache, &table, NULL));
         assert_int_equal(get(table, "b", 6, &answer, &error), STATUS_CORRUPT);
         assert_int_equal(answer, LOOKUP_DELETED); /* not written */
         assert_message_has(error, TABLE_PATH ": offset ");
-        assert_message_has(error, words[kind]);
-        if (kind != 3) { /* the scan does not look at the index's keys */
-            assert_int_equal(scan(table, true, &error), 1);
-            assert_int_equal(error.status, STATUS_CORRUPT);
-            assert_message_has(error, words[kind]);
-            assert_int_equal(scan(table, false, &error), 0);
-            assert_int_equal(error.status, STATUS_CORRUPT);
-            assert_message_has(error, words[kind]);
+        assert_message_has(error, rows[kind].words);
+        if (!rows[kind].key_of_index) {
+            scan_is_corrupt(table, kind == 6 ? 2 : 1, rows[kind].words);
         }
+        assert_int_equal(table_verify(table, drop_line, NULL, &error), STATUS_CORRUPT);
+        assert_message_has(error, rows[kind].key_of_index
+                                      ? "a key of the index is not above the one before"
+                                      : rows[kind].words);
         table_unref(table);
         block_cache_close(cache);
         disk_free(disk);
@@ -453,8 +394,8 @@ static void verify_goes_on_behind_a_fault(void **state) {
     craft_put(&craft, "b", 5);
     craft_put(&craft, "a", 5);
     craft_block(&craft, "b", 5);
-    add_handle(&craft.index, craft_key(&craft, "c", tag_make(5, KV_PUT)),
-               (struct block_handle){1000, 1000});
+    craft_handle(&craft.index, craft_key(&craft, "c", tag_make(5, KV_PUT)),
+                 (struct block_handle){1000, 1000});
     assert_ok(block_builder_add(&craft.data, slice_of("short"), slice_of("")));
     craft_block(&craft, "d", 5);
     craft_properties(&craft, &(struct properties){.format_version = 1});

@@ -285,6 +285,38 @@ static void versions_hold_their_tables(void **state) {
     table_file_unref(file);
 }
 
+/* A newer table that cannot be read may hold the key: what older ones hold is no answer.
+ */
+static void failures_end_a_lookup(void **state) {
+    (void)state;
+    static struct table_cache cache;
+    struct entry entry = {.key = "k\1", .key_bytes = 1 + TAG_BYTES, .number = 5};
+    struct version *empty;
+    struct search_key key;
+    struct buf value = {0};
+    enum lookup answer = LOOKUP_ABSENT;
+    assert_ok(version_empty(&empty, NULL));
+    assert_ok(search_key_init(&key, slice_of("k"), 9, NULL));
+    struct table_file *older = fake_file(&cache, 1, &entry, 1);
+    struct table_file *newer = fake_file(&cache, 2, &entry, 1);
+    struct version *version = apply_one(empty, 2, older);
+    struct version *flushed = apply_one(version, 0, newer);
+    cache.tables[2].entries = NULL;
+    assert_ok(version_get(version, &cache, &key, &value, &answer, NULL));
+    assert_int_equal(answer, LOOKUP_FOUND);
+    answer = LOOKUP_ABSENT;
+    assert_int_equal(version_get(flushed, &cache, &key, &value, &answer, NULL),
+                     STATUS_CORRUPT);
+    assert_int_equal(answer, LOOKUP_ABSENT); /* not written */
+    buf_free(&value);
+    search_key_free(&key);
+    version_unref(flushed);
+    version_unref(version);
+    version_unref(empty);
+    table_file_unref(newer);
+    table_file_unref(older);
+}
+
 /* Any allocation may fail: of an edit, of a version, of its iterators. */
 static void no_memory_changes_nothing(void **state) {
     (void)state;
@@ -339,6 +371,7 @@ int main(void) {
         cmocka_unit_test(edits_are_applied_or_refused),
         cmocka_unit_test(refusals_say_why),
         cmocka_unit_test(versions_hold_their_tables),
+        cmocka_unit_test(failures_end_a_lookup),
         cmocka_unit_test(no_memory_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

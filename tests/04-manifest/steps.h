@@ -1,6 +1,6 @@
-/* What an engine does to its manifest, step by step: tables are written and named, an edit
- * is appended, what it removes is removed; now and then a new manifest is written and
- * CURRENT is pointed at it. Beside it a model, an array, of what must be read back.
+/* What an engine does to its manifest, step by step: tables are written and named, an
+ * edit is appended, what it removes is removed; now and then a new manifest is written
+ * and CURRENT is pointed at it. Beside it a model, an array, of what must be read back.
  *
  * tidy: long because it is functions that every test of writing includes. */
 #ifndef STRATA_TESTS_STEPS_H

@@ -273,7 +273,7 @@ static void failing_memory(void **state) {
     assert_true(n > 6);
 }
 
-/* A full disk is met before a byte of the edit is written; with room again, it goes on. */
+/* A full disk is met before a byte of the edit is written; with room, it goes on. */
 static void no_space(void **state) {
     (void)state;
     struct steps steps;
