@@ -66,6 +66,12 @@ struct repair_parts {
                         struct error *error);
 };
 
+/* Step 1 up to the sources: what the logs hold goes into tables of its own, all tables are
+ * read once. What cannot be read is reported. */
+MUST_CHECK enum status repair_find(struct repair *repair,
+                                   const struct catalog_ops *catalog,
+                                   struct error *error);
+
 /* Merges the `count` sources from `first` on into tables of that level, which stand for
  * the changes after `behind` up to `last`. A table ends with the user key with which it
  * has table_bytes. The sources are used up. */

@@ -177,7 +177,11 @@ static enum status verify_all(struct verifying *v, const struct catalog_ops *cat
         return error_no_memory(error, "the verification of a table", 0);
     }
     if (v->found.version != NULL) {
+        if (v->found.dropped.status != STATUS_OK) {
+            report_line(&v->report, "%s", v->found.dropped.message);
+        }
         status = verify_log_files(v, &words);
+        status = catalog_blame(&v->found, status, &words);
         if (status != STATUS_OK) {
             fault(v, &words);
         }

@@ -219,13 +219,12 @@ static enum status missing(const struct loading *loading, enum name_kind kind,
     return corrupt_at(loading, words, error);
 }
 
-/* All the tables that the state names must be there, and, unless it names none (0), a log
- * from the one that it names on: an edit that was cut off was to replace logs by a table,
- * and leaves them; one that was whole has removed them. */
+/* All the tables that the state names must be there, and a log from the one that it names
+ * on (0: any): an edit that was cut off was to replace logs by a table, and leaves them;
+ * one that was whole has removed them. */
 static enum status check_files(const struct loading *loading, struct error *error) {
     const struct manifest_state *state = loading->state;
     struct presence presence = {.state = state,
-                                .log = state->log_number == 0,
                                 .previous_log = state->previous_log_number == 0};
     presence.tables = memory_take_zeroed(state->table_count * sizeof *presence.tables);
     if (presence.tables == NULL) {
@@ -238,11 +237,14 @@ static enum status check_files(const struct loading *loading, struct error *erro
             status = missing(loading, NAME_TABLE, state->tables[i]->meta.number, error);
         }
     }
-    if (status == STATUS_OK && !presence.log) {
-        status = missing(loading, NAME_LOG, state->log_number, error);
-    }
     if (status == STATUS_OK && !presence.previous_log) {
         status = missing(loading, NAME_LOG, state->previous_log_number, error);
+    }
+    if (status == STATUS_OK && !presence.log) {
+        status =
+            state->log_number > 0
+                ? missing(loading, NAME_LOG, state->log_number, error)
+                : corrupt_at(loading, "; it replaced logs, and none is there", error);
     }
     memory_give(presence.tables);
     return status;
