@@ -63,44 +63,35 @@ static enum status read_file(struct file *file, struct current *current,
     return status;
 }
 
-enum status current_read(const char *dir, const struct world *world,
-                         struct current *current, struct error *error) {
+enum status current_read_path(const char *path, const struct world *world,
+                              struct current *current, struct error *error) {
     struct file *file = NULL;
-    struct error refusal = {0};
     struct current found = {CURRENT_NONE, 0};
-    char *path = path_join(dir, "CURRENT");
-    if (path == NULL) {
-        return error_no_memory(error, "a path", strlen(dir));
+    enum status status = file_open(world->files, path, FILE_READ, &file, error);
+    if (status == STATUS_OK) {
+        status = read_file(file, &found, error);
     }
-    enum status status = file_open(world->files, path, FILE_READ, &file, &refusal);
-    memory_give(path);
-    if (status == STATUS_NOT_FOUND) {
-        *current = found;
-        return STATUS_OK;
-    }
-    if (status != STATUS_OK) {
-        return error_set(error, status, "%s", refusal.message);
-    }
-    status = read_file(file, &found, error);
-    enum status closed = file_close(file, NULL);
-    (void)closed; /* it was only read */
+    file_release(file);
     if (status == STATUS_OK) {
         *current = found;
     }
     return status;
 }
 
-enum status current_read_repaired(const char *dir, const struct world *world,
-                                  uint64_t number, struct current *current,
-                                  struct error *error) {
-    struct file *file = NULL;
-    enum status status =
-        directory_file(dir, world, NAME_REPAIRED, number, FILE_READ, &file, error);
-    if (status == STATUS_OK) {
-        status = read_file(file, current, error);
+enum status current_read(const char *dir, const struct world *world,
+                         struct current *current, struct error *error) {
+    struct error refusal = {0};
+    char *path = path_join(dir, "CURRENT");
+    if (path == NULL) {
+        return error_no_memory(error, "a path", strlen(dir));
     }
-    file_release(file);
-    return status;
+    enum status status = current_read_path(path, world, current, &refusal);
+    memory_give(path);
+    if (status == STATUS_NOT_FOUND) {
+        *current = (struct current){CURRENT_NONE, 0};
+        return STATUS_OK;
+    }
+    return status == STATUS_OK ? status : error_set(error, status, "%s", refusal.message);
 }
 
 enum status current_prepare(const char *dir, const struct world *world,

@@ -177,8 +177,14 @@ static enum status resume(struct repair *r, const struct repair_parts *parts,
     struct current current;
     struct error words = {0};
     uint64_t number = r->directory.listing.repaired;
-    enum status status = current_read_repaired(r->directory.path, r->directory.world,
-                                               number, &current, &words);
+    char name[NAME_BYTES];
+    name_print(name, NAME_REPAIRED, number);
+    char *path = path_join(r->directory.path, name);
+    if (path == NULL) {
+        return error_no_memory(error, "a path", sizeof name);
+    }
+    enum status status = current_read_path(path, r->directory.world, &current, &words);
+    memory_give(path);
     *foreign = status == STATUS_CORRUPT;
     if (*foreign) {
         return STATUS_OK;

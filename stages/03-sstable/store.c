@@ -1,7 +1,7 @@
 /* Stage 03: tables that the directory lists, writers for themselves, flushes inline. */
 #include "bench.h"
 #include "catalog_listing.h"
-#include "dump.h"
+#include "dump_engine.h"
 #include "engine.h"
 #include "engine_store.h"
 #include "program/commands.h"
@@ -44,7 +44,7 @@ static const struct store_ops store = {
     .stats = engine_stats,
     .verify = verify_store,
     .repair = repair_store,
-    .dump = log_dump,
+    .dump = engine_dump,
 };
 
 static const struct command *const commands[] = {&command_bench_memory, &command_shell};

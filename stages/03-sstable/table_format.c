@@ -170,6 +170,49 @@ enum status block_load(struct file *file, uint64_t file_bytes, struct block_hand
     return STATUS_OK;
 }
 
+/* ---- find ------------------------------------------------------------------------ */
+
+enum { WINDOW_BYTES = 64 * 1024, CHECKSUM_BYTES = 4 };
+
+/* `window` has room for WINDOW_BYTES and a checksum behind them. */
+static enum status find_end(struct file *file, uint64_t offset, unsigned char *window,
+                            struct block_handle *handle, bool *found,
+                            struct error *error) {
+    uint32_t crc = 0;
+    size_t count;
+    uint64_t start = offset;
+    *found = false;
+    do {
+        enum status status =
+            file_read(file, start, window, WINDOW_BYTES + CHECKSUM_BYTES, &count, error);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        for (size_t i = 0; i + CHECKSUM_BYTES < count; i++) {
+            crc = checksum_extend(crc, window + i, 1);
+            if (checksum_mask(crc) == decode_fixed32(window + i + 1) &&
+                compression_known(window[i])) {
+                *handle = (struct block_handle){offset, start + i - offset};
+                *found = true;
+                return STATUS_OK;
+            }
+        }
+        start += WINDOW_BYTES;
+    } while (count == WINDOW_BYTES + CHECKSUM_BYTES);
+    return STATUS_OK;
+}
+
+enum status block_find(struct file *file, uint64_t offset, struct block_handle *handle,
+                       bool *found, struct error *error) {
+    unsigned char *window = memory_take(WINDOW_BYTES + CHECKSUM_BYTES);
+    if (window == NULL) {
+        return error_no_memory(error, "a piece of a table", WINDOW_BYTES);
+    }
+    enum status status = find_end(file, offset, window, handle, found, error);
+    memory_give(window);
+    return status;
+}
+
 /* ---- store ----------------------------------------------------------------------- */
 
 enum status block_store(struct buf *out, struct slice contents,

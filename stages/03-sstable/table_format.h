@@ -70,6 +70,13 @@ MUST_CHECK enum status block_load(struct file *file, uint64_t file_bytes,
                                   struct block_handle handle, unsigned char **data,
                                   size_t *bytes, struct error *error);
 
+/* Where the block that begins at `offset` ends, if nothing but its own bytes tells: where
+ * the checksum of all that is before it stands, and a type that there is. *found: there is
+ * one. IO, NO_MEMORY. */
+MUST_CHECK enum status block_find(struct file *file, uint64_t offset,
+                                  struct block_handle *handle, bool *found,
+                                  struct error *error);
+
 /* Appends the block as it is stored to *out: packed, unless that saves less than an
  * eighth, and its trailer. handle->offset is the caller's, who knows where `out` goes;
  * handle->bytes is set. `scratch` is any buffer, kept from call to call for its memory.

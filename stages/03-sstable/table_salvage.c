@@ -3,12 +3,9 @@
 #include <inttypes.h>
 
 #include "block.h"
-#include "checksum.h"
 #include "internal_key.h"
 #include "memory.h"
 #include "table_format.h"
-
-enum { WINDOW_BYTES = 64 * 1024, CHECKSUM_BYTES = 4 };
 
 struct salvaging {
     struct iter iter; /* first: an iter is converted to its struct salvaging */
@@ -48,44 +45,9 @@ static void tell_error(const struct salvaging *at, const struct error *error,
 
 /* ---- where blocks are ------------------------------------------------------------ */
 
-/* The end of the block that begins at `offset`: where the checksum of all that is before
- * it, and a type that there is, stand together. *found: there is one. */
-static enum status find_end(struct salvaging *at, uint64_t offset, unsigned char *window,
-                            struct block_handle *handle, bool *found,
-                            struct error *error) {
-    uint32_t crc = 0;
-    *found = false;
-    for (uint64_t start = offset;;) {
-        size_t count;
-        enum status status = file_read(at->file, start, window,
-                                       WINDOW_BYTES + CHECKSUM_BYTES, &count, error);
-        if (status != STATUS_OK) {
-            return status;
-        }
-        for (size_t i = 0; i + CHECKSUM_BYTES < count; i++) {
-            crc = checksum_extend(crc, window + i, 1);
-            if (checksum_mask(crc) == decode_fixed32(window + i + 1) &&
-                compression_known(window[i])) {
-                *handle = (struct block_handle){offset, start + i - offset};
-                *found = true;
-                return STATUS_OK;
-            }
-        }
-        if (count < WINDOW_BYTES + CHECKSUM_BYTES) {
-            return STATUS_OK;
-        }
-        start += WINDOW_BYTES;
-    }
-}
-
 static enum status scan(struct salvaging *at, struct block_handle *handle, bool *found,
                         struct error *error) {
-    unsigned char *window = memory_take(WINDOW_BYTES + CHECKSUM_BYTES);
-    if (window == NULL) {
-        return error_no_memory(error, "a piece of a table", WINDOW_BYTES);
-    }
-    enum status status = find_end(at, at->scanned, window, handle, found, error);
-    memory_give(window);
+    enum status status = block_find(at->file, at->scanned, handle, found, error);
     if (status == STATUS_OK && *found) {
         at->scanned += handle->bytes + BLOCK_TRAILER_BYTES;
     } else if (status == STATUS_OK) {

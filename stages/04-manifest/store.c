@@ -1,7 +1,7 @@
 /* Stage 04: as stage 03, but which tables are the database is what a manifest says. */
 #include "bench.h"
 #include "catalog_manifest.h"
-#include "dump.h"
+#include "dump_manifest.h"
 #include "engine.h"
 #include "engine_store.h"
 #include "program/commands.h"
@@ -44,7 +44,7 @@ static const struct store_ops store = {
     .stats = engine_stats,
     .verify = verify_store,
     .repair = repair_store,
-    .dump = log_dump,
+    .dump = manifest_dump,
 };
 
 static const struct command *const commands[] = {&command_bench_memory, &command_shell};
