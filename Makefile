@@ -17,8 +17,10 @@ STAGES := 01-wal 02-memtable 03-sstable 04-manifest
 # Stage 01 begins with all of common/, the program and the harness; what those gain for a
 # later stage is in that stage's ADD, and the libraries for it in LINKS_ADD.
 SHELL_SOURCES := $(wildcard common/program/shell*.c)
+FLUSH_SOURCES := common/program/flush.c
 ADD_01         := $(wildcard common/*.c stages/01-wal/*.c)
-PROGRAM_ADD_01 := $(filter-out $(SHELL_SOURCES),$(wildcard common/program/*.c))
+PROGRAM_ADD_01 := $(filter-out $(SHELL_SOURCES) $(FLUSH_SOURCES), \
+    $(wildcard common/program/*.c))
 HARNESS_ADD_01 := $(wildcard harness/*.c)
 
 ADD_02  := $(wildcard stages/02-memtable/*.c)
@@ -28,6 +30,7 @@ DROP_02 := $(addprefix stages/01-wal/,store.c scan_store.c sorted_copy.c)
 
 ADD_03  := $(wildcard stages/03-sstable/*.c)
 DROP_03 := $(addprefix stages/02-memtable/,store.c)
+PROGRAM_ADD_03 := $(FLUSH_SOURCES)
 LINKS_ADD_03 := -lsnappy -lzstd -llz4 -lxxhash
 
 ADD_04  := $(wildcard stages/04-manifest/*.c)
