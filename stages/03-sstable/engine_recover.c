@@ -75,7 +75,7 @@ static enum status save_kept(struct starting *s, const struct view *kept,
     for (size_t i = kept->buffer_count; i-- > 0 && status == STATUS_OK;) {
         struct write_buffer *buffer = kept->buffers[i].buffer;
         uint64_t last = write_buffer_visible(buffer);
-        if (last > s->found.flushed) {
+        if (last > s->found.flushed && last > buffer->behind) { /* not an empty one */
             status = add_table(s, buffer, last, error);
         }
     }
