@@ -47,7 +47,8 @@ static const struct store_ops store = {
     .dump = engine_dump,
 };
 
-static const struct command *const commands[] = {&command_bench_memory, &command_shell};
+static const struct command *const commands[] = {&command_bench_memory, &command_shell,
+                                                 &command_flush};
 
 const struct stage stage = {
     .number = 3,
