@@ -148,9 +148,12 @@ static enum status recover_logs(struct starting *s, struct error *error) {
     if (status == STATUS_OK &&
         (s->edit.added_count > 0 || engine->recovery.base < s->found.flushed)) {
         status = flush_all(s, error);
-        if (status == STATUS_OK) {
-            engine_remove_logs(engine, s->found.first_log);
-        }
+    }
+    /* Also those that a crash, or a removal that failed, has left. */
+    const struct listing *listing = &engine->directory.listing;
+    if (status == STATUS_OK && listing->log_count > 0 &&
+        listing->logs[0] < s->found.first_log) {
+        engine_remove_logs(engine, s->found.first_log);
     }
     return status;
 }

@@ -61,20 +61,6 @@ static const char *judge(const struct verification *verification, uint64_t offse
     return NULL;
 }
 
-static void count(struct properties *seen, const struct iter *entry) {
-    uint64_t sequence = tag_sequence(internal_key_tag(entry->key));
-    if (seen->entries == 0 || sequence < seen->smallest_sequence) {
-        seen->smallest_sequence = sequence;
-    }
-    if (sequence > seen->largest_sequence) {
-        seen->largest_sequence = sequence;
-    }
-    seen->entries++;
-    seen->tombstones += tag_type(internal_key_tag(entry->key)) == KV_DELETE;
-    seen->raw_key_bytes += entry->key.length;
-    seen->raw_value_bytes += entry->value.length;
-}
-
 /* Walks a block's entries. NO_MEMORY. */
 static enum status verify_entries(struct verification *verification, uint64_t offset,
                                   struct slice index_key, const struct block *block) {
@@ -86,7 +72,7 @@ static enum status verify_entries(struct verification *verification, uint64_t of
     while (iter.iter.valid && why == NULL && status == STATUS_OK) {
         why = judge(verification, offset, iter.iter.key);
         if (why == NULL) {
-            count(&verification->seen, &iter.iter);
+            properties_count(&verification->seen, iter.iter.key, iter.iter.value);
             status = buf_assign(&verification->last, iter.iter.key);
             block_iter_next(&iter);
         }

@@ -113,6 +113,9 @@ static void unknown_parts_are_passed_over(void **state) {
     disk_free(disk);
 }
 
+/* An entry that claims a key longer than what is left of a block. */
+static const char cut_short[] = {0, 99, 1, 'x'};
+
 /* ---- what open refuses ----------------------------------------------------------- */
 
 static void assert_refused(struct disk *disk, const char *words) {
@@ -163,6 +166,11 @@ static void damaged_hints_are_refused(void **state) {
         }
         assert_refused(craft_end(&craft), "the metaindex is broken");
     }
+    struct craft craft;
+    craft_begin(&craft);
+    craft_filter(&craft, "a");
+    assert_ok(buf_append(&craft.metaindex.entries, cut_short, sizeof cut_short));
+    assert_refused(craft_end(&craft), "an entry is cut short");
 }
 
 /* Metaindex, index and footer follow one another; a handle that leads elsewhere is
@@ -208,9 +216,8 @@ static void stray_handles_are_refused(void **state) {
 
 /* ---- broken entries -------------------------------------------------------------- */
 
-/* A whole block, and then what is broken in one of seven ways. */
+/* A whole block, and then something broken, of nine kinds. */
 static void craft_broken(struct craft *craft, size_t kind) {
-    static const char cut_short[] = "\x00\x09\x01x\x00\x00\x00\x00\x01\x00\x00";
     craft_begin(craft);
     craft_put(craft, "a", 5);
     craft_block(craft, "a", 5);
@@ -238,29 +245,48 @@ static void craft_broken(struct craft *craft, size_t kind) {
     case 5:
         craft_handle(&craft->index, last, craft_store(craft, slice_of("no block")));
         break;
-    default:
-        craft_handle(&craft->index, last,
-                     craft_store(craft, slice_make(cut_short, sizeof cut_short)));
+    case 6:
+        craft_put(craft, "aa", 5);
+        assert_ok(buf_append(&craft->data.entries, cut_short, sizeof cut_short));
+        craft_block(craft, "c", 5);
+        break;
+    case 7:
+        assert_ok(buf_append(&craft->index.entries, cut_short, sizeof cut_short));
+        break;
+    default: /* the type of an index key */
+        last = craft_key(craft, "b", UINT64_C(5) << 8 | 2);
+        craft_handle(&craft->index, last, (struct block_handle){0, 1});
     }
 }
 
-static void scan_is_corrupt(struct table *table, const char *words) {
+static void scan_is_corrupt(struct table *table, size_t before, const char *words) {
     for (int forward = 0; forward < 2; forward++) {
         struct error error;
-        assert_int_equal(scan(table, forward, &error), forward);
+        assert_int_equal(scan(table, forward, &error), forward ? before : 0);
         assert_int_equal(error.status, STATUS_CORRUPT);
         assert_message_has(error, TABLE_PATH ": offset ");
         assert_message_has(error, words);
     }
 }
 
-/* What is found only when a block is read. */
+static void drop_line(void *context, const char *line) {
+    (void)context;
+    (void)line;
+}
+
+/* What is found only when a block is read. Of the index's keys a scan sees nothing, and
+ * verify sees more than a get does. */
 static void broken_entries_are_corrupt(void **state) {
     (void)state;
-    static const char *const words[] = {
-        "is no block's place", "no internal key", "no internal key", "no internal key",
-        "beyond the file",     "restart points",  "cut short"};
-    for (size_t kind = 0; kind < sizeof words / sizeof words[0]; kind++) {
+    static const struct {
+        const char *words;
+        bool key_of_index;
+    } rows[] = {{"is no block's place", false}, {"no internal key", false},
+                {"no internal key", false},     {"no internal key", true},
+                {"beyond the file", false},     {"restart points", false},
+                {"cut short", false},           {"cut short", false},
+                {"no internal key", true}};
+    for (size_t kind = 0; kind < sizeof rows / sizeof rows[0]; kind++) {
         struct craft craft;
         struct table *table;
         struct error error = {0};
@@ -272,10 +298,14 @@ static void broken_entries_are_corrupt(void **state) {
         assert_int_equal(get(table, "b", 6, &answer, &error), STATUS_CORRUPT);
         assert_int_equal(answer, LOOKUP_DELETED); /* not written */
         assert_message_has(error, TABLE_PATH ": offset ");
-        assert_message_has(error, words[kind]);
-        if (kind != 3) { /* a scan does not look at the index's keys */
-            scan_is_corrupt(table, words[kind]);
+        assert_message_has(error, rows[kind].words);
+        if (!rows[kind].key_of_index) {
+            scan_is_corrupt(table, kind == 6 ? 2 : 1, rows[kind].words);
         }
+        assert_int_equal(table_verify(table, drop_line, NULL, &error), STATUS_CORRUPT);
+        assert_message_has(error, rows[kind].key_of_index
+                                      ? "a key of the index is not above the one before"
+                                      : rows[kind].words);
         table_unref(table);
         block_cache_close(cache);
         disk_free(disk);
