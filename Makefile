@@ -191,6 +191,12 @@ build/strata-%: build/release/strata-%
 build/harness-%: build/check/harness-%
 	@ln -sf check/$(@F) $@
 
+# What LevelDB itself reads in a directory, for the demo and the notes.
+build/leveldb-export: $(call objects,release,harness/leveldb/export.c \
+        $(addprefix common/,program/escape.c program/utf8.c buf.c memory.c status.c))
+	$(say) LD $@
+	$(Q)$(call link,release) -o $@ $^ -lleveldb
+
 build/.packages-%: .ci/packages .ci/packages.sh
 	@mkdir -p build
 	@.ci/packages.sh $*
@@ -215,7 +221,7 @@ programs = $(NUMBERS:%=build/$1/strata-%)
 fuzz_runs = $(FUZZ_TARGETS:%='tests/fuzz/run.sh build/fuzz % $1')
 engine_sources = $(shell find common stages harness tests faults -name '*.[ch]')
 
-all: $(NUMBERS:%=all-%) ## the programs and harnesses of all stages: build/strata-NN, build/harness-NN
+all: $(NUMBERS:%=all-%) build/leveldb-export ## the programs and harnesses of all stages: build/strata-NN, build/harness-NN
 demo: all ## a walk: write, crash, recover, and the harness at work
 	@bash harness/demo.sh
 
