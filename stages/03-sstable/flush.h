@@ -5,6 +5,7 @@
 #include "directory.h"
 #include "memtable.h"
 #include "table_file.h"
+#include "table_writer.h"
 
 /* Writes and syncs the table under a temporary name: it is no part of the database until
  * a catalog has named it. The memtable takes no more changes, holds at least one, and
@@ -15,5 +16,8 @@ MUST_CHECK enum status flush_memtable(struct directory *directory,
                                       struct memtable *memtable, uint64_t behind,
                                       uint64_t last, struct table_file **file,
                                       struct error *error);
+
+/* The settings that concern tables. */
+struct table_options flush_table_options(const struct kv_options *options);
 
 #endif

@@ -1,5 +1,5 @@
 /* Stage 04: as stage 03, but which tables are the database is what a manifest says. */
-#include "bench.h"
+#include "bench_command.h"
 #include "catalog_manifest.h"
 #include "dump.h"
 #include "engine.h"
@@ -42,7 +42,7 @@ static const struct store_ops store = {
     .dump = log_dump,
 };
 
-static const struct command *const commands[] = {&command_bench_memory, &command_shell};
+static const struct command *const commands[] = {&command_bench_tables, &command_shell};
 
 const struct stage stage = {
     .number = 4,
