@@ -8,7 +8,6 @@
 
 #include <inttypes.h>
 
-#include "filter.h"
 #include "leveldb_filter.h"
 #include "memory.h"
 #include "table_inside.h"
@@ -162,7 +161,7 @@ enum status table_get(struct table *table, const struct search_key *key,
                       struct buf *value, enum lookup *answer, struct error *error) {
     if (table->filter_data != NULL) {
         key->counts->filters_asked++;
-        if (!filter_may_contain(table->filter, key->hash)) {
+        if (!filter_may_contain(&table->filter, key->hash)) {
             key->counts->filters_denied++;
             *answer = LOOKUP_ABSENT;
             return STATUS_OK;
@@ -236,26 +235,22 @@ static enum status read_footer(struct table *table, struct footer *footer,
 static enum status take_filter(struct table *table, uint64_t offset, unsigned char *data,
                                size_t bytes, struct error *error) {
     const char *why;
-    unsigned char *room = NULL;
-    enum status status = STATUS_OK;
-    if (!filter_check(slice_make(data, bytes), &why)) {
-        status = table_corrupt(table, offset, why, error);
-    } else {
-        room = memory_take(bytes + FILTER_LINE_BYTES - 1);
-        if (room == NULL) {
-            status = error_no_memory(error, "a filter", bytes);
-        }
+    unsigned char *room = memory_take(bytes + FILTER_LINE_BYTES - 1);
+    if (room == NULL) {
+        memory_give(data);
+        return error_no_memory(error, "a filter", bytes);
     }
-    if (status == STATUS_OK) {
-        size_t past = (uintptr_t)room % FILTER_LINE_BYTES;
-        unsigned char *aligned = room + (past == 0 ? 0 : FILTER_LINE_BYTES - past);
-        memcpy(aligned, data, bytes);
-        table->filter_data = room;
-        table->filter = slice_make(aligned, bytes);
-        table->charged += bytes;
-    }
+    size_t past = (uintptr_t)room % FILTER_LINE_BYTES;
+    unsigned char *aligned = room + (past == 0 ? 0 : FILTER_LINE_BYTES - past);
+    memcpy(aligned, data, bytes);
     memory_give(data);
-    return status;
+    if (!filter_read(&table->filter, slice_make(aligned, bytes), &why)) {
+        memory_give(room);
+        return table_corrupt(table, offset, why, error);
+    }
+    table->filter_data = room;
+    table->charged += bytes;
+    return STATUS_OK;
 }
 
 static enum status take_leveldb_filter(struct table *table, uint64_t offset,
