@@ -1,6 +1,7 @@
 #include "flush.h"
 
 #include "failpoint.h"
+#include "filter.h"
 #include "memory.h"
 
 static enum compression type_of(enum table_compression compression) {
@@ -20,7 +21,9 @@ static enum compression type_of(enum table_compression compression) {
 struct table_options flush_table_options(const struct kv_options *options) {
     return (struct table_options){.block_bytes = options->block_bytes,
                                   .restart_interval = options->restart_interval,
-                                  .filter_bits = options->filter_bits,
+                                  .filter_bits = options->filter_bits < FILTER_BITS_MAX
+                                                     ? options->filter_bits
+                                                     : FILTER_BITS_MAX,
                                   .compression = type_of(options->compression)};
 }
 
