@@ -140,6 +140,9 @@ struct kv_progress {
     X(flush_micros, "time in flushes", "us")                                             \
     X(tables, "tables", "")                                                              \
     X(table_bytes, "bytes of tables", "bytes")                                           \
+    X(filter_checks, "lookups that asked a filter of a table", "")                       \
+    X(filter_saves, "of them, told that the key is not there", "")                       \
+    X(blocks_searched, "blocks that lookups searched", "")                               \
     X(block_cache_hits, "blocks found in the block cache", "")                           \
     X(block_cache_misses, "blocks read and unpacked", "")                                \
     X(block_cache_bytes, "bytes of blocks in the block cache", "bytes")

@@ -16,7 +16,9 @@
  * append after each sync, knows that nothing durable stood there. D takes the W that was
  * captured before the sync began: what was appended while it ran may have missed it.
  * Older logs are synced first, because sequences are a chain: a durable change behind a
- * lost one would be unreachable. */
+ * lost one would be unreachable.
+ *
+ * tidy: long because append, sync and rotation share one state, under two locks. */
 #include "wal.h"
 
 #include <string.h>
@@ -199,6 +201,8 @@ static enum status open_or_create(struct wal *wal, bool continues, struct log_fi
     if (status == STATUS_OK) {
         wal->marked = durable + 1;
         wal->rotate_to = 0;
+    } else if (wal->rotate_to != 0) {
+        wal->rotate_to = next_number(wal); /* a file of that number may be left */
     }
     return status;
 }

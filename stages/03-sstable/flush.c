@@ -24,8 +24,8 @@ struct table_options flush_table_options(const struct kv_options *options) {
                                   .compression = type_of(options->compression)};
 }
 
-static enum status write_entries(struct table_writer *writer, struct memtable *memtable,
-                                 struct error *error) {
+static enum status fill_from_memtable(void *memtable, struct table_writer *writer,
+                                      struct error *error) {
     struct iter *iter = memtable_iter(memtable);
     enum status status = STATUS_OK;
     if (iter == NULL) {
@@ -39,15 +39,15 @@ static enum status write_entries(struct table_writer *writer, struct memtable *m
 }
 
 static enum status write_table(struct file *file, const struct world *world,
-                               const struct kv_options *options,
-                               struct memtable *memtable, uint64_t behind, uint64_t last,
+                               const struct kv_options *options, flush_fill *fill,
+                               void *context, uint64_t behind, uint64_t last,
                                struct table_meta *meta, struct error *error) {
     struct table_writer *writer = NULL;
     const struct table_options table = flush_table_options(options);
     uint64_t created = clock_wall_micros(world->clock) / 1000000;
     enum status status = table_writer_open(file, &table, &writer, error);
     if (status == STATUS_OK) {
-        status = write_entries(writer, memtable, error);
+        status = fill(context, writer, error);
     }
     if (status == STATUS_OK) {
         status = table_writer_finish(writer, behind + 1, last, created, meta, error);
@@ -67,9 +67,9 @@ static void take_back(struct directory *directory, uint64_t number) {
     (void)status;
 }
 
-enum status flush_memtable(struct directory *directory, const struct kv_options *options,
-                           struct memtable *memtable, uint64_t behind, uint64_t last,
-                           struct table_file **out, struct error *error) {
+enum status flush_table(struct directory *directory, const struct kv_options *options,
+                        flush_fill *fill, void *context, uint64_t behind, uint64_t last,
+                        struct table_file **out, struct error *error) {
     struct table_meta meta = {.number = directory_number(directory)};
     struct file *file = NULL;
     enum status status = directory_file(directory->path, directory->world, NAME_TEMPORARY,
@@ -78,8 +78,8 @@ enum status flush_memtable(struct directory *directory, const struct kv_options 
         return status;
     }
     uint64_t number = meta.number;
-    status = write_table(file, directory->world, options, memtable, behind, last, &meta,
-                         error);
+    status = write_table(file, directory->world, options, fill, context, behind, last,
+                         &meta, error);
     enum status closed = file_close(file, status == STATUS_OK ? error : NULL);
     status = status != STATUS_OK ? status : closed;
     meta.number = number;
@@ -94,4 +94,11 @@ enum status flush_memtable(struct directory *directory, const struct kv_options 
         take_back(directory, number);
     }
     return status;
+}
+
+enum status flush_memtable(struct directory *directory, const struct kv_options *options,
+                           struct memtable *memtable, uint64_t behind, uint64_t last,
+                           struct table_file **out, struct error *error) {
+    return flush_table(directory, options, fill_from_memtable, memtable, behind, last,
+                       out, error);
 }

@@ -191,47 +191,7 @@ enum status table_get(struct table *table, const struct search_key *key,
 
 /* ---- open ------------------------------------------------------------------------ */
 
-/* Whether the block and its trailer end there. */
-static bool ends_at(struct block_handle handle, uint64_t end) {
-    return handle.offset <= end && handle.bytes <= end &&
-           handle.offset + handle.bytes + BLOCK_TRAILER_BYTES == end;
-}
-
-/* The handles' own bits have no checksum: that metaindex, index and footer follow one
- * another, as LevelDB writes them, keeps a damaged handle from leading to some other
- * block that is whole. */
-static enum status read_footer(struct table *table, struct footer *footer,
-                               struct error *error) {
-    unsigned char bytes[FOOTER_BYTES];
-    size_t done;
-    const char *why;
-    enum status status = file_size(table->file, &table->file_bytes, error);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    if (table->file_bytes < FOOTER_BYTES) {
-        return table_corrupt(table, 0, "the file is too short for a table", error);
-    }
-    uint64_t offset = table->file_bytes - FOOTER_BYTES;
-    status = file_read(table->file, offset, bytes, sizeof bytes, &done, error);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    if (done < sizeof bytes) {
-        return table_corrupt(table, offset, "the file ends inside of the footer", error);
-    }
-    if (footer_decode(bytes, footer, &why) != STATUS_OK) {
-        return table_corrupt(table, offset, why, error);
-    }
-    if (!ends_at(footer->index, offset) ||
-        !ends_at(footer->metaindex, footer->index.offset)) {
-        return table_corrupt(
-            table, offset, "the footer's handles are not of the blocks before it", error);
-    }
-    return STATUS_OK;
-}
-
-/* Takes over `data`, which it gives back where it fails. */
+/* Moves the filter to where its lines are aligned. */
 static enum status take_filter(struct table *table, uint64_t offset, unsigned char *data,
                                size_t bytes, struct error *error) {
     const char *why;
@@ -281,6 +241,7 @@ static enum status take_properties(struct table *table, uint64_t offset,
                                     : status;
 }
 
+/* Takes over `data`, also where it fails. */
 typedef enum status taker(struct table *table, uint64_t offset, unsigned char *data,
                           size_t bytes, struct error *error);
 
@@ -359,7 +320,7 @@ enum status table_open(struct file *file, uint64_t number, struct block_cache *c
     opened->number = number;
     opened->cache = cache;
     atomic_u64_store(&opened->references, 1, memory_order_relaxed);
-    enum status status = read_footer(opened, &footer, error);
+    enum status status = footer_read(file, &opened->file_bytes, &footer, error);
     if (status == STATUS_OK) {
         status = table_load(opened, footer.index, &opened->index_data, &bytes,
                             &opened->index, error);

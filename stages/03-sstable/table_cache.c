@@ -107,6 +107,8 @@ static void retire(struct table_cache *cache, struct open_table *opened) {
     unlink_from(cache, opened);
     opened->file->opened = NULL;
     atomic_pointer_store(&opened->file->table, NULL, memory_order_seq_cst);
+    /* The last that is done to the file here: it may end now (table_file_unref). */
+    atomic_pointer_store(&opened->file->cache, NULL, memory_order_release);
     opened->file = NULL;
     opened->watch = readers_watch_begin();
     opened->next = cache->retired;
@@ -198,7 +200,7 @@ static void install(struct table_cache *cache, struct table_file *file,
     }
     opened->file = file;
     file->opened = opened;
-    file->cache = cache;
+    atomic_pointer_store(&file->cache, cache, memory_order_release);
     link_in(cache, opened);
     atomic_pointer_store(&file->table, opened->table, memory_order_seq_cst);
 }

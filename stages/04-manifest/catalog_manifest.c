@@ -28,6 +28,8 @@
 #include "failpoint.h"
 #include "manifest.h"
 #include "memory.h"
+#include "replay.h"
+#include "table.h"
 #include "table_file.h"
 
 enum { MANIFEST_BYTES_MAX = 1 << 20 };
@@ -287,6 +289,69 @@ static bool in_doubt(const struct catalog_of_manifest *catalog,
            (listing->log_count > 0 && listing->logs[0] < found->first_log);
 }
 
+/* Whether the table says to stand for changes behind those that the manifest's tables hold:
+ * it was written by a flush. One that says nothing, or cannot, is taken for such. */
+static enum status holds_later(const struct directory *directory, uint64_t number,
+                               uint64_t flushed, bool *later, struct error *error) {
+    struct block_cache *blocks = NULL;
+    struct table *table = NULL;
+    struct file *file = NULL;
+    enum status status = block_cache_open(0, directory->world->threads, &blocks, error);
+    if (status == STATUS_OK) {
+        status = directory_table(directory->path, directory->world, number, &file, error);
+    }
+    if (status == STATUS_OK) {
+        status = table_open(file, number, blocks, &table, error);
+    }
+    if (status == STATUS_OK) {
+        const struct properties *properties = table_properties(table);
+        *later = properties == NULL || properties->largest_sequence > flushed;
+        table_unref(table);
+    } else {
+        file_release(file);
+    }
+    block_cache_close(blocks);
+    if (status == STATUS_CORRUPT) {
+        *later = true;
+        status = STATUS_OK;
+    }
+    return status;
+}
+
+/* A table that no edit names, and whose number the last edit did not know yet: a crash
+ * came before the edit that names it, or that edit was lost, and with it what the table
+ * holds. A flush removes the logs of what it wrote only when its edit is durable; so where
+ * no log is left, there was one. */
+static enum status look_for_younger(const struct directory *directory,
+                                    const struct manifest_state *state, uint64_t manifest,
+                                    struct catalog_found *found, struct error *error) {
+    const struct listing *listing = &directory->listing;
+    bool logs = listing->log_count > 0 &&
+                listing->logs[listing->log_count - 1] >= found->first_log;
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < listing->other_count && status == STATUS_OK; i++) {
+        const struct name *name = &listing->others[i];
+        bool later = false;
+        if (name->kind != NAME_TABLE || name->number < state->next_number) {
+            continue;
+        }
+        error_set(&found->dropped, STATUS_CORRUPT,
+                  "%s/%06" PRIu64 ".ldb: no edit of MANIFEST-%06" PRIu64
+                  " names it, though it is younger than the last",
+                  directory->path, name->number, manifest);
+        if (!logs) {
+            status = holds_later(directory, name->number, found->flushed, &later, error);
+        }
+        if (status == STATUS_OK && later) {
+            status = error_set(error, STATUS_CORRUPT,
+                               "%s; the logs of its changes are "
+                               "gone: the manifest lacks its end",
+                               found->dropped.message);
+        }
+    }
+    return status;
+}
+
 /* What the manifest says; *tail tells whether that is all of it. */
 static enum status read_manifest(struct catalog_of_manifest *catalog, uint64_t number,
                                  struct manifest_tail *tail, struct catalog_found *found,
@@ -296,9 +361,6 @@ static enum status read_manifest(struct catalog_of_manifest *catalog, uint64_t n
     enum status status =
         manifest_load(directory->path, directory->world, number, &state, tail, error);
     if (status == STATUS_OK) {
-        status = version_of(&state, &found->version, error);
-    }
-    if (status == STATUS_OK) {
         directory_reserve_numbers(directory, state.next_number);
         found->flushed = state.last_sequence;
         found->first_log =
@@ -307,21 +369,52 @@ static enum status read_manifest(struct catalog_of_manifest *catalog, uint64_t n
         catalog->current = number;
         catalog->log_number = found->first_log;
         catalog->last_sequence = state.last_sequence;
+        status = look_for_younger(directory, &state, number, found, error);
+    }
+    if (status == STATUS_OK && tail->dropped) {
+        error_set(&found->dropped, STATUS_CORRUPT,
+                  "%s/MANIFEST-%06" PRIu64 ": offset %" PRIu64
+                  ": %s: taken for an edit that a crash cut off",
+                  directory->path, number, tail->offset, tail->why);
+    }
+    if (status == STATUS_OK) {
+        status = version_of(&state, &found->version, error);
     }
     manifest_state_free(&state);
     return status;
+}
+
+/* An edit that is not there may have been damaged, not cut off: then the logs that it
+ * replaced are gone, and those that are there begin behind them. That must be seen before
+ * anything is written, or set aside. */
+static enum status try_logs(const struct catalog_of_manifest *catalog,
+                            const struct catalog_found *found, struct error *error) {
+    const struct directory *directory = catalog->directory;
+    struct replay replay = {0};
+    struct replay_options which = replay_everything;
+    which.first_log = found->first_log;
+    which.behind = found->flushed;
+    which.begins_before = found->begins_before;
+    enum status status = replay_run(&replay, directory->path, directory->world,
+                                    &directory->listing, &which, NULL, NULL, error);
+    replay_free(&replay);
+    return catalog_blame(found, status, error);
 }
 
 static enum status load(struct catalog_of_manifest *catalog, uint64_t number,
                         struct catalog_found *found, struct error *error) {
     struct manifest_tail tail = {0};
     enum status status = read_manifest(catalog, number, &tail, found, error);
+    if (status == STATUS_OK && found->dropped.status != STATUS_OK) {
+        status = try_logs(catalog, found, error);
+    }
     if (status == STATUS_OK && in_doubt(catalog, &tail, found)) {
         bool begun;
         status = write_new(catalog, found->version, &begun, error);
     }
     if (status == STATUS_OK) {
-        status = collect_garbage(catalog, found->version, tail.dropped, error);
+        status = collect_garbage(catalog, found->version,
+                                 found->dropped.status != STATUS_OK, error);
     }
     return status;
 }

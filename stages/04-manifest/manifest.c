@@ -56,6 +56,11 @@ static enum status check_comparator(const struct loading *loading,
                                     const struct manifest_edit *edit, uint64_t offset,
                                     const char **why, struct error *error) {
     struct slice found = edit->comparator;
+    if (slice_present(found) != (offset == 0)) {
+        *why = offset == 0 ? "the first edit has no comparator"
+                           : "a snapshot that is not the first edit";
+        return STATUS_CORRUPT;
+    }
     if (slice_present(found) && !slice_equal(found, slice_of(MANIFEST_COMPARATOR))) {
         return error_set(error, STATUS_INVALID,
                          "%s: offset %" PRIu64
@@ -64,11 +69,6 @@ static enum status check_comparator(const struct loading *loading,
                          loading->file->path, offset,
                          (int)(found.length < 100 ? found.length : 100),
                          (const char *)found.data);
-    }
-    if (slice_present(found) != (offset == 0)) {
-        *why = offset == 0 ? "the first edit has no comparator"
-                           : "a snapshot that is not the first edit";
-        return STATUS_CORRUPT;
     }
     return STATUS_OK;
 }
@@ -219,13 +219,12 @@ static enum status missing(const struct loading *loading, enum name_kind kind,
     return corrupt_at(loading, words, error);
 }
 
-/* All the tables that the state names must be there, and, unless it names none (0), a log
- * from the one that it names on: an edit that was cut off was to replace logs by a table,
- * and leaves them; one that was whole has removed them. */
+/* All the tables that the state names must be there, and a log from the one that it names
+ * on (0: any): an edit that was cut off was to replace logs by a table, and leaves them;
+ * one that was whole has removed them. */
 static enum status check_files(const struct loading *loading, struct error *error) {
     const struct manifest_state *state = loading->state;
     struct presence presence = {.state = state,
-                                .log = state->log_number == 0,
                                 .previous_log = state->previous_log_number == 0};
     presence.tables = memory_take_zeroed(state->table_count * sizeof *presence.tables);
     if (presence.tables == NULL) {
@@ -238,11 +237,14 @@ static enum status check_files(const struct loading *loading, struct error *erro
             status = missing(loading, NAME_TABLE, state->tables[i]->meta.number, error);
         }
     }
-    if (status == STATUS_OK && !presence.log) {
-        status = missing(loading, NAME_LOG, state->log_number, error);
-    }
     if (status == STATUS_OK && !presence.previous_log) {
         status = missing(loading, NAME_LOG, state->previous_log_number, error);
+    }
+    if (status == STATUS_OK && !presence.log) {
+        status =
+            state->log_number > 0
+                ? missing(loading, NAME_LOG, state->log_number, error)
+                : corrupt_at(loading, "; it replaced logs, and none is there", error);
     }
     memory_give(presence.tables);
     return status;
@@ -317,9 +319,14 @@ enum status manifest_load(const char *dir, const struct world *world, uint64_t n
     struct error refusal = {0};
     enum status status = directory_file(dir, world, NAME_MANIFEST, number, FILE_READ,
                                         &loading.file, &refusal);
+    if (status == STATUS_NOT_FOUND) {
+        return error_set(
+            error, STATUS_CORRUPT,
+            "%s/CURRENT: offset 0: it names a manifest that is not there: %s", dir,
+            refusal.message);
+    }
     if (status != STATUS_OK) {
-        return error_set(error, status == STATUS_NOT_FOUND ? STATUS_CORRUPT : status,
-                         "%s", refusal.message);
+        return error_set(error, status, "%s", refusal.message);
     }
     status = load(&loading, error);
     enum status closed = file_close(loading.file, NULL);
