@@ -7,8 +7,8 @@ enum { ROUNDS = 5, KEYS = 6 };
 static const char *const paths[ROUNDS] = {
     "db/000003.ldb", "db/000006.ldb", "db/000008.ldb", "db/000010.ldb", "db/000012.ldb"};
 
-/* Round r puts "kN" = "rN" for all N but r, which it deletes; a table each, and a log with
- * one change more. */
+/* Round r puts "kN" = "rN" for all N but r, which it deletes; a table each, and a log
+ * with one change more. */
 static void make_store(struct simulation *sim) {
     simulation_begin(sim);
     struct kv *kv = open_store(sim);

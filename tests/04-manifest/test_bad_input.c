@@ -70,8 +70,8 @@ static void truncated_manifest(void **state) {
     }
 }
 
-/* The same where no log is left that could miss anything: then the table that no edit names
- * tells, and stays where it is. */
+/* The same where no log is left that could miss anything: then the table that no edit
+ * names tells, and stays where it is. */
 static void truncated_manifest_without_logs(void **state) {
     (void)state;
     bool whole = false;
