@@ -289,8 +289,9 @@ static bool in_doubt(const struct catalog_of_manifest *catalog,
            (listing->log_count > 0 && listing->logs[0] < found->first_log);
 }
 
-/* Whether the table says to stand for changes behind those that the manifest's tables hold:
- * it was written by a flush. One that says nothing, or cannot, is taken for such. */
+/* Whether the table says to stand for changes behind those that the manifest's tables
+ * hold: it was written by a flush. One that says nothing, or cannot, is taken for such.
+ */
 static enum status holds_later(const struct directory *directory, uint64_t number,
                                uint64_t flushed, bool *later, struct error *error) {
     struct block_cache *blocks = NULL;
@@ -320,8 +321,8 @@ static enum status holds_later(const struct directory *directory, uint64_t numbe
 
 /* A table that no edit names, and whose number the last edit did not know yet: a crash
  * came before the edit that names it, or that edit was lost, and with it what the table
- * holds. A flush removes the logs of what it wrote only when its edit is durable; so where
- * no log is left, there was one. */
+ * holds. A flush removes the logs of what it wrote only when its edit is durable; so
+ * where no log is left, there was one. */
 static enum status look_for_younger(const struct directory *directory,
                                     const struct manifest_state *state, uint64_t manifest,
                                     struct catalog_found *found, struct error *error) {
