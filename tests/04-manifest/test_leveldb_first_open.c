@@ -87,7 +87,7 @@ static int leave(char *const *arguments) {
         }
     }
     for (int i = 0; i < 3 && strcmp(arguments[6], "merge") == 0; i++) {
-        leveldb_write_some(&opened, &both, 60);
+        leveldb_write_some(&opened, &both, 20);
         leveldb_end(&opened); /* the next open makes a table of the log, at level 0 */
         leveldb_begin(&opened, walking.from, &kind, false);
         keep_files(&walking);
