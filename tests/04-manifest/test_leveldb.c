@@ -88,9 +88,9 @@ static void turn_of_leveldb(const char *directory, struct both *both) {
     leveldb_end(&opened);
 }
 
-static void print_line(void *context, const char *line) {
+static void say_nothing(void *context, const char *line) {
     (void)context;
-    puts(line);
+    (void)line; /* the first fault is the error's message */
 }
 
 static void turn_of_strata(const char *directory, struct both *both) {
@@ -107,7 +107,7 @@ static void turn_of_strata(const char *directory, struct both *both) {
         strata_expect(kv, both);
         assert_ok(kv_close(kv, NULL));
         struct error error = {0};
-        if (kv_verify(directory, &options, print_line, NULL, &error) != STATUS_OK) {
+        if (kv_verify(directory, &options, say_nothing, NULL, &error) != STATUS_OK) {
             fail_msg("%s", error.message);
         }
     }
