@@ -30,11 +30,14 @@
 #include "memory.h"
 #include "table_file.h"
 
+/* A manifest longer than this, and than twice what a snapshot took when it was begun, has
+ * grown: so the cost of snapshots stays below that of the edits between them. */
 enum { MANIFEST_BYTES_MAX = 1 << 20 };
 
 struct catalog_of_manifest {
     struct directory *directory;
     struct manifest *manifest; /* NULL: no edit since the open */
+    uint64_t snapshot_bytes;   /* its first edit */
     uint64_t current;          /* number of the manifest that CURRENT names; 0: none */
     uint64_t log_number;       /* as the last edit has them */
     uint64_t last_sequence;
@@ -127,8 +130,14 @@ static enum status write_new(struct catalog_of_manifest *catalog,
         (void)removed; /* left for the next open */
     }
     catalog->manifest = manifest;
+    catalog->snapshot_bytes = manifest_bytes(manifest);
     catalog->current = number;
     return STATUS_OK;
+}
+
+static bool has_grown(const struct catalog_of_manifest *catalog) {
+    uint64_t bytes = manifest_bytes(catalog->manifest);
+    return bytes > MANIFEST_BYTES_MAX && bytes / 2 > catalog->snapshot_bytes;
 }
 
 /* ---- apply ----------------------------------------------------------------------- */
@@ -170,10 +179,9 @@ static enum status manifest_apply(void *opened, const struct edit *edit,
     catalog->log_number = edit->log_number != 0 ? edit->log_number : before.log_number;
     catalog->last_sequence =
         edit->last_sequence != 0 ? edit->last_sequence : before.last_sequence;
-    bool grown = catalog->manifest == NULL ||
-                 manifest_bytes(catalog->manifest) > MANIFEST_BYTES_MAX;
-    status = grown ? write_new(catalog, after, begun, error)
-                   : append(catalog, edit, begun, error);
+    bool anew = catalog->manifest == NULL || has_grown(catalog);
+    status = anew ? write_new(catalog, after, begun, error)
+                  : append(catalog, edit, begun, error);
     if (status != STATUS_OK) {
         catalog->log_number = before.log_number;
         catalog->last_sequence = before.last_sequence;
