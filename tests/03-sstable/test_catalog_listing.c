@@ -1,7 +1,7 @@
 /* The listing as the catalog: what it makes of tables that were moved, lost, damaged, or
  * are not its own. */
 #include "craft.h"
-#include "engine.h"
+#include "engine_faults.h"
 #include "tables.h"
 
 /* Three tables: k1 … k10, k11 … k20, k21 … k30; "k" tells in which it was written last. */

@@ -1,6 +1,6 @@
 /* The engine as a store: flushes, iterators over them, and what it does when the disk
  * fails it in the middle of one. */
-#include "engine.h"
+#include "engine_faults.h"
 
 /* ---- flushes --------------------------------------------------------------------- */
 
