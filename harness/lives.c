@@ -11,9 +11,11 @@
  *     … and was acknowledged           exactly k + 1
  */
 #include "lives.h"
-#include "watch.h"
 
 #include <stdarg.h>
+
+#include "audit.h"
+#include "watch.h"
 
 enum { LIVES_MAX = 4, AGAIN = 4, SECTORS_MAX = 256, VALUE_IDS = 7000 };
 
@@ -149,6 +151,7 @@ static bool end_life(struct lives *lives, struct life *life, size_t blocks) {
     return true;
 }
 
+/* Not after every life: an audit takes as long as a life does. */
 static bool lead_one(struct lives *lives, struct life *life, struct tape *tape) {
     watch_alive();
     counted_memory_mark();
@@ -159,7 +162,9 @@ static bool lead_one(struct lives *lives, struct life *life, struct tape *tape) 
     bool gets = tape_choose(tape, 8) == 7;
     bool writes = tape_choose(tape, 4) == 3;
     return recover(lives, life, gets) && (!writes || write_more(lives, life, tape)) &&
-           end_life(lives, life, blocks);
+           end_life(lives, life, blocks) &&
+           (!gets ||
+            audit(lives->run, life->disk, lives->failure, sizeof lives->failure));
 }
 
 static struct law law_after(const struct life *life, size_t operation) {

@@ -296,7 +296,8 @@ static void draw_options(struct kv_options *options, struct tape *tape) {
 
 /* From stage 03 on: buffers that a change or two fill, blocks of an entry or two, and
  * caches that hold next to nothing. */
-static void draw_table_options(struct kv_options *options, struct tape *tape) {
+static void draw_table_options(struct program *program, struct tape *tape) {
+    struct kv_options *options = &program->options;
     static const uint64_t buffers[] = {1 << 20, 100, 2000};
     static const uint32_t blocks[] = {4096, 64, 700};
     static const uint32_t intervals[] = {16, 1, 2};
@@ -308,6 +309,7 @@ static void draw_table_options(struct kv_options *options, struct tape *tape) {
     options->filter_bits = tape_choose(tape, 3) < 2 ? 10 : 0;
     options->compression = (enum table_compression)tape_choose(tape, 4);
     options->max_open_files = tape_choose(tape, 2) == 0 ? 100 : 1;
+    program->later_buffer_bytes = buffers[tape_choose(tape, 3)];
 }
 
 static unsigned operations_of(int number, const struct program_limits *limits) {
@@ -341,7 +343,7 @@ void program_draw(struct program *program, struct tape *tape, int number,
     program->profile = profile_draw(tape, limits->profiles);
     draw_options(&program->options, tape);
     if (number >= 3) {
-        draw_table_options(&program->options, tape);
+        draw_table_options(program, tape);
     }
     size_t most = limits->steps != 0 && limits->steps < PROGRAM_STEPS_MAX
                       ? limits->steps
@@ -480,6 +482,15 @@ static void print_options(const struct program *program, FILE *out) {
             options->log_region == APPEND_MAPPED ? "mapped" : "write", options->log_bytes,
             options->log_step_bytes, options->interval_millis, options->interval_bytes,
             program->profile == DISK_EXT4 ? "ext4" : "posix");
+    if (program->later_buffer_bytes > 0) {
+        fprintf(out,
+                "  tables: write-buffer-bytes %" PRIu64 ", later %" PRIu64
+                ", block-bytes %" PRIu32 ", restart-interval %" PRIu32
+                ", block-cache-bytes %" PRIu64 ", filter-bits %" PRIu32 "\n",
+                options->write_buffer_bytes, program->later_buffer_bytes,
+                options->block_bytes, options->restart_interval,
+                options->block_cache_bytes, options->filter_bits);
+    }
 }
 
 void program_print_steps(const struct program *program, const uint64_t *first_sequences,

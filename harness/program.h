@@ -70,8 +70,10 @@ struct step {
 };
 
 struct program {
-    struct kv_options options; /* world is NULL: run.c sets its own */
-    enum disk_profile profile; /* of the losses of power inside the program */
+    struct kv_options options;   /* world is NULL: run.c sets its own */
+    uint64_t later_buffer_bytes; /* write_buffer_bytes of every open but the first, which
+                                    may find more in the logs than that; 0: the same */
+    enum disk_profile profile;   /* of the losses of power inside the program */
     struct step steps[PROGRAM_STEPS_MAX];
     size_t count;
 };

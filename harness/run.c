@@ -16,6 +16,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
+#include "audit.h"
 #include "run_reads.h"
 #include "watch.h"
 
@@ -243,6 +244,9 @@ static bool open_store(struct run *run, struct law law) {
     size_t changes;
     if (!read_all(run, law, &changes)) {
         return false;
+    }
+    if (run->program->later_buffer_bytes > 0) {
+        run->options.write_buffer_bytes = run->program->later_buffer_bytes;
     }
     recovered(run);
     settle_on(run, changes, true);
@@ -541,20 +545,33 @@ bool run_steps(struct run *run) {
     return true;
 }
 
-bool run_end(struct run *run) {
-    if (!run->failed) {
-        run_fault_struck(run);
-        bool reopen = run->kv == NULL || run->stopped || run->excused;
-        bool good = !reopen || run->kv == NULL || close_store(run);
-        run_clear_faults(run);
-        good = good && (!reopen || open_store(run, visible(run))) && close_store(run);
+/* A store that a fault has met, if only in its close, may leave files to the next open:
+ * so it is opened and closed once more, without faults, and then held to account. */
+static bool ends_well(struct run *run) {
+    bool opened = run->kv != NULL;
+    run_fault_struck(run);
+    if (opened && !close_store(run)) {
+        return false;
+    }
+    run_fault_struck(run);
+    bool again = !opened || run->stopped || run->struck;
+    run_clear_faults(run);
+    if (again && !(open_store(run, visible(run)) && close_store(run))) {
+        return false;
     }
     run->schedule = NULL;
-    if (run->failed) {
+    char words[600] = "";
+    return audit(run, run->disk, words, sizeof words) || run_fails(run, "%s", words);
+}
+
+bool run_end(struct run *run) {
+    bool good = !run->failed && ends_well(run);
+    run->schedule = NULL;
+    if (!good) {
         run->kv = NULL;
         run_kill(run, run->disk);
     }
-    return !run->failed;
+    return good;
 }
 
 void run_print(const struct run *run, FILE *out) {

@@ -15,9 +15,9 @@
  * that failed with a sequence is in doubt, writes must be refused until resume or reopen,
  * reads show what was acknowledged, and the next recovery shows the doubtful change whole
  * or not at all. An open that a fault made fail is tried again without faults
- * (run_clear_faults) and must succeed. run_end reopens a store that is fail-stop or not
- * open, without faults, and reads all of it, before it closes. So a sweep needs no more
- * than the lines above. */
+ * (run_clear_faults) and must succeed. run_end reopens a store that is fail-stop, not
+ * open or was closed with an error, without faults, and reads all of it, before it
+ * closes. So a sweep needs no more than the lines above. */
 #ifndef STRATA_RUN_H
 #define STRATA_RUN_H
 
@@ -55,7 +55,7 @@ struct run {
     struct disk *disk; /* the run's own; replaced by a loss of power in the program */
     struct world world;
     struct kv *kv;             /* NULL while not open */
-    struct kv_options options; /* the program's, in this world */
+    struct kv_options options; /* the program's, in this world, for the next open */
     const struct program *program;
     struct tape *schedule; /* draws the order of threads; NULL: always stay */
     size_t step;           /* the step being run */
@@ -95,7 +95,7 @@ void run_begin(struct run *run, const struct program *program, struct tape *sche
 bool run_steps(struct run *run);
 
 /* Closes the store, and checks that it left nothing behind: no memory, handles, locks or
- * threads. After a failure it kills what is left instead and answers false. The disk
+ * threads, and in its directory what audit.h demands. After a failure it kills what is left instead and answers false. The disk
  * stays until the next run_begin. */
 bool run_end(struct run *run);
 

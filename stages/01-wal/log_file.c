@@ -18,6 +18,13 @@ enum status log_file_close(struct log_file *log, bool cut, struct error *error) 
     return status != STATUS_OK ? status : closed;
 }
 
+/* A full disk must not collect empty logs. One that stays, recovery removes. */
+static void take_back(const char *dir, const struct kv_options *options,
+                      uint64_t number) {
+    enum status status = directory_remove(dir, options->world, NAME_LOG, number, NULL);
+    (void)status;
+}
+
 static enum status open_mode(const char *dir, const struct kv_options *options,
                              uint64_t number, enum file_mode mode, uint64_t end,
                              struct log_file **out, struct error *error) {
@@ -36,8 +43,12 @@ static enum status open_mode(const char *dir, const struct kv_options *options,
         *out = log;
         return STATUS_OK;
     }
+    bool created = mode == FILE_CREATE && log->file != NULL;
     enum status closed = log_file_close(log, false, NULL);
     (void)closed; /* the first failure is told */
+    if (created) {
+        take_back(dir, options, number);
+    }
     return status;
 }
 
@@ -87,9 +98,7 @@ enum status log_file_create(const char *dir, const struct kv_options *options,
         }
         enum status closed = log_file_close(log, false, NULL);
         (void)closed; /* the first failure is told */
-        /* A full disk must not collect empty logs. One that stays, recovery removes. */
-        closed = directory_remove(dir, options->world, NAME_LOG, number, NULL);
-        (void)closed;
+        take_back(dir, options, number);
     }
     return status;
 }

@@ -201,6 +201,8 @@ static enum status open_or_create(struct wal *wal, bool continues, struct log_fi
     if (status == STATUS_OK) {
         wal->marked = durable + 1;
         wal->rotate_to = 0;
+    } else if (wal->rotate_to != 0) {
+        wal->rotate_to = next_number(wal); /* a file of that number may be left */
     }
     return status;
 }

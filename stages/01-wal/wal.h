@@ -63,8 +63,9 @@ MUST_CHECK enum status wal_sync(struct wal *wal, uint64_t sequence, struct error
  */
 MUST_CHECK enum status wal_mark(struct wal *wal, struct error *error);
 
-/* The next change begins a new log; answers that log's number, under which nothing is on
- * disk yet. No append may be under way. */
+/* The next change begins a new log; answers its number, from which on nothing is on disk
+ * yet. Where a file of that number cannot be made ready, the log takes a later one. No
+ * append may be under way. */
 uint64_t wal_rotate(struct wal *wal);
 
 /* Changes up to `sequence` are durable elsewhere: D is that at least, and logs below

@@ -1,6 +1,6 @@
 /* To put a table in force is to rename it. Tables come one after the other, each with the
  * changes that follow those of the one before, and each is named durably before the next
- * is written. So after any crash the tables that are there go from the first change to
+ * is named. So after any crash the tables that are there go from the first change to
  * some other, without a gap; a gap means that a table was lost by other means. */
 #include "catalog_listing.h"
 
@@ -206,20 +206,38 @@ static enum status write_current(struct catalog_of_listing *catalog, bool *begun
                          directory_number(directory), begun, error);
 }
 
+/* One after the other: names that wait for the same sync may become durable in any
+ * order, and a table without the one before it is a gap. What an edit that was cut off
+ * has named is in force, and its logs are still there. */
+static enum status name_in_order(struct directory *directory, const struct edit *edit,
+                                 bool *begun, struct error *error) {
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < edit->added_count && status == STATUS_OK; i++) {
+        const struct edit one = {.added = &edit->added[i], .added_count = 1};
+        bool named;
+        /* COMMIT POINT: the last sync of the directory */
+        status = catalog_name_tables(directory, &one, &named, error);
+        *begun = *begun || named;
+    }
+    return status;
+}
+
 static enum status listing_apply(void *opened, const struct edit *edit,
                                  const struct version *after, bool *begun,
                                  struct error *error) {
     struct catalog_of_listing *catalog = opened;
     enum status status = STATUS_OK;
     (void)after;
+    *begun = false;
     if (!catalog->current) {
         status = write_current(catalog, begun, error);
         catalog->current = status == STATUS_OK;
     }
-    /* COMMIT POINT: the sync of the directory in catalog_name_tables */
-    return status == STATUS_OK
-               ? catalog_name_tables(catalog->directory, edit, begun, error)
-               : status;
+    if (status == STATUS_OK) {
+        *begun = false; /* CURRENT alone changes nothing */
+        status = name_in_order(catalog->directory, edit, begun, error);
+    }
+    return status;
 }
 
 static enum status listing_inspect(struct directory *directory,

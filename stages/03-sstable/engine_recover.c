@@ -75,7 +75,7 @@ static enum status save_kept(struct starting *s, const struct view *kept,
     for (size_t i = kept->buffer_count; i-- > 0 && status == STATUS_OK;) {
         struct write_buffer *buffer = kept->buffers[i].buffer;
         uint64_t last = write_buffer_visible(buffer);
-        if (last > s->found.flushed) {
+        if (last > s->found.flushed && last > buffer->behind) { /* not an empty one */
             status = add_table(s, buffer, last, error);
         }
     }
@@ -133,8 +133,18 @@ static enum status flush_all(struct starting *s, struct error *error) {
     return status;
 }
 
+/* What the catalog says is durable since it is open, so what it has forgotten may go: a
+ * crash, or a failure, came between a flush and the removal of its logs. */
+static void remove_forgotten_logs(struct starting *s) {
+    const struct listing *listing = &s->engine->directory.listing;
+    if (listing->log_count > 0 && listing->logs[0] < s->found.first_log) {
+        engine_remove_logs(s->engine, s->found.first_log);
+    }
+}
+
 static enum status recover_logs(struct starting *s, struct error *error) {
     struct engine *engine = s->engine;
+    remove_forgotten_logs(s);
     struct replay_options which = replay_everything;
     which.first_log = s->found.first_log;
     which.behind = s->found.flushed;

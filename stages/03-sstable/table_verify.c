@@ -86,7 +86,8 @@ static enum status verify_entries(struct verification *verification, uint64_t of
         internal_key_compare(buf_slice(&verification->last), index_key) > 0) {
         why = "the index says that this block ends before its last key";
     }
-    if (why != NULL) {
+    bool bad = why != NULL || block_check_restarts(block, &why) != STATUS_OK;
+    if (bad && status == STATUS_OK) {
         fault_at(verification, offset, why);
     }
     block_iter_free(&iter);
@@ -151,6 +152,7 @@ enum status table_verify(struct table *table, kv_report *report, void *context,
     struct verification verification = {.table = table, .report = {report, context}};
     struct block_iter index;
     enum status status = STATUS_OK;
+    const char *why;
     block_iter_init(&index, &table->index);
     block_iter_first(&index);
     while (index.iter.valid && status == STATUS_OK) {
@@ -162,6 +164,9 @@ enum status table_verify(struct table *table, kv_report *report, void *context,
     } else if (status == STATUS_OK && index.iter.error.status != STATUS_OK) {
         status =
             error_set(error, index.iter.error.status, "%s", index.iter.error.message);
+    } else if (status == STATUS_OK &&
+               block_check_restarts(&table->index, &why) != STATUS_OK) {
+        fault_at(&verification, table->index_offset, why);
     }
     block_iter_free(&index);
     /* Where a block could not be counted there is nothing to compare with. */

@@ -452,6 +452,51 @@ static void verify_compares_properties(void **state) {
     }
 }
 
+/* A table of one block, of keys a, ab, abc, restart points at the first and the third; the
+ * second of these points is moved. */
+static enum status verify_with_restart(size_t moved_to, struct error *error) {
+    struct craft craft;
+    struct table *table;
+    struct slice contents;
+    struct buf block = {0};
+    struct block_cache *cache = open_cache(0);
+    craft_begin(&craft);
+    craft.data.restart_interval = 2;
+    craft_put(&craft, "a", 5);
+    craft_put(&craft, "ab", 6);
+    craft_put(&craft, "abc", 7);
+    assert_ok(block_builder_finish(&craft.data, &contents));
+    assert_ok(buf_assign(&block, contents));
+    encode_fixed32(block.data + block.length - 8, (uint32_t)moved_to);
+    craft_handle(&craft.index, craft_key(&craft, "abc", tag_make(7, KV_PUT)),
+                 craft_store(&craft, buf_slice(&block)));
+    buf_free(&block);
+    struct disk *disk = craft_end(&craft);
+    assert_ok(open_table(disk, cache, &table, NULL));
+    struct reported reported = {0};
+    enum status status = table_verify(table, note, &reported, error);
+    assert_int_equal(reported.count, status != STATUS_OK);
+    assert_int_equal(scan(table, true, &(struct error){0}), 3); /* needs none of them */
+    table_unref(table);
+    block_cache_close(cache);
+    disk_free(disk);
+    return status;
+}
+
+/* A search begins at a restart point, a walk does not: so verification looks at each. */
+static void verify_looks_at_restart_points(void **state) {
+    (void)state;
+    enum { FIRST = 3 + 1 + TAG_BYTES + 5, SECOND = FIRST + 3 + 1 + TAG_BYTES + 5 };
+    struct error error = {0};
+    assert_ok(verify_with_restart(SECOND, &error));
+    for (size_t at = 1; at < SECOND; at++) {
+        assert_int_equal(verify_with_restart(at, &error), STATUS_CORRUPT);
+        assert_message_has(error, TABLE_PATH ": offset 0");
+        assert_message_has(error, at == FIRST ? "the key at a restart point shares bytes"
+                                              : "a restart point is no entry");
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_odd_index_is_followed),
@@ -462,6 +507,7 @@ int main(void) {
         cmocka_unit_test(verify_reports_every_fault),
         cmocka_unit_test(verify_goes_on_behind_a_fault),
         cmocka_unit_test(verify_compares_properties),
+        cmocka_unit_test(verify_looks_at_restart_points),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
