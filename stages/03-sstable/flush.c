@@ -1,6 +1,7 @@
 #include "flush.h"
 
 #include "failpoint.h"
+#include "filter.h"
 #include "memory.h"
 
 static enum compression type_of(enum table_compression compression) {
@@ -18,9 +19,11 @@ static enum compression type_of(enum table_compression compression) {
 }
 
 static struct table_options table_options_of(const struct kv_options *options) {
+    unsigned bits = options->filter_bits;
     return (struct table_options){.block_bytes = options->block_bytes,
                                   .restart_interval = options->restart_interval,
-                                  .filter_bits = options->filter_bits,
+                                  .filter_bits =
+                                      bits < FILTER_BITS_MAX ? bits : FILTER_BITS_MAX,
                                   .compression = type_of(options->compression)};
 }
 
