@@ -185,12 +185,13 @@ static void dump_properties(struct dumping *d, const struct loaded *loaded) {
 static void dump_filter(struct dumping *d, const struct loaded *loaded, bool strata) {
     const char *why;
     struct slice bytes = loaded->contents;
-    if (strata ? !filter_check(bytes, &why) : !leveldb_filter_check(bytes, &why)) {
+    struct filter filter;
+    if (strata ? !filter_read(&filter, bytes, &why)
+               : !leveldb_filter_check(bytes, &why)) {
         damage_at(d, loaded->offset, why);
     } else if (strata) {
         report_line(&d->report, "            %zu lines of %d bytes, %u probes a key",
-                    bytes.length / FILTER_LINE_BYTES, FILTER_LINE_BYTES,
-                    (unsigned)bytes.data[bytes.length - 2]);
+                    filter.line_count, FILTER_LINE_BYTES, filter.probes);
     } else {
         report_line(&d->report, "            a filter for each %u bytes of data blocks",
                     1u << (bytes.data[bytes.length - 1] & 31));

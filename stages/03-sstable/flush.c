@@ -18,12 +18,12 @@ static enum compression type_of(enum table_compression compression) {
     return COMPRESSION_NONE;
 }
 
-static struct table_options table_options_of(const struct kv_options *options) {
-    unsigned bits = options->filter_bits;
+struct table_options flush_table_options(const struct kv_options *options) {
     return (struct table_options){.block_bytes = options->block_bytes,
                                   .restart_interval = options->restart_interval,
-                                  .filter_bits =
-                                      bits < FILTER_BITS_MAX ? bits : FILTER_BITS_MAX,
+                                  .filter_bits = options->filter_bits < FILTER_BITS_MAX
+                                                     ? options->filter_bits
+                                                     : FILTER_BITS_MAX,
                                   .compression = type_of(options->compression)};
 }
 
@@ -46,7 +46,7 @@ static enum status write_table(struct file *file, const struct world *world,
                                void *context, uint64_t behind, uint64_t last,
                                struct table_meta *meta, struct error *error) {
     struct table_writer *writer = NULL;
-    const struct table_options table = table_options_of(options);
+    const struct table_options table = flush_table_options(options);
     uint64_t created = clock_wall_micros(world->clock) / 1000000;
     enum status status = table_writer_open(file, &table, &writer, error);
     if (status == STATUS_OK) {

@@ -27,4 +27,7 @@ MUST_CHECK enum status flush_table(struct directory *directory,
                                    void *context, uint64_t behind, uint64_t last,
                                    struct table_file **file, struct error *error);
 
+/* The settings that concern tables. */
+struct table_options flush_table_options(const struct kv_options *options);
+
 #endif

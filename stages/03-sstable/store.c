@@ -1,5 +1,5 @@
 /* Stage 03: tables that the directory lists, writers for themselves, flushes inline. */
-#include "bench.h"
+#include "bench_command.h"
 #include "catalog_listing.h"
 #include "dump_engine.h"
 #include "engine.h"
@@ -47,7 +47,7 @@ static const struct store_ops store = {
     .dump = engine_dump,
 };
 
-static const struct command *const commands[] = {&command_bench_memory, &command_shell,
+static const struct command *const commands[] = {&command_bench_tables, &command_shell,
                                                  &command_flush};
 
 const struct stage stage = {

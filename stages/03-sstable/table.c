@@ -8,7 +8,6 @@
 
 #include <inttypes.h>
 
-#include "filter.h"
 #include "leveldb_filter.h"
 #include "memory.h"
 #include "table_inside.h"
@@ -162,7 +161,7 @@ enum status table_get(struct table *table, const struct search_key *key,
                       struct buf *value, enum lookup *answer, struct error *error) {
     if (table->filter_data != NULL) {
         key->counts->filters_asked++;
-        if (!filter_may_contain(table->filter, key->hash)) {
+        if (!filter_may_contain(&table->filter, key->hash)) {
             key->counts->filters_denied++;
             *answer = LOOKUP_ABSENT;
             return STATUS_OK;
@@ -196,10 +195,6 @@ enum status table_get(struct table *table, const struct search_key *key,
 static enum status take_filter(struct table *table, uint64_t offset, unsigned char *data,
                                size_t bytes, struct error *error) {
     const char *why;
-    if (!filter_check(slice_make(data, bytes), &why)) {
-        memory_give(data);
-        return table_corrupt(table, offset, why, error);
-    }
     unsigned char *room = memory_take(bytes + FILTER_LINE_BYTES - 1);
     if (room == NULL) {
         memory_give(data);
@@ -209,8 +204,11 @@ static enum status take_filter(struct table *table, uint64_t offset, unsigned ch
     unsigned char *aligned = room + (past == 0 ? 0 : FILTER_LINE_BYTES - past);
     memcpy(aligned, data, bytes);
     memory_give(data);
+    if (!filter_read(&table->filter, slice_make(aligned, bytes), &why)) {
+        memory_give(room);
+        return table_corrupt(table, offset, why, error);
+    }
     table->filter_data = room;
-    table->filter = slice_make(aligned, bytes);
     table->charged += bytes;
     return STATUS_OK;
 }

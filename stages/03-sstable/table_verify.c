@@ -51,7 +51,7 @@ static const char *judge(const struct verification *verification, uint64_t offse
     }
     struct slice user = internal_key_user(key);
     if (table->filter_data != NULL &&
-        !filter_may_contain(table->filter, filter_hash(user))) {
+        !filter_may_contain(&table->filter, filter_hash(user))) {
         return "the filter denies a key of this block";
     }
     if (table->leveldb_data != NULL &&

@@ -1,5 +1,5 @@
 /* Stage 04: as stage 03, but which tables are the database is what a manifest says. */
-#include "bench.h"
+#include "bench_command.h"
 #include "catalog_manifest.h"
 #include "dump_manifest.h"
 #include "engine.h"
@@ -47,7 +47,7 @@ static const struct store_ops store = {
     .dump = manifest_dump,
 };
 
-static const struct command *const commands[] = {&command_bench_memory, &command_shell,
+static const struct command *const commands[] = {&command_bench_tables, &command_shell,
                                                  &command_flush};
 
 const struct stage stage = {
