@@ -215,8 +215,8 @@ typedef void kv_report(void *context, const char *line);
 MUST_CHECK enum status kv_verify(const char *dir, const struct kv_options *options,
                                  kv_report *report, void *context, struct error *error);
 
-/* Saves what can be read of a damaged database, in its order, into fresh logs, durably;
- * the old files are set aside in DIR/lost. Reports what was saved and what could not be.
+/* Saves what can be read of a damaged database, in its order, into fresh logs, from stage
+ * 03 on into fresh tables, durably; the old files are set aside in DIR/lost. Reports what was saved and what could not be.
  * A repair that is cut off leaves a directory that open refuses and that repair finishes.
  */
 MUST_CHECK enum status kv_repair(const char *dir, const struct kv_options *options,

@@ -314,7 +314,7 @@ static void corrupt_campaign(struct check_run *check) {
 }
 
 const struct check corrupt_checks[] = {
-    {"corrupt.closed", CHECK_CORRUPT, 1, 0, 40, 1,
+    {"corrupt.closed", CHECK_CORRUPT, 1, 0, 40, 3,
      "every flipped bit and cut file of a closed store: right, or CORRUPT; repairable",
      corrupt_one, corrupt_campaign},
     {0}};

@@ -6,11 +6,11 @@
  *     specimen := which values, program
  *     damage   := flip or cut; which file; which bit or length
  *
- * What may be lost by it. Of a log, a flip: the record that holds the bit, and the rest of
- * its block, since the bit may have been a length's; a cut: every record that ends behind
- * it. Of a table: nothing if its data blocks are whole. If not, whatever it holds, since
- * which block holds what is not known here; but nothing that a store opened on it could
- * still read. Of CURRENT and manifests: nothing. */
+ * What may be lost by it. Of a log, a flip: the record that holds the bit, and the rest
+ * of its block, since the bit may have been a length's; a cut: every record that ends
+ * behind it. Of a table: nothing if its data blocks are whole. If not, whatever it holds,
+ * since which block holds what is not known here; but nothing that a store opened on it
+ * could still read. Of CURRENT and manifests: nothing. */
 #ifndef STRATA_DAMAGE_H
 #define STRATA_DAMAGE_H
 

@@ -198,19 +198,43 @@ static bool survives(const struct specimen *specimen, const struct damage *damag
     return holds;
 }
 
+/* How what was pending fares: all kept; all lost, by each profile's rules; out of order,
+ * only the last or all but the last kept, and every second. */
+enum { VARIANTS = 7 };
+
+static bool variant_keeps(int variant, size_t piece, size_t count) {
+    switch (variant) {
+    case 0:
+        return true;
+    case 3:
+        return piece + 1 == count;
+    case 4:
+        return piece + 1 < count;
+    case 5:
+        return piece % 2 == 0;
+    case 6:
+        return piece % 2 == 1;
+    default:
+        return false;
+    }
+}
+
 /* The repair that ran on the image from operation `begun` on, cut off before each of its
- * operations: what was pending then is kept, or lost. */
+ * operations. */
 static bool repair_survives_crashes(const struct specimen *specimen,
                                     const struct damage *damage, struct disk *image,
                                     size_t begun) {
     bool holds = true;
     for (size_t at = begun; at <= disk_operations(image) && holds; at++) {
-        for (int variant = 0; variant < 3 && holds; variant++) {
+        for (int variant = 0; variant < VARIANTS && holds; variant++) {
             struct crash crash = {.profile = variant == 2 ? DISK_EXT4 : DISK_POSIX,
                                   .operation = at};
             size_t pieces = disk_pending(image, crash.profile, at);
             crash.piece_count = pieces < CRASH_PIECES_MAX ? pieces : CRASH_PIECES_MAX;
-            memset(crash.fates, variant == 0 ? FATE_KEPT : FATE_LOST, sizeof crash.fates);
+            for (size_t i = 0; i < CRASH_PIECES_MAX; i++) {
+                bool kept = variant_keeps(variant, i, crash.piece_count);
+                crash.fates[i] = kept ? FATE_KEPT : FATE_LOST;
+            }
             struct disk *found = disk_crash(image, &crash);
             holds = survives(specimen, damage, found, at == disk_operations(image));
             if (!holds) {

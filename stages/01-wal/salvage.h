@@ -2,8 +2,8 @@
  * would stop: the first step of a repair (repair.h, and that of later stages).
  *
  * Found are the places of changes, 24 bytes of memory for each; the changes themselves
- * are read again when they are visited. One thread uses a salvage; one that is zeroed owns
- * nothing. */
+ * are read again when they are visited. One thread uses a salvage; one that is zeroed
+ * owns nothing. */
 #ifndef STRATA_SALVAGE_H
 #define STRATA_SALVAGE_H
 
@@ -23,8 +23,9 @@ struct salvage {
     uint64_t claimed; /* the highest sequence that a mark calls durable */
 };
 
-/* Looks through the logs of the listing from number `first_log` on, and reports what cannot
- * be read, with file and offset. IO, NO_MEMORY. End with salvage_free, also after an error.
+/* Looks through the logs of the listing from number `first_log` on, and reports what
+ * cannot be read, with file and offset. IO, NO_MEMORY. End with salvage_free, also after
+ * an error.
  */
 MUST_CHECK enum status salvage_find(struct salvage *salvage, const char *dir,
                                     const struct world *world,
@@ -32,8 +33,8 @@ MUST_CHECK enum status salvage_find(struct salvage *salvage, const char *dir,
                                     const struct report *report, struct error *error);
 
 /* Visits what was found, each sequence once, in their order; of two changes with one
- * sequence the one in the newer log (a log that was cut is never written on: the newer one
- * took its place). Gaps are reported. IO: a log has changed meanwhile. */
+ * sequence the one in the newer log (a log that was cut is never written on: the newer
+ * one took its place). Gaps are reported. IO: a log has changed meanwhile. */
 MUST_CHECK enum status salvage_visit(struct salvage *salvage, replay_visit *visit,
                                      void *context, struct error *error);
 

@@ -186,6 +186,11 @@ static enum status listing_open(struct directory *directory,
     if (status == STATUS_OK) {
         status = catalog_remove_temporaries(directory, error);
     }
+    if (status == STATUS_OK && directory->listing.tables > 0) {
+        /* The process may have died, or failed, between a rename and its sync. Recovery
+         * does not look at logs for what is in tables, so their names must last. */
+        status = directory_sync(directory->world->files, directory->path, error);
+    }
     if (status != STATUS_OK) {
         version_unref(found->version);
         found->version = NULL;

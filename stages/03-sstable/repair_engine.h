@@ -21,9 +21,9 @@
  * are saved.
  *
  * All is written anew, also what is whole: then there is one way, and every byte of the
- * result was read and compared. It takes as much room as the database, and time. Memory is
- * bounded: a write buffer for the logs' changes, and of the tables an index and a block of
- * a few at a time.
+ * result was read and compared. It takes as much room as the database, and time. Memory
+ * is bounded: a write buffer for the logs' changes, and of the tables an index and a
+ * block of a few at a time.
  *
  * Parts: a seam, what is saved differs with the catalog. Its tenants:
  *
@@ -66,8 +66,8 @@ struct repair_parts {
                         struct error *error);
 };
 
-/* Step 1 up to the sources: what the logs hold goes into tables of its own, all tables are
- * read once. What cannot be read is reported. */
+/* Step 1 up to the sources: what the logs hold goes into tables of its own, all tables
+ * are read once. What cannot be read is reported. */
 MUST_CHECK enum status repair_find(struct repair *repair,
                                    const struct catalog_ops *catalog,
                                    struct error *error);
@@ -79,8 +79,8 @@ MUST_CHECK enum status repair_write(struct repair *repair, size_t first, size_t 
                                     uint64_t behind, uint64_t last, unsigned level,
                                     uint64_t table_bytes, struct error *error);
 
-/* Tables for a listing, one behind the other in the order of their changes: a table of the
- * database is a table again, and says to stand for what was lost before it, too. Only
+/* Tables for a listing, one behind the other in the order of their changes: a table of
+ * the database is a table again, and says to stand for what was lost before it, too. Only
  * tables whose changes overlap, which stage 03 does not write, are merged. */
 extern const struct repair_parts repair_listing;
 

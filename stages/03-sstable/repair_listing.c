@@ -23,8 +23,8 @@ static size_t overlapping(const struct repair_source *sources, size_t count,
     return end;
 }
 
-/* The sequences that the tables say of themselves join, as a listing wants them, and go up
- * to the last that was ever seen: that one is not given out again. */
+/* The sequences that the tables say of themselves join, as a listing wants them, and go
+ * up to the last that was ever seen: that one is not given out again. */
 static enum status save_listing(struct repair *repair, struct current *current,
                                 struct error *error) {
     uint64_t behind = 0;

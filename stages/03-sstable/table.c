@@ -157,6 +157,10 @@ static enum status search_indexed(const struct table *table, const struct iter *
     return status;
 }
 
+void table_prefetch(const struct table *table, const struct search_key *key) {
+    filter_prefetch(&table->filter, key->hash);
+}
+
 enum status table_get(struct table *table, const struct search_key *key,
                       struct buf *value, enum lookup *answer, struct error *error) {
     if (table->filter_data != NULL) {

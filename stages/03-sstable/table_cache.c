@@ -242,6 +242,13 @@ enum status table_cache_get(struct table_cache *cache, struct table_file *file,
     return STATUS_OK;
 }
 
+void table_cache_prefetch(const struct table_file *file, const struct search_key *key) {
+    const struct table *table = atomic_pointer_load(&file->table, memory_order_seq_cst);
+    if (table != NULL) {
+        table_prefetch(table, key);
+    }
+}
+
 enum status table_cache_pin(struct table_cache *cache, struct table_file *file,
                             struct table **table, struct error *error) {
     struct reader_slot *slot = readers_enter(cache->readers);

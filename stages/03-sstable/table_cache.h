@@ -15,6 +15,7 @@
 #include "table_file.h"
 #include "world.h"
 
+struct search_key;
 struct table;
 struct table_cache;
 
@@ -34,7 +35,10 @@ void table_cache_close(struct table_cache *cache);
 MUST_CHECK enum status table_cache_get(struct table_cache *cache, struct table_file *file,
                                        struct table **table, struct error *error);
 
-/* The same with a reference that is the caller's (table_unref), who need not be a reader.
+/* table_prefetch() for it, if it is open. */
+void table_cache_prefetch(const struct table_file *file, const struct search_key *key);
+
+/* The same as get with a reference that is the caller's (table_unref), who need not be a reader.
  */
 MUST_CHECK enum status table_cache_pin(struct table_cache *cache, struct table_file *file,
                                        struct table **table, struct error *error);

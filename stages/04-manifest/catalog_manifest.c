@@ -11,10 +11,15 @@
  * the disk: after a failed sync the last edit may be gone with the power. Usually that
  * does no harm. An edit that moved a buffer into a table removes the buffer's logs once
  * it is synced; if it is lost, the logs are there, and hold what the table held. But an
- * open that believed in the table would not have made the logs durable. So where logs are
- * found that the manifest has forgotten, or a manifest that CURRENT does not name, or the
- * last edit is damaged, open writes a new manifest before it returns; only then are files
- * removed that the old one may need.
+ * open that believed in the table would not have made the logs durable. And an edit that
+ * merged tables leaves those that the manifest names without it. So where logs or tables
+ * are found that the manifest does not name, or a manifest that CURRENT does not name, or
+ * the last edit is damaged, open writes a new manifest before it returns; only then are
+ * files removed that the old one may need.
+ *
+ * That manifest says what the old one said. LevelDB counts in its last_sequence changes
+ * that are in logs only: a new manifest of what LevelDB wrote is marked as LevelDB's too,
+ * until an edit says how far the tables go.
  *
  * An open of a directory that LevelDB would take for empty, and of one of stage 03, first
  * sees to it that CURRENT says LISTING: so there is one way to a first manifest. Until
@@ -40,6 +45,7 @@ struct catalog_of_manifest {
     uint64_t current;          /* number of the manifest that CURRENT names; 0: none */
     uint64_t log_number;       /* as the last edit has them */
     uint64_t last_sequence;
+    bool foreign; /* LevelDB's last_sequence, which counts changes of the logs too */
 };
 
 /* ---- a new manifest -------------------------------------------------------------- */
@@ -55,6 +61,7 @@ static struct manifest_edit numbers_of(const struct catalog_of_manifest *catalog
         .has_log_number = true,
         .has_next_number = true,
         .has_last_sequence = true,
+        .has_previous_log_number = catalog->foreign, /* says so (manifest_state.h) */
         .log_number = catalog->log_number,
         .last_sequence = catalog->last_sequence,
         .next_number =
@@ -172,13 +179,17 @@ static enum status manifest_apply(void *opened, const struct edit *edit,
     catalog->log_number = edit->log_number != 0 ? edit->log_number : before.log_number;
     catalog->last_sequence =
         edit->last_sequence != 0 ? edit->last_sequence : before.last_sequence;
-    bool grown = catalog->manifest == NULL ||
-                 manifest_bytes(catalog->manifest) > MANIFEST_BYTES_MAX;
-    status = grown ? write_new(catalog, after, begun, error)
-                   : append(catalog, edit, begun, error);
+    catalog->foreign = before.foreign && edit->last_sequence == 0;
+    /* LevelDB may have counted changes that were lost with the power: the number goes back
+     * then, which it may not within one manifest. */
+    bool anew = catalog->manifest == NULL || catalog->foreign != before.foreign ||
+                manifest_bytes(catalog->manifest) > MANIFEST_BYTES_MAX;
+    status = anew ? write_new(catalog, after, begun, error)
+                  : append(catalog, edit, begun, error);
     if (status != STATUS_OK) {
         catalog->log_number = before.log_number;
         catalog->last_sequence = before.last_sequence;
+        catalog->foreign = before.foreign;
     }
     return status;
 }
@@ -220,6 +231,10 @@ static bool names(const struct version *version, uint64_t number) {
     return false;
 }
 
+static bool is_table(const struct name *name) {
+    return name->kind == NAME_TABLE || name->kind == NAME_OLD_TABLE;
+}
+
 /* Removes what the manifest does not name, or, where an edit was dropped that may have
  * named it, sets it aside. What cannot be removed is left for the next open. */
 static enum status collect_garbage(struct catalog_of_manifest *catalog,
@@ -230,7 +245,7 @@ static enum status collect_garbage(struct catalog_of_manifest *catalog,
     enum status status = STATUS_OK;
     for (size_t i = 0; i < listing->other_count && status == STATUS_OK; i++) {
         const struct name *name = &listing->others[i];
-        bool table = name->kind == NAME_TABLE || name->kind == NAME_OLD_TABLE;
+        bool table = is_table(name);
         if (table && keep && !names(version, name->number)) {
             status =
                 directory_set_aside(directory->path, directory->world, name, 1, error);
@@ -285,12 +300,18 @@ static bool in_doubt(const struct catalog_of_manifest *catalog,
                      const struct manifest_tail *tail,
                      const struct catalog_found *found) {
     const struct listing *listing = &catalog->directory->listing;
-    return tail->dropped || listing->manifests > 1 ||
-           (listing->log_count > 0 && listing->logs[0] < found->first_log);
+    bool doubt = tail->dropped || listing->manifests > 1 ||
+                 (listing->log_count > 0 && listing->logs[0] < found->first_log);
+    for (size_t i = 0; i < listing->other_count && !doubt; i++) {
+        const struct name *name = &listing->others[i];
+        doubt = is_table(name) && !names(found->version, name->number);
+    }
+    return doubt;
 }
 
-/* Whether the table says to stand for changes behind those that the manifest's tables hold:
- * it was written by a flush. One that says nothing, or cannot, is taken for such. */
+/* Whether the table says to stand for changes behind those that the manifest's tables
+ * hold: it was written by a flush. One that says nothing, or cannot, is taken for such.
+ */
 static enum status holds_later(const struct directory *directory, uint64_t number,
                                uint64_t flushed, bool *later, struct error *error) {
     struct block_cache *blocks = NULL;
@@ -320,8 +341,8 @@ static enum status holds_later(const struct directory *directory, uint64_t numbe
 
 /* A table that no edit names, and whose number the last edit did not know yet: a crash
  * came before the edit that names it, or that edit was lost, and with it what the table
- * holds. A flush removes the logs of what it wrote only when its edit is durable; so where
- * no log is left, there was one. */
+ * holds. A flush removes the logs of what it wrote only when its edit is durable; so
+ * where no log is left, there was one. */
 static enum status look_for_younger(const struct directory *directory,
                                     const struct manifest_state *state, uint64_t manifest,
                                     struct catalog_found *found, struct error *error) {
@@ -369,6 +390,7 @@ static enum status read_manifest(struct catalog_of_manifest *catalog, uint64_t n
         catalog->current = number;
         catalog->log_number = found->first_log;
         catalog->last_sequence = state.last_sequence;
+        catalog->foreign = state.foreign;
         status = look_for_younger(directory, &state, number, found, error);
     }
     if (status == STATUS_OK && tail->dropped) {

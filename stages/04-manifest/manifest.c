@@ -215,7 +215,8 @@ static enum status missing(const struct loading *loading, enum name_kind kind,
     char words[NAME_BYTES + 100];
     name_print(name, kind, number);
     snprintf(words, sizeof words,
-             "; without this edit the manifest names %s, which is not there", name);
+             "; without this edit the manifest needs %s, which is not there",
+             number > 0 ? name : "a log");
     return corrupt_at(loading, words, error);
 }
 
@@ -241,10 +242,7 @@ static enum status check_files(const struct loading *loading, struct error *erro
         status = missing(loading, NAME_LOG, state->previous_log_number, error);
     }
     if (status == STATUS_OK && !presence.log) {
-        status =
-            state->log_number > 0
-                ? missing(loading, NAME_LOG, state->log_number, error)
-                : corrupt_at(loading, "; it replaced logs, and none is there", error);
+        status = missing(loading, NAME_LOG, state->log_number, error);
     }
     memory_give(presence.tables);
     return status;
@@ -252,7 +250,6 @@ static enum status check_files(const struct loading *loading, struct error *erro
 
 static enum status judge_tail(struct loading *loading, struct error *error) {
     bool found;
-    uint64_t bytes;
     enum status status = find_edit(loading, &found, error);
     if (status == STATUS_OK && found) {
         status = corrupt_at(loading, "; a whole edit follows it", error);
@@ -261,10 +258,8 @@ static enum status judge_tail(struct loading *loading, struct error *error) {
         status = check_files(loading, error);
     }
     if (status == STATUS_OK) {
-        status = file_size(loading->file, &bytes, error);
-    }
-    if (status == STATUS_OK) {
-        loading->tail->bytes = bytes - loading->tail->offset;
+        status = file_size(loading->file, &loading->tail->bytes, error);
+        loading->tail->bytes -= loading->tail->offset; /* after an error nobody looks */
     }
     return status;
 }

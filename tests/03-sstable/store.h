@@ -1,5 +1,5 @@
-/* What the tests of the store share that look at its files: a store on the simulated disk,
- * and the lines that it reports. */
+/* What the tests of the store share that look at its files: a store on the simulated
+ * disk, and the lines that it reports. */
 #ifndef STRATA_TESTS_STORE_H
 #define STRATA_TESTS_STORE_H
 

@@ -1,4 +1,5 @@
-/* What dump prints of manifests, line by line; other files it decodes as stage 03 does. */
+/* What dump prints of manifests, line by line; other files it decodes as stage 03 does.
+ */
 #include "../03-sstable/store.h"
 
 #include "internal_key.h"

@@ -492,8 +492,7 @@ static void no_log_is_left(void **state) {
     struct manifest_edit edit = first_edit(0, 10, 0);
     add_edit(&manifest, &edit);
     add_bytes(&manifest, "torn", 4);
-    assert_refused(&sim, &manifest, STATUS_CORRUPT,
-                   "it replaced logs, and none is there");
+    assert_refused(&sim, &manifest, STATUS_CORRUPT, "needs a log, which is not there");
     place_files(&sim, "000003.log");
     struct loaded loaded = load(&sim);
     assert_ok(loaded.status);
