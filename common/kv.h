@@ -68,7 +68,8 @@ struct kv_options {
     uint32_t block_bytes;        /* of entries in a block, before compression */
     uint32_t
         restart_interval; /* keys of a block from one that stands whole to the next */
-    uint32_t filter_bits; /* of a table's filter, for each key; 0: no filter */
+    uint32_t
+        filter_bits; /* of a table's filter, for each key, 40 at most; 0: no filter */
     enum table_compression compression; /* of blocks */
     bool create;                        /* make the directory where missing */
     bool exclusive;                     /* refuse a directory that holds a database */

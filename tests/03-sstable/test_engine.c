@@ -66,6 +66,20 @@ static void a_flush_of_nothing_does_nothing(void **state) {
     simulation_end(&sim);
 }
 
+static void filter_bits_have_a_ceiling(void **state) {
+    (void)state;
+    struct simulation sim;
+    simulation_begin(&sim);
+    sim.options.filter_bits = UINT32_MAX;
+    struct kv *kv = open_store(&sim);
+    put_number(kv, 1, DURABILITY_NONE);
+    assert_ok(kv_flush(kv, NULL));
+    assert_int_equal(stats_of(kv).tables, 1);
+    assert_numbers(kv, 1);
+    assert_ok(kv_close(kv, NULL));
+    simulation_end(&sim);
+}
+
 /* A deleted key stays away, and the newest value counts, wherever the others are. */
 static void the_newest_is_found_anywhere(void **state) {
     (void)state;
@@ -352,6 +366,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_buffer_becomes_a_table),
         cmocka_unit_test(a_flush_of_nothing_does_nothing),
+        cmocka_unit_test(filter_bits_have_a_ceiling),
         cmocka_unit_test(the_newest_is_found_anywhere),
         cmocka_unit_test(a_change_over_memory_bytes),
         cmocka_unit_test(a_long_history_becomes_tables),
