@@ -17,8 +17,10 @@ STAGES := 01-wal 02-memtable 03-sstable 04-manifest
 # Stage 01 begins with all of common/, the program and the harness; what those gain for a
 # later stage is in that stage's ADD, and the libraries for it in LINKS_ADD.
 SHELL_SOURCES := $(wildcard common/program/shell*.c)
+FLUSH_SOURCES := common/program/flush.c
 ADD_01         := $(wildcard common/*.c stages/01-wal/*.c)
-PROGRAM_ADD_01 := $(filter-out $(SHELL_SOURCES),$(wildcard common/program/*.c))
+PROGRAM_ADD_01 := $(filter-out $(SHELL_SOURCES) $(FLUSH_SOURCES), \
+    $(wildcard common/program/*.c))
 HARNESS_ADD_01 := $(wildcard harness/*.c)
 
 ADD_02  := $(wildcard stages/02-memtable/*.c)
@@ -28,6 +30,7 @@ DROP_02 := $(addprefix stages/01-wal/,store.c scan_store.c sorted_copy.c)
 
 ADD_03  := $(wildcard stages/03-sstable/*.c)
 DROP_03 := $(addprefix stages/02-memtable/,store.c)
+PROGRAM_ADD_03 := $(FLUSH_SOURCES)
 LINKS_ADD_03 := -lsnappy -lzstd -llz4 -lxxhash
 
 ADD_04  := $(wildcard stages/04-manifest/*.c)
@@ -50,8 +53,9 @@ $(foreach stage,$(STAGES),\
 # harness/counted_memory.c takes the place of this file wherever the harness is linked.
 MEMORY := common/memory.c
 
-# The headers that a source may include, by its folder.
+# The headers that a source may include, by its folder. Fuzz targets see all stages.
 includes = -Icommon $(if $(filter harness/% tests/%,$1),-Iharness) \
+    $(if $(filter tests/fuzz/%,$1),$(SEES_$(lastword $(NUMBERS)))) \
     $(SEES_$(call number,$(word 2,$(subst /, ,$1))))
 
 # ---- the flavours -----------------------------------------------------------------------
@@ -59,9 +63,9 @@ includes = -Icommon $(if $(filter harness/% tests/%,$1),-Iharness) \
 # Assertions stay in all of them, release too: a store that has met its own bug must stop
 # before it writes that bug down. They are too few and too cheap to be seen in a benchmark.
 # In `sim` every atomic is a switch point of the harness's scheduler, so there is no
-# program of that flavour.
+# program of that flavour. `fuzz` is for the targets of tests/fuzz.
 
-FLAVOURS := release check debug asan tsan sim coverage clang
+FLAVOURS := release check debug asan tsan sim coverage clang fuzz
 OPTIONS_release  := -O2
 OPTIONS_check    := -O2 -DFIU_ENABLE
 OPTIONS_debug    := -O0 -DFIU_ENABLE
@@ -71,11 +75,14 @@ OPTIONS_tsan     := -O1 -DFIU_ENABLE -fsanitize=thread
 OPTIONS_sim      := -O2 -DFIU_ENABLE -DSTRATA_SIM
 OPTIONS_coverage := -O0 -DFIU_ENABLE --coverage
 OPTIONS_clang    := -O2 -DFIU_ENABLE
+OPTIONS_fuzz     := -O1 -fsanitize=fuzzer-no-link,address,undefined \
+                    -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 ifeq ($(origin CC),default)
 CC := gcc
 endif
 CC_clang := clang
+CC_fuzz := clang
 compiler = $(or $(CC_$1),$(CC))
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
@@ -156,6 +163,20 @@ $(foreach flavour,$(FLAVOURS),\
 
 -include $(shell find build -name '*.d' 2>/dev/null)
 
+# Fuzz targets, and the program that makes the inputs they begin with, link the last stage.
+# libFuzzer brings the targets' main function along.
+FUZZ_TARGETS := $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c)))
+fuzz_set = $(addprefix build/fuzz/$(lastword $(NUMBERS))/,harness.a program.a library.a)
+$(FUZZ_TARGETS:%=build/fuzz/tests/fuzz/%): private LDFLAGS += -fsanitize=fuzzer
+$(FUZZ_TARGETS:%=build/fuzz/tests/fuzz/%) build/fuzz/tests/fuzz/seeds: \
+        %: %.o build/fuzz/tests/fuzz/fuzz.o $(fuzz_set)
+	$(say) LD $@
+	$(Q)$(call link,fuzz) -o $@ $(filter %.o,$^) \
+	    -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+	    $(call libraries,fuzz,$(lastword $(NUMBERS))) -lxxhash
+build/fuzz/seeds: build/fuzz/tests/fuzz/seeds
+	@rm -rf $@ && mkdir -p $@ && $< $@ >/dev/null
+
 harnesses = $(NUMBERS:%=build/$1/harness-%)
 
 # What the harness loads before the program when it makes a system call fail.
@@ -169,6 +190,12 @@ build/strata-%: build/release/strata-%
 	@ln -sf release/$(@F) $@
 build/harness-%: build/check/harness-%
 	@ln -sf check/$(@F) $@
+
+# What LevelDB itself reads in a directory, for the demo and the notes.
+build/leveldb-export: $(call objects,release,harness/leveldb/export.c \
+        $(addprefix common/,program/escape.c program/utf8.c buf.c memory.c status.c))
+	$(say) LD $@
+	$(Q)$(call link,release) -o $@ $^ -lleveldb
 
 build/.packages-%: .ci/packages .ci/packages.sh
 	@mkdir -p build
@@ -191,21 +218,23 @@ test_runs = $(call quoted,$(call tests,$1,$(filter-out program,$2))) \
         'STRATA_PROGRAM=build/$1/strata-$3 $(test)'))
 scripts = $(wildcard $(patsubst %,tests/%/test_*.sh,$1))
 programs = $(NUMBERS:%=build/$1/strata-%)
+fuzz_runs = $(FUZZ_TARGETS:%='tests/fuzz/run.sh build/fuzz % $1')
 engine_sources = $(shell find common stages harness tests faults -name '*.[ch]')
 
-all: $(NUMBERS:%=all-%) ## the programs and harnesses of all stages: build/strata-NN, build/harness-NN
+all: $(NUMBERS:%=all-%) build/leveldb-export ## the programs and harnesses of all stages: build/strata-NN, build/harness-NN
 demo: all ## a walk: write, crash, recover, and the harness at work
 	@bash harness/demo.sh
 
 # Fixed seeds, so that a red run can be had again. The legs run what is quick in each: all
 # tests, and every check of the harness for a moment (`list`).
-check: $(addprefix run-,release check asan tsan sim clang) all build/.packages-format ## every test of every stage, and short legs of all the rest
+check: $(addprefix run-,release check asan tsan sim clang fuzz) all build/.packages-format ## every test of every stage, and short legs of all the rest
 	@tests/run.sh \
 	    --seconds 300 $(foreach number,$(NUMBERS),'build/check/harness-$(number) check') \
 	    --seconds 120 $(call test_runs,check,$(filter-out program,$(AREAS))) \
 	    $(foreach number,$(NUMBERS),$(call test_runs,check,program,$(number))) \
 	    $(call quoted,$(call scripts,build $(AREAS))) \
 	    $(foreach flavour,asan sim clang,$(call leg,$(flavour))) $(leg_tsan) \
+	    $(call fuzz_runs,-runs=20000 -seed=1) \
 	    '.ci/tidy.sh --quick --objects build/check' \
 	    $(if $(wildcard faults/bugs/*.patch),'faults/zoo.sh --quick') \
 	    $(if $(shell grep -ls '^<!-- check -->' notes/*.md README.md),'notes/check.sh')
@@ -227,6 +256,8 @@ asan tsan sim: %: run-% run-release ## all tests and checks in that flavour
 
 check-NN: ; @echo 'make check-01, and so on for: $(NUMBERS)' ## tests of common/, the harness, the program and stage NN
 crash: $(NUMBERS:%=crash-%) ## power losses on fresh seeds: make crash SECONDS=600 SEED=7
+fuzz: run-fuzz ## makes up logs, tables and manifests for their readers: make fuzz SECONDS=600
+	@tests/run.sh --seconds $$(($(SECONDS) + 120)) $(call fuzz_runs,-max_total_time=$(SECONDS))
 crash-NN: ; @echo 'make crash-01, and so on for: $(NUMBERS)' ## the same for one stage
 
 define stage_targets # $1 its number, $2 its folder
@@ -247,9 +278,11 @@ check-program: $(call programs,check)
 $(AREAS:%=check-%): check-%:
 	@tests/run.sh $(call test_runs,check,$*,$(lastword $(NUMBERS))) $(call quoted,$(call scripts,$*))
 
+run-fuzz: $(FUZZ_TARGETS:%=build/fuzz/tests/fuzz/%) build/fuzz/seeds
+
 # All that is run in a flavour. In `sim` atomics are switch points of the harness's
 # scheduler, which the program does not have.
-$(foreach flavour,$(FLAVOURS),$(eval run-$(flavour): \
+$(foreach flavour,$(filter-out fuzz,$(FLAVOURS)),$(eval run-$(flavour): \
     $(if $(filter release,$(flavour)),,$(call tests,$(flavour),$(AREAS)) $(call harnesses,$(flavour))) \
     $(if $(filter sim,$(flavour)),,$(call programs,$(flavour)))))
 
@@ -287,7 +320,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 ifeq ($(filter -j% --jobserver%,$(MAKEFLAGS)),)
 MAKEFLAGS += -j$(CORES)
 endif
-.PHONY: all demo check check-NN crash crash-NN asan tsan sim zoo bench coverage tidy format \
+.PHONY: all demo check check-NN crash crash-NN fuzz asan tsan sim zoo bench coverage tidy format \
     notes-check install clean help FORCE $(FLAVOURS:%=run-%) $(AREAS:%=check-%)
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -47,7 +47,7 @@ includes() { # of a source file, as the Makefile has them
     echo -Icommon
     case $1 in harness/* | tests/*) echo -Iharness ;; esac
     case $1 in
-    stages/* | tests/[0-9]*)
+    stages/* | tests/[0-9]* | tests/fuzz/*) # sorts behind all stages
         own=$(echo "$1" | cut -d/ -f2)
         for stage in stages/*/; do
             stage=${stage#stages/} stage=${stage%/}

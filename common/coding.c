@@ -1,26 +1,5 @@
 #include "coding.h"
 
-void encode_fixed32(unsigned char *to, uint32_t value) {
-    for (int i = 0; i < 4; i++) {
-        to[i] = (unsigned char)(value >> (8 * i));
-    }
-}
-
-void encode_fixed64(unsigned char *to, uint64_t value) {
-    for (int i = 0; i < 8; i++) {
-        to[i] = (unsigned char)(value >> (8 * i));
-    }
-}
-
-uint32_t decode_fixed32(const unsigned char *from) {
-    return (uint32_t)from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 |
-           (uint32_t)from[3] << 24;
-}
-
-uint64_t decode_fixed64(const unsigned char *from) {
-    return (uint64_t)decode_fixed32(from) | (uint64_t)decode_fixed32(from + 4) << 32;
-}
-
 size_t varint_bytes(uint64_t value) {
     size_t bytes = 1;
     while (value >= 0x80) {

@@ -12,10 +12,29 @@
 
 enum { VARINT32_BYTES_MAX = 5, VARINT64_BYTES_MAX = 10 };
 
-void encode_fixed32(unsigned char *to, uint32_t value);
-void encode_fixed64(unsigned char *to, uint64_t value);
-uint32_t decode_fixed32(const unsigned char *from);
-uint64_t decode_fixed64(const unsigned char *from);
+/* Inline, since every key that is compared has one of these: compilers make one store or
+ * load of it where the machine has that byte order. */
+static inline void encode_fixed32(unsigned char *to, uint32_t value) {
+    for (int i = 0; i < 4; i++) {
+        to[i] = (unsigned char)(value >> (8 * i));
+    }
+}
+
+static inline void encode_fixed64(unsigned char *to, uint64_t value) {
+    encode_fixed32(to, (uint32_t)value);
+    encode_fixed32(to + 4, (uint32_t)(value >> 32));
+}
+
+static inline uint32_t decode_fixed32(const unsigned char *from) {
+    return (uint32_t)from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 |
+           (uint32_t)from[3] << 24;
+}
+
+static inline uint64_t decode_fixed64(const unsigned char *from) {
+    return (uint64_t)from[0] | (uint64_t)from[1] << 8 | (uint64_t)from[2] << 16 |
+           (uint64_t)from[3] << 24 | (uint64_t)from[4] << 32 | (uint64_t)from[5] << 40 |
+           (uint64_t)from[6] << 48 | (uint64_t)from[7] << 56;
+}
 
 /* Bytes that the varint takes, 1 to 10. */
 size_t varint_bytes(uint64_t value);

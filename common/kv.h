@@ -68,7 +68,8 @@ struct kv_options {
     uint32_t block_bytes;        /* of entries in a block, before compression */
     uint32_t
         restart_interval; /* keys of a block from one that stands whole to the next */
-    uint32_t filter_bits; /* of a table's filter, for each key; 0: no filter */
+    uint32_t
+        filter_bits; /* of a table's filter, for each key, 40 at most; 0: no filter */
     enum table_compression compression; /* of blocks */
     bool create;                        /* make the directory where missing */
     bool exclusive;                     /* refuse a directory that holds a database */
@@ -140,6 +141,9 @@ struct kv_progress {
     X(flush_micros, "time in flushes", "us")                                             \
     X(tables, "tables", "")                                                              \
     X(table_bytes, "bytes of tables", "bytes")                                           \
+    X(filter_checks, "lookups that asked a filter of a table", "")                       \
+    X(filter_saves, "of them, told that the key is not there", "")                       \
+    X(blocks_searched, "blocks that lookups searched", "")                               \
     X(block_cache_hits, "blocks found in the block cache", "")                           \
     X(block_cache_misses, "blocks read and unpacked", "")                                \
     X(block_cache_bytes, "bytes of blocks in the block cache", "bytes")
@@ -211,8 +215,8 @@ typedef void kv_report(void *context, const char *line);
 MUST_CHECK enum status kv_verify(const char *dir, const struct kv_options *options,
                                  kv_report *report, void *context, struct error *error);
 
-/* Saves what can be read of a damaged database, in its order, into fresh logs, durably;
- * the old files are set aside in DIR/lost. Reports what was saved and what could not be.
+/* Saves what can be read of a damaged database, in its order, into fresh logs, from stage
+ * 03 on into fresh tables, durably; the old files are set aside in DIR/lost. Reports what was saved and what could not be.
  * A repair that is cut off leaves a directory that open refuses and that repair finishes.
  */
 MUST_CHECK enum status kv_repair(const char *dir, const struct kv_options *options,

@@ -63,7 +63,7 @@ const struct setting settings[] = {
         {"restart-interval", SETTING_COUNT, 1, 1000, "16", NULL,
          "from stage 03 on, keys in a block from one that stands whole to the next"},
     [ROW_FILTER_BITS] =
-        {"filter-bits", SETTING_COUNT, 0, 100, "10", NULL,
+        {"filter-bits", SETTING_COUNT, 0, 40, "10", NULL,
          "from stage 03 on, bits of a table's filter for each key; 0: no filter"},
     [ROW_COMPRESSION] =
         {"compression", SETTING_CHOICE, 0, 3, "snappy", "none|snappy|zstd|lz4",

@@ -58,7 +58,10 @@
       "what a repair could read is written and synced under a temporary name") \
     X(repair_named, MOMENT, 1, 0, \
       "the repair is decided: its file has its name, the old logs are in place") \
-    X(repair_moved, MOMENT, 1, 0, "the old logs are set aside, the new one not in place") \
+    X(repair_moved, MOMENT, 1, 0, \
+      "the old logs are set aside, the new one not in place") \
+    X(repair_placed, MOMENT, 3, 0, \
+      "what a repair wrote has its names, CURRENT is the old one or none") \
     X(manifest_adopting, MOMENT, 4, 0, \
       "CURRENT says LISTING, what is listed is about to go into a first manifest") \
     X(manifest_tables_named, MOMENT, 4, 0, \

@@ -7,6 +7,11 @@
 
 enum { LOG_BLOCK = 32768, POSITIONS_MAX = 1 << 24 };
 
+static bool ends_with(const char *path, const char *suffix) {
+    size_t length = strlen(path), bytes = strlen(suffix);
+    return length >= bytes && strcmp(path + length - bytes, suffix) == 0;
+}
+
 static void note_file(void *context, const char *path) {
     struct specimen *specimen = context;
     struct slice contents;
@@ -15,10 +20,16 @@ static void note_file(void *context, const char *path) {
         return;
     }
     size_t index = specimen->file_count++;
+    struct record *records = specimen->files[index].records;
     snprintf(specimen->files[index].path, SPECIMEN_PATH_BYTES, "%s", path);
     specimen->files[index].bytes = contents.length;
-    specimen->files[index].record_count =
-        records_read(contents, specimen->files[index].records, SPECIMEN_RECORDS_MAX);
+    if (ends_with(path, ".log")) {
+        specimen->files[index].record_count =
+            records_read(contents, records, SPECIMEN_RECORDS_MAX);
+    } else if (ends_with(path, ".ldb")) {
+        specimen->files[index].table = records_read_table(contents, records);
+        specimen->files[index].record_count = specimen->files[index].table;
+    }
 }
 
 bool specimen_make(struct specimen *specimen, struct check_run *check,
@@ -88,6 +99,9 @@ static bool hit(const struct specimen *specimen, const struct damage *damage, si
     if (damage->kind == DAMAGE_CUT) {
         return record->end > damage->position;
     }
+    if (specimen->files[file].table) {
+        return damage->position / 8 < record->end;
+    }
     uint64_t block_end = (damage->position / 8 / LOG_BLOCK + 1) * LOG_BLOCK;
     return record->end > damage_begin(specimen, damage) && record->begin < block_end;
 }
@@ -101,6 +115,10 @@ struct law damage_law(const struct specimen *specimen, const struct damage *dama
     for (size_t f = 0; f < specimen->file_count; f++) {
         for (size_t i = 0; i < specimen->files[f].record_count; i++) {
             const struct record *record = &specimen->files[f].records[i];
+            if (specimen->files[f].table &&
+                record->sequence + record->count > claimed + 1) {
+                claimed = record->sequence + record->count - 1;
+            }
             if (record->mark && !hit(specimen, damage, f, record) &&
                 record->sequence > claimed + 1) {
                 claimed = record->sequence - 1;
@@ -108,6 +126,10 @@ struct law damage_law(const struct specimen *specimen, const struct damage *dama
         }
     }
     return (struct law){model_changes_at(model, claimed), model->change_count};
+}
+
+bool damage_is_of_table(const struct specimen *specimen, const struct damage *damage) {
+    return specimen->files[damage->file].table;
 }
 
 bool damage_may_lose(const struct specimen *specimen, const struct damage *damage,

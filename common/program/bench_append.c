@@ -2,16 +2,14 @@
  * them. A case's time is that of its puts alone: opening and closing are outside. */
 #include "bench_append.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "bench_floor.h"
 #include "interrupt.h"
 #include "memory.h"
 #include "output.h"
+#include "scratch.h"
 
 enum {
     KEY_BYTES = 16,
@@ -98,39 +96,6 @@ static enum status put_all(struct kv *kv, uint64_t count, struct error *error) {
     return status;
 }
 
-struct removal {
-    const struct file_system *files;
-    const char *dir;
-    enum status status;
-    struct error *error;
-};
-
-static void remove_one(void *context, const char *name) {
-    struct removal *removal = context;
-    char *path = path_join(removal->dir, name);
-    if (removal->status == STATUS_OK) {
-        removal->status = path == NULL
-                              ? error_no_memory(removal->error, "a path", 100)
-                              : file_remove(removal->files, path, removal->error);
-    }
-    memory_give(path);
-}
-
-/* A directory that holds files only. */
-static enum status remove_directory(const struct command_run *run, const char *dir,
-                                    struct error *error) {
-    struct removal removal = {.files = run->options->world->files,
-                              .dir = dir,
-                              .status = STATUS_OK,
-                              .error = error};
-    enum status status = directory_list(removal.files, dir, remove_one, &removal, error);
-    status = status == STATUS_OK ? removal.status : status;
-    if (status == STATUS_OK && rmdir(dir) != 0) {
-        status = error_set_errno(error, errno, "%s: remove", dir);
-    }
-    return status;
-}
-
 static enum status run_store(const struct command_run *run,
                              const struct bench_case *bench_case, const char *path,
                              uint64_t count, uint64_t *micros) {
@@ -147,7 +112,7 @@ static enum status run_store(const struct command_run *run,
         *micros = clock_monotonic_micros(options.world->clock) - began;
     }
     enum status closed = kv_close(kv, status == STATUS_OK ? error : &later);
-    enum status removed = remove_directory(
+    enum status removed = scratch_remove(
         run, path, status == STATUS_OK && closed == STATUS_OK ? error : &later);
     return status != STATUS_OK ? status : closed != STATUS_OK ? closed : removed;
 }
@@ -289,26 +254,21 @@ static enum status run_rounds(const struct bench_append *bench, struct command_r
 
 enum status bench_append_run(const struct bench_append *bench, struct command_run *run) {
     struct results *results = memory_take_zeroed(sizeof *results);
-    char *dir = path_join(run->dir, "bench-XXXXXX");
-    bool made = mkdir(run->dir, 0777) == 0; /* else mkdtemp says what is wrong */
-    enum status status = STATUS_OK;
-    if (results == NULL || dir == NULL) {
-        status = error_no_memory(run->error, "the results", sizeof *results);
-    } else if (mkdtemp(dir) == NULL) {
-        status = error_set(run->error, STATUS_IO, "%s: %s", dir, strerror(errno));
-    } else {
-        status = run_rounds(bench, run, dir, results);
-        if (rmdir(dir) != 0 && status == STATUS_OK) {
-            status = error_set_errno(run->error, errno, "%s: remove", dir);
-        }
+    if (results == NULL) {
+        return error_no_memory(run->error, "the results", sizeof *results);
     }
-    if (made) {
-        (void)rmdir(run->dir); /* fails, rightly, if somebody put something there */
+    struct scratch scratch;
+    enum status status = scratch_open(&scratch, run);
+    if (status == STATUS_OK) {
+        status = run_rounds(bench, run, scratch.dir, results);
     }
+    struct error later = {0};
+    enum status closed =
+        scratch_close(&scratch, run, status == STATUS_OK ? run->error : &later);
+    status = status == STATUS_OK ? closed : status;
     if (status == STATUS_OK && !run->interrupted) {
         status = print_results(bench, run, results);
     }
     memory_give(results);
-    memory_give(dir);
     return status;
 }

@@ -12,5 +12,6 @@ extern const struct command command_verify, command_repair, command_dump; /* off
 extern const struct command command_bench;                                /* bench.c */
 /* Of later stages: a stage's `commands` names it. */
 extern const struct command command_shell; /* shell.c */
+extern const struct command command_flush; /* flush.c */
 
 #endif

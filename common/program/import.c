@@ -38,7 +38,8 @@ struct import {
     struct kv_op *ops;
     size_t batch, held;
     size_t held_bytes;
-    uint64_t written; /* lines */
+    uint64_t written;        /* lines */
+    uint64_t flushes_before; /* the store's, when the import began */
 };
 
 static error_t parse_option(int key, char *argument, struct argp_state *state) {
@@ -84,14 +85,26 @@ static enum status announce(const struct import *import) {
                                : error_no_memory(import->run->error, "a line", 100);
 }
 
+static uint64_t flushes(const struct import *import) {
+    struct kv_stats stats;
+    kv_stats(import->run->kv, &stats);
+    return stats.flushes;
+}
+
 static void summarise(const struct import *import) {
     uint64_t micros =
         clock_monotonic_micros(import->progress.clock) - import->progress.began_micros;
     char lines[27], rate[27];
     progress_print_count(lines, import->written);
     progress_print_count(rate, micros == 0 ? 0 : import->written * 1000000 / micros);
-    fprintf(stderr, "%s lines in %" PRIu64 ".%02" PRIu64 " s, %s a second%s\n", lines,
-            micros / 1000000, micros % 1000000 / 10000, rate,
+    fprintf(stderr, "%s lines in %" PRIu64 ".%02" PRIu64 " s, %s a second", lines,
+            micros / 1000000, micros % 1000000 / 10000, rate);
+    uint64_t flushed = flushes(import) - import->flushes_before;
+    if (flushed > 0) {
+        fprintf(stderr, ", %" PRIu64 " flush%s to tables", flushed,
+                flushed == 1 ? "" : "es");
+    }
+    fprintf(stderr, "%s\n",
             import->run->interrupted ? "; interrupted, what was read is kept" : "");
 }
 
@@ -215,6 +228,7 @@ static enum status import_from(struct command_run *run, int fd, const char *name
         status = announce(&import);
     }
     if (status == STATUS_OK) {
+        import.flushes_before = flushes(&import);
         import.progress = progress_begin(run->options->world->clock, size_of(fd));
         status = import_lines(&import);
         progress_end(&import.progress);

@@ -147,15 +147,20 @@ static enum status trim_log(struct recovering *r, const struct replay_log *log,
     return status;
 }
 
+/* The newest first. Where the chain begins with the first change that there is, no later
+ * log may be taken for its beginning: there a log is durably gone before an older one
+ * goes. */
 static enum status trim(struct recovering *r, const struct replay *again,
                         struct error *error) {
     bool removed = false;
     enum status status = STATUS_OK;
-    for (size_t i = 0; i < again->log_count && status == STATUS_OK; i++) {
+    for (size_t i = again->log_count; i-- > 0 && status == STATUS_OK;) {
         status = trim_log(r, &again->logs[i], &removed, error);
-    }
-    if (status == STATUS_OK && removed) {
-        status = directory_sync(r->directory->world->files, r->directory->path, error);
+        if (status == STATUS_OK && removed && (i == 0 || r->which->begins_before)) {
+            status =
+                directory_sync(r->directory->world->files, r->directory->path, error);
+            removed = false;
+        }
     }
     return status;
 }

@@ -1,183 +1,46 @@
 #include "repair.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "coding.h"
 #include "failpoint.h"
-#include "log_reader.h"
 #include "log_writer.h"
 #include "memory.h"
 #include "recover.h"
-#include "report.h"
-
-/* A change that can be read, and where. A sequence may stand in two logs (recover.h). */
-struct found {
-    uint64_t sequence;
-    uint32_t count;
-    uint32_t log; /* index in the listing */
-    uint64_t offset;
-};
+#include "salvage.h"
 
 struct repairing {
     struct directory directory;
     struct report report;
     bool incomplete; /* logs of LevelDB that open refuses, though no mark was missed */
     uint64_t number; /* of the file that receives what is saved */
-    struct found *found;
-    size_t count;
-    size_t room;
-    uint64_t changes; /* saved */
-    uint64_t last;    /* their last sequence, numbered anew */
+    struct salvage salvage;
+    struct log_writer *writer; /* of what is saved */
+    uint64_t changes;          /* saved */
+    uint64_t last;             /* their last sequence, numbered anew */
 };
 
-/* ---- step 1: find ---------------------------------------------------------------- */
+/* ---- step 1 ---------------------------------------------------------------------- */
 
-static enum status note(struct repairing *r, const struct change_reader *change,
-                        uint32_t log, uint64_t offset, struct error *error) {
-    if (r->count == r->room) {
-        size_t room = r->room == 0 ? 64 : 2 * r->room;
-        struct found *found = memory_resize(r->found, room * sizeof *found);
-        if (found == NULL) {
-            return error_no_memory(error, "the list of changes", room * sizeof *found);
-        }
-        r->found = found;
-        r->room = room;
-    }
-    r->found[r->count++] = (struct found){change->sequence, change->count, log, offset};
-    return STATUS_OK;
-}
-
-static enum status find_in_reader(struct repairing *r, uint32_t log,
-                                  struct log_reader *reader, struct error *error) {
-    char name[NAME_BYTES];
-    name_print(name, NAME_LOG, r->directory.listing.logs[log]);
-    enum status status = STATUS_OK;
-    struct log_item item = {0};
-    while (status == STATUS_OK && item.kind != LOG_END) {
-        status = log_reader_next(reader, &item, error);
-        if (status != STATUS_OK) {
-            break;
-        }
-        if (item.kind == LOG_RECORD) {
-            struct change_reader change;
-            const char *why;
-            if (!change_read(&change, item.payload, &why)) {
-                report_line(&r->report, "%s: offset %" PRIu64 ": not saved: %s", name,
-                            item.offset, why);
-            } else if (change.count > 0) {
-                status = note(r, &change, log, item.offset, error);
-            }
-        } else if (item.kind == LOG_DAMAGE) {
-            status = log_reader_skip(reader, item.offset, error);
-            report_line(&r->report,
-                        "%s: offset %" PRIu64
-                        ": %s; nothing is saved from there to offset "
-                        "%" PRIu64,
-                        name, item.offset, item.why, reader->offset);
-        }
-    }
-    return status;
-}
-
-static enum status open_log(struct repairing *r, uint32_t log, struct file **file,
-                            struct log_reader *reader, struct error *error) {
-    enum status status =
-        directory_file(r->directory.path, r->directory.world, NAME_LOG,
-                       r->directory.listing.logs[log], FILE_READ, file, error);
-    return status == STATUS_OK ? log_reader_init(reader, *file, UINT64_MAX, error)
-                               : status;
-}
-
-static void close_log(struct file **file, struct log_reader *reader) {
-    log_reader_free(reader);
-    file_release(*file);
-    *file = NULL;
-}
-
-static enum status find(struct repairing *r, struct error *error) {
-    enum status status = STATUS_OK;
-    for (uint32_t i = 0; i < r->directory.listing.log_count && status == STATUS_OK; i++) {
-        struct file *file = NULL;
-        struct log_reader reader = {0};
-        status = open_log(r, i, &file, &reader, error);
-        if (status == STATUS_OK) {
-            status = find_in_reader(r, i, &reader, error);
-        }
-        close_log(&file, &reader);
-    }
-    return status;
-}
-
-/* ---- step 1: save ---------------------------------------------------------------- */
-
-/* By sequence; of two copies the one in the newer log first. */
-static int compare_found(const void *left, const void *right) {
-    const struct found *a = left;
-    const struct found *b = right;
-    if (a->sequence != b->sequence) {
-        return a->sequence < b->sequence ? -1 : 1;
-    }
-    return (a->log < b->log) - (a->log > b->log);
-}
-
-static enum status save_change(struct repairing *r, struct log_reader *reader,
-                               const struct found *found, struct log_writer *writer,
-                               struct error *error) {
-    struct log_item item;
-    unsigned char *payload;
+static enum status save_change(void *context, const struct change_reader *change,
+                               struct slice payload, struct error *error) {
+    struct repairing *r = context;
+    unsigned char *room;
     bool begun;
-    reader->offset = found->offset;
-    enum status status = log_reader_next(reader, &item, error);
-    if (status != STATUS_OK) {
-        return status;
+    if (r->changes == 0 && change->sequence > 1) {
+        report_line(&r->report, "changes 1 to %" PRIu64 " are in no log that can be read",
+                    change->sequence - 1);
     }
-    if (item.kind != LOG_RECORD || item.payload.length < CHANGE_HEADER_BYTES) {
-        return error_set(error, STATUS_IO,
-                         "%s: offset %" PRIu64 ": changed while it was read",
-                         reader->file->path, found->offset);
-    }
-    status = log_writer_begin(writer, item.payload.length, 0, &payload, error);
+    enum status status = log_writer_begin(r->writer, payload.length, 0, &room, error);
     if (status == STATUS_OK) {
-        memcpy(payload, item.payload.data, item.payload.length);
-        encode_fixed64(payload, r->last + 1);
-        status = log_writer_end(writer, &begun, error);
+        memcpy(room, payload.data, payload.length);
+        encode_fixed64(room, r->last + 1);
+        status = log_writer_end(r->writer, &begun, error);
     }
     if (status == STATUS_OK) {
-        r->last += found->count;
+        r->last += change->count;
         r->changes++;
     }
-    return status;
-}
-
-static enum status save_changes(struct repairing *r, struct log_writer *writer,
-                                struct error *error) {
-    enum status status = STATUS_OK;
-    uint32_t open = UINT32_MAX;
-    struct file *file = NULL;
-    struct log_reader reader = {0};
-    uint64_t next = 1;
-    for (size_t i = 0; i < r->count && status == STATUS_OK; i++) {
-        const struct found *found = &r->found[i];
-        if (found->sequence < next) {
-            continue; /* a second copy */
-        }
-        if (found->sequence > next) {
-            report_line(&r->report,
-                        "changes %" PRIu64 " to %" PRIu64 " are not to be found", next,
-                        found->sequence - 1);
-        }
-        next = found->sequence + found->count;
-        if (found->log != open) {
-            close_log(&file, &reader);
-            open = found->log;
-            status = open_log(r, open, &file, &reader, error);
-        }
-        if (status == STATUS_OK) {
-            status = save_change(r, &reader, found, writer, error);
-        }
-    }
-    close_log(&file, &reader);
     return status;
 }
 
@@ -186,9 +49,10 @@ static enum status save_changes(struct repairing *r, struct log_writer *writer,
 static enum status write_saved(struct repairing *r, struct append *append,
                                struct error *error) {
     struct log_writer writer = {.append = append};
+    r->writer = &writer;
     enum status status = log_writer_mark(&writer, 1, error);
     if (status == STATUS_OK) {
-        status = save_changes(r, &writer, error);
+        status = salvage_visit(&r->salvage, save_change, r, error);
     }
     if (status == STATUS_OK) {
         status = append_sync(append, error);
@@ -313,11 +177,9 @@ static enum status run(struct repairing *r, const struct kv_options *options,
         return status;
     }
     r->number = r->directory.listing.largest + 1;
-    status = find(r, error);
+    status = salvage_find(&r->salvage, r->directory.path, r->directory.world,
+                          &r->directory.listing, 0, &r->report, error);
     if (status == STATUS_OK) {
-        if (r->count > 1) {
-            qsort(r->found, r->count, sizeof *r->found, compare_found);
-        }
         status = save(r, options, error);
     }
     if (status == STATUS_OK) {
@@ -349,7 +211,7 @@ enum status log_repair(const char *dir, const struct kv_options *options, kv_rep
     if (status == STATUS_OK) {
         status = run(&r, options, error);
     }
-    memory_give(r.found);
+    salvage_free(&r.salvage);
     directory_close(&r.directory);
     return status;
 }

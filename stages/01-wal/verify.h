@@ -7,8 +7,8 @@
 #include "replay.h"
 #include "report.h"
 
-/* The logs of a held directory, those that `which` names. CORRUPT: with the first fault as
- * the message, after all were reported. */
+/* The logs of a held directory, those that `which` names. CORRUPT: with the first fault
+ * as the message, after all were reported. */
 MUST_CHECK enum status verify_logs(const struct directory *directory,
                                    const struct replay_options *which,
                                    const struct report *report, struct error *error);

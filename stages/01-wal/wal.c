@@ -16,7 +16,9 @@
  * append after each sync, knows that nothing durable stood there. D takes the W that was
  * captured before the sync began: what was appended while it ran may have missed it.
  * Older logs are synced first, because sequences are a chain: a durable change behind a
- * lost one would be unreachable. */
+ * lost one would be unreachable.
+ *
+ * tidy: long because append, sync and rotation share one state, under two locks. */
 #include "wal.h"
 
 #include <string.h>

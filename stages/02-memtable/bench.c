@@ -1,46 +1,41 @@
 #include "bench.h"
 
+#include <inttypes.h>
+
 #include "bench_memory.h"
 #include "program/bench_append.h"
 
-enum { KEY_JSON = 0x100, KEY_COUNT, KEY_ROUNDS };
-
-struct values {
-    uint64_t count;
-    uint64_t rounds;
-    bool json;
-};
-
-static error_t parse_option(int key, char *argument, struct argp_state *state) {
+error_t bench_parse(int key, char *argument, struct argp_state *state) {
     struct command_run *run = state->input;
-    struct values *values = run->values;
+    struct bench_values *values = run->values;
     switch (key) {
-    case KEY_JSON:
+    case BENCH_KEY_JSON:
         values->json = true;
         return 0;
-    case KEY_COUNT:
+    case BENCH_KEY_COUNT:
         return command_number(run, "count", argument, 2, UINT64_MAX, &values->count);
-    case KEY_ROUNDS:
+    case BENCH_KEY_ROUNDS:
         return command_number(run, "rounds", argument, 1, UINT64_MAX, &values->rounds);
     default:
         return ARGP_ERR_UNKNOWN;
     }
 }
 
-static enum status at_most(const struct command_run *run, const char *name,
-                           uint64_t number, int most) {
-    return number <= (uint64_t)most
-               ? STATUS_OK
-               : error_set(run->error, STATUS_INVALID, "--%s: at most %d", name, most);
+enum status bench_at_most(const struct command_run *run, const char *name,
+                          uint64_t number, uint64_t most) {
+    return number <= most ? STATUS_OK
+                          : error_set(run->error, STATUS_INVALID,
+                                      "--%s: at most %" PRIu64, name, most);
 }
 
 static enum status run_bench(struct command_run *run) {
-    const struct values *values = run->values;
+    const struct bench_values *values = run->values;
     if (strcmp(run->arguments[0], "append") == 0) {
         const struct bench_append bench = {
             values->count == 0 ? BENCH_COUNT : values->count,
             values->rounds == 0 ? BENCH_ROUNDS : values->rounds, values->json};
-        enum status status = at_most(run, "rounds", values->rounds, BENCH_ROUNDS_MAX);
+        enum status status =
+            bench_at_most(run, "rounds", values->rounds, BENCH_ROUNDS_MAX);
         return status == STATUS_OK ? bench_append_run(&bench, run) : status;
     }
     if (strcmp(run->arguments[0], "memory") != 0) {
@@ -51,20 +46,22 @@ static enum status run_bench(struct command_run *run) {
     const struct bench_memory bench = {
         values->count, values->rounds == 0 ? BENCH_MEMORY_ROUNDS : values->rounds,
         values->json};
-    enum status status = at_most(run, "rounds", values->rounds, BENCH_MEMORY_ROUNDS_MAX);
+    enum status status =
+        bench_at_most(run, "rounds", values->rounds, BENCH_MEMORY_ROUNDS_MAX);
     if (status == STATUS_OK) {
-        status = at_most(run, "count", values->count, BENCH_MEMORY_ENTRIES_MAX);
+        status = bench_at_most(run, "count", values->count, BENCH_MEMORY_ENTRIES_MAX);
     }
     return status == STATUS_OK ? bench_memory_run(&bench, run) : status;
 }
 
 static const struct argp_option options[] = {
-    {"count", KEY_COUNT, "N", 0,
+    {"count", BENCH_KEY_COUNT, "N", 0,
      "append: changes a round (default 100000; a hundredth of it where each waits for "
      "the disk). memory: entries (default 1000, 100000 and 1000000)",
      0},
-    {"rounds", KEY_ROUNDS, "N", 0, "Rounds, of which the median is shown (default 5)", 0},
-    {"json", KEY_JSON, NULL, 0, "One JSON object instead of a table", 0},
+    {"rounds", BENCH_KEY_ROUNDS, "N", 0,
+     "Rounds, of which the median is shown (default 5)", 0},
+    {"json", BENCH_KEY_JSON, NULL, 0, "One JSON object instead of a table", 0},
     {0}};
 
 const struct command command_bench_memory = {
@@ -84,8 +81,8 @@ const struct command command_bench_memory = {
             "  $0 bench memory --count 50000 --json\n"
             "  $0 -d /mnt/disk/bench bench append --count 20000",
     .options = options,
-    .parse = parse_option,
-    .values_bytes = sizeof(struct values),
+    .parse = bench_parse,
+    .values_bytes = sizeof(struct bench_values),
     .arguments_least = 1,
     .arguments_most = 1,
     .directory = DIRECTORY_UNUSED,

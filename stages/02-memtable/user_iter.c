@@ -217,7 +217,7 @@ static void find_backward(struct user_iter *iter) {
 
 /* A move that goes anywhere begins afresh, also after a failure. */
 static struct user_iter *begin(struct iter *iter) {
-    iter->error = (struct error){0};
+    iter->error.status = STATUS_OK;
     return (struct user_iter *)iter;
 }
 

@@ -97,6 +97,27 @@ enum status block_init(struct block *block, struct slice contents, const char **
     return STATUS_OK;
 }
 
+enum status block_check_restarts(const struct block *block, const char **why) {
+    struct entry entry;
+    uint32_t met = 0;
+    size_t offset = 0;
+    while (offset < block->restarts && entry_at(block, offset, &entry)) {
+        if (met < block->restart_count && restart_offset(block, met) == offset) {
+            if (entry.shared != 0) {
+                *why = "the key at a restart point shares bytes of the one before";
+                return STATUS_CORRUPT;
+            }
+            met++;
+        }
+        offset = entry_end(block, &entry);
+    }
+    if (met < block->restart_count && block->restarts > 0) {
+        *why = "a restart point is no entry";
+        return STATUS_CORRUPT;
+    }
+    return STATUS_OK;
+}
+
 /* ---- moves ----------------------------------------------------------------------- */
 
 static void fail_at(struct block_iter *iter, size_t offset, const char *why) {

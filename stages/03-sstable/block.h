@@ -46,6 +46,10 @@ static inline struct block block_known(struct slice contents) {
     return (struct block){contents.data, contents.length - 4 - 4 * (size_t)count, count};
 }
 
+/* CORRUPT, with *why, unless each restart point is an entry that shares nothing. Reads
+ * the whole block: for verification, where a walk from entry to entry met no error. */
+MUST_CHECK enum status block_check_restarts(const struct block *block, const char **why);
+
 enum { BLOCK_ITER_KEY_BYTES = 256 };
 
 /* Walks a block, in the caller's storage, where it must stay: it may point into itself.

@@ -48,3 +48,12 @@ enum status catalog_remove_temporaries(struct directory *directory, struct error
     }
     return status;
 }
+
+enum status catalog_blame(const struct catalog_found *found, enum status status,
+                          struct error *error) {
+    if (status == STATUS_CORRUPT && found->dropped.status != STATUS_OK && error != NULL) {
+        struct error cause = *error;
+        error_set(error, status, "%s; %s", cause.message, found->dropped.message);
+    }
+    return status;
+}

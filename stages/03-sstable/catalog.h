@@ -17,7 +17,14 @@ struct catalog_found {
     uint64_t flushed;        /* the tables hold every change up to here */
     uint64_t first_log;      /* logs with lower numbers are forgotten */
     bool begins_before;      /* as in struct replay_options */
+    struct error dropped; /* what was taken for an edit that a crash cut off; status OK:
+                                nothing */
 };
+
+/* Adds to a CORRUPT that came of the logs what the catalog has dropped: it may be that
+ * which is damaged. Answers the status. */
+enum status catalog_blame(const struct catalog_found *found, enum status status,
+                          struct error *error);
 
 struct catalog_ops {
     /* INVALID: a directory of another stage; CORRUPT; IO. The directory is held, and

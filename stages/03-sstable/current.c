@@ -63,37 +63,40 @@ static enum status read_file(struct file *file, struct current *current,
     return status;
 }
 
-enum status current_read(const char *dir, const struct world *world,
-                         struct current *current, struct error *error) {
+enum status current_read_path(const char *path, const struct world *world,
+                              struct current *current, struct error *error) {
     struct file *file = NULL;
-    struct error refusal = {0};
     struct current found = {CURRENT_NONE, 0};
-    char *path = path_join(dir, "CURRENT");
-    if (path == NULL) {
-        return error_no_memory(error, "a path", strlen(dir));
+    enum status status = file_open(world->files, path, FILE_READ, &file, error);
+    if (status == STATUS_OK) {
+        status = read_file(file, &found, error);
     }
-    enum status status = file_open(world->files, path, FILE_READ, &file, &refusal);
-    memory_give(path);
-    if (status == STATUS_NOT_FOUND) {
-        *current = found;
-        return STATUS_OK;
-    }
-    if (status != STATUS_OK) {
-        return error_set(error, status, "%s", refusal.message);
-    }
-    status = read_file(file, &found, error);
-    enum status closed = file_close(file, NULL);
-    (void)closed; /* it was only read */
+    file_release(file);
     if (status == STATUS_OK) {
         *current = found;
     }
     return status;
 }
 
-/* The temporary with its bytes, synced. */
-static enum status write_temporary(const char *dir, const struct world *world,
-                                   const struct current *current, uint64_t number,
-                                   struct error *error) {
+enum status current_read(const char *dir, const struct world *world,
+                         struct current *current, struct error *error) {
+    struct error refusal = {0};
+    char *path = path_join(dir, "CURRENT");
+    if (path == NULL) {
+        return error_no_memory(error, "a path", strlen(dir));
+    }
+    enum status status = current_read_path(path, world, current, &refusal);
+    memory_give(path);
+    if (status == STATUS_NOT_FOUND) {
+        *current = (struct current){CURRENT_NONE, 0};
+        return STATUS_OK;
+    }
+    return status == STATUS_OK ? status : error_set(error, status, "%s", refusal.message);
+}
+
+enum status current_prepare(const char *dir, const struct world *world,
+                            const struct current *current, uint64_t number,
+                            struct error *error) {
     struct file *file = NULL;
     char line[LINE_BYTES];
     print_line(line, current);
@@ -140,7 +143,7 @@ enum status current_write(const char *dir, const struct world *world,
                           const struct current *current, uint64_t temporary_number,
                           bool *begun, struct error *error) {
     *begun = false;
-    enum status status = write_temporary(dir, world, current, temporary_number, error);
+    enum status status = current_prepare(dir, world, current, temporary_number, error);
     if (status == STATUS_OK) {
         failpoint_pass(current_written_not_renamed);
         status = rename_over(dir, world, temporary_number, begun, error);

@@ -47,4 +47,14 @@ MUST_CHECK enum status current_write(const char *dir, const struct world *world,
                                      uint64_t temporary_number, bool *begun,
                                      struct error *error);
 
+/* What the file at that path says, whatever its name. NOT_FOUND; CORRUPT as above. */
+MUST_CHECK enum status current_read_path(const char *path, const struct world *world,
+                                         struct current *current, struct error *error);
+
+/* Writes and syncs the line as the temporary file of this number: for a repair, which
+ * decides by a rename of its own. */
+MUST_CHECK enum status current_prepare(const char *dir, const struct world *world,
+                                       const struct current *current, uint64_t number,
+                                       struct error *error);
+
 #endif

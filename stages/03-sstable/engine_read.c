@@ -19,8 +19,17 @@ static enum status copy_value(struct buf *value, struct slice found,
                : error_no_memory(error, "a value", found.length);
 }
 
-static enum status get_from_tables(struct engine *engine, const struct view *view,
-                                   struct slice key, uint64_t sequence, struct buf *value,
+static void count(struct engine *engine, const struct reader_slot *slot,
+                  const struct search_counts *met) {
+    struct read_counts *counts = &engine->read_counts[slot - engine->readers.slots];
+    atomic_u64_add(&counts->filters_asked, met->filters_asked, memory_order_relaxed);
+    atomic_u64_add(&counts->filters_denied, met->filters_denied, memory_order_relaxed);
+    atomic_u64_add(&counts->blocks_searched, met->blocks_searched, memory_order_relaxed);
+}
+
+static enum status get_from_tables(struct engine *engine, const struct reader_slot *slot,
+                                   const struct view *view, struct slice key,
+                                   uint64_t sequence, struct buf *value,
                                    enum lookup *answer, struct error *error) {
     struct search_key search;
     if (view->version->run_count == 0) {
@@ -30,13 +39,15 @@ static enum status get_from_tables(struct engine *engine, const struct view *vie
     if (status == STATUS_OK) {
         status =
             version_get(view->version, engine->tables, &search, value, answer, error);
+        count(engine, slot, search.counts);
         search_key_free(&search);
     }
     return status;
 }
 
-static enum status get_from_view(struct engine *engine, const struct view *view,
-                                 struct slice key, uint64_t sequence, struct buf *value,
+static enum status get_from_view(struct engine *engine, const struct reader_slot *slot,
+                                 const struct view *view, struct slice key,
+                                 uint64_t sequence, struct buf *value,
                                  enum lookup *answer, struct error *error) {
     for (size_t i = 0; i < view->buffer_count; i++) {
         struct slice found;
@@ -48,7 +59,7 @@ static enum status get_from_view(struct engine *engine, const struct view *view,
             return STATUS_OK;
         }
     }
-    return get_from_tables(engine, view, key, sequence, value, answer, error);
+    return get_from_tables(engine, slot, view, key, sequence, value, answer, error);
 }
 
 enum status engine_get(void *opened, struct slice key, struct buf *value,
@@ -59,7 +70,7 @@ enum status engine_get(void *opened, struct slice key, struct buf *value,
     const struct view *view = atomic_pointer_load(&engine->view, memory_order_seq_cst);
     uint64_t sequence = write_buffer_visible(view->buffers[0].buffer);
     enum status status =
-        get_from_view(engine, view, key, sequence, value, &answer, error);
+        get_from_view(engine, slot, view, key, sequence, value, &answer, error);
     readers_leave(slot);
     if (status != STATUS_OK) {
         return status;

@@ -10,7 +10,8 @@
  * full, it is written to a table, under a temporary name. When the logs are recovered,
  * these tables, and one with the rest, are put in force by one edit, which forgets all
  * the logs that were there. A crash before that leaves the logs as recover.h leaves them;
- * the next open begins again.
+ * the next open begins again. A directory of LevelDB goes this way too, the first time,
+ * however short its logs are: from then on the catalog's count is Strata's own.
  *
  * Why memory first, in 2? After a failed sync the log may have lost what was acknowledged
  * with less than "durable", and reading it would only find out how much. */
@@ -63,6 +64,7 @@ static enum status put_in_force(struct starting *s, struct error *error) {
     version_unref(s->found.version);
     s->found.version = version;
     s->found.flushed = s->edit.last_sequence;
+    s->found.begins_before = false; /* what is in force now counts tables only */
     edit_free(&s->edit);
     return STATUS_OK;
 }
@@ -128,6 +130,7 @@ static enum status flush_all(struct starting *s, struct error *error) {
     if (status == STATUS_OK) {
         s->found.first_log = wal_rotate(s->wal);
         s->edit.log_number = s->found.first_log;
+        s->edit.last_sequence = s->last;
         status = put_in_force(s, error);
     }
     return status;
@@ -144,7 +147,6 @@ static void remove_forgotten_logs(struct starting *s) {
 
 static enum status recover_logs(struct starting *s, struct error *error) {
     struct engine *engine = s->engine;
-    remove_forgotten_logs(s);
     struct replay_options which = replay_everything;
     which.first_log = s->found.first_log;
     which.behind = s->found.flushed;
@@ -154,13 +156,13 @@ static enum status recover_logs(struct starting *s, struct error *error) {
         status = recover(&engine->directory, &engine->options, &which, replay_change, s,
                          &s->wal, &engine->recovery, error);
     }
-    /* A chain that began before what the catalog says would begin there again. */
-    if (status == STATUS_OK &&
-        (s->edit.added_count > 0 || engine->recovery.base < s->found.flushed)) {
+    /* What the catalog found may count changes that were in logs only. Nothing may be
+     * written behind such a count: where the next chain begins could not be told. */
+    if (status == STATUS_OK && (s->edit.added_count > 0 || s->found.begins_before)) {
         status = flush_all(s, error);
-        if (status == STATUS_OK) {
-            engine_remove_logs(engine, s->found.first_log);
-        }
+    }
+    if (status == STATUS_OK) { /* not before: an open that is refused removes nothing */
+        remove_forgotten_logs(s);
     }
     return status;
 }

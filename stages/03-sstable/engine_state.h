@@ -10,8 +10,18 @@
 #include "table_cache.h"
 #include "view.h"
 
+/* What lookups met in tables (search_key.h), counted apart for each slot of readers, so
+ * that readers on different cores do not slow each other. */
+struct read_counts {
+    struct atomic_u64 filters_asked;
+    struct atomic_u64 filters_denied;
+    struct atomic_u64 blocks_searched;
+    unsigned char unused[READER_SLOT_BYTES - 3 * sizeof(struct atomic_u64)];
+};
+
 struct engine {
     struct readers readers;
+    struct read_counts read_counts[READER_SLOTS];
     struct atomic_pointer view; /* read between readers_enter and readers_leave, or
                                    under placing; replaced by engine_place_end only */
     struct atomic_u64 scans;

@@ -82,6 +82,18 @@ static void count_work(struct engine *engine, struct kv_stats *stats) {
     mutex_unlock(&engine->flushing);
 }
 
+static void count_searches(struct engine *engine, struct kv_stats *stats) {
+    for (size_t i = 0; i < READER_SLOTS; i++) {
+        const struct read_counts *counts = &engine->read_counts[i];
+        stats->filter_checks +=
+            atomic_u64_load(&counts->filters_asked, memory_order_relaxed);
+        stats->filter_saves +=
+            atomic_u64_load(&counts->filters_denied, memory_order_relaxed);
+        stats->blocks_searched +=
+            atomic_u64_load(&counts->blocks_searched, memory_order_relaxed);
+    }
+}
+
 static void count_blocks(struct engine *engine, struct kv_stats *stats) {
     struct block_cache_stats blocks;
     block_cache_stats(engine->blocks, &blocks);
@@ -98,6 +110,7 @@ void engine_stats(void *opened, struct kv_stats *stats) {
     count_view(engine, stats);
     count_work(engine, stats);
     count_blocks(engine, stats);
+    count_searches(engine, stats);
     gate_leave(&engine->gate);
     stats->scans = atomic_u64_load(&engine->scans, memory_order_relaxed);
     stats->reads = readers_total(&engine->readers) - stats->scans;

@@ -102,17 +102,18 @@ enum status filter_builder_finish(struct filter_builder *builder, struct buf *ou
     return STATUS_OK;
 }
 
-bool filter_check(struct slice filter, const char **why) {
-    if (filter.length < TAIL_BYTES) {
+bool filter_read(struct filter *filter, struct slice bytes, const char **why) {
+    *filter = (struct filter){0};
+    if (bytes.length < TAIL_BYTES) {
         *why = "a filter that is too short";
         return false;
     }
-    if (filter.data[filter.length - 1] != VERSION) {
+    if (bytes.data[bytes.length - 1] != VERSION) {
         return true; /* some later program's */
     }
-    size_t lines = (filter.length - TAIL_BYTES) / FILTER_LINE_BYTES;
-    unsigned probes = filter.data[filter.length - 2];
-    if ((filter.length - TAIL_BYTES) % FILTER_LINE_BYTES != 0 || lines > UINT32_MAX) {
+    size_t lines = (bytes.length - TAIL_BYTES) / FILTER_LINE_BYTES;
+    unsigned probes = bytes.data[bytes.length - 2];
+    if ((bytes.length - TAIL_BYTES) % FILTER_LINE_BYTES != 0 || lines > UINT32_MAX) {
         *why = "a filter that is not a number of lines";
         return false;
     }
@@ -120,20 +121,22 @@ bool filter_check(struct slice filter, const char **why) {
         *why = "a filter with an impossible number of probes";
         return false;
     }
+    *filter = (struct filter){bytes.data, lines, probes};
     return true;
 }
 
-bool filter_may_contain(struct slice filter, uint64_t hash) {
-    const char *why;
-    if (!filter_check(filter, &why) || filter.data[filter.length - 1] != VERSION) {
-        return true;
+void filter_prefetch(const struct filter *filter, uint64_t hash) {
+    if (filter->line_count > 0) {
+        __builtin_prefetch(filter->lines + line_of(hash, filter->line_count));
     }
-    size_t lines = filter.length / FILTER_LINE_BYTES;
-    if (lines == 0) {
-        return false;
+}
+
+bool filter_may_contain(const struct filter *filter, uint64_t hash) {
+    if (filter->line_count == 0) {
+        return filter->probes == 0;
     }
-    const unsigned char *line = filter.data + line_of(hash, lines);
-    for (unsigned probes = filter.data[filter.length - 2]; probes > 0; probes--) {
+    const unsigned char *line = filter->lines + line_of(hash, filter->line_count);
+    for (unsigned probes = filter->probes; probes > 0; probes--) {
         hash *= PROBE_FACTOR;
         unsigned bit = (unsigned)(hash >> PROBE_SHIFT);
         if ((line[bit / 8] >> bit % 8 & 1) == 0) {

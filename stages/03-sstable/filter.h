@@ -38,12 +38,22 @@ MUST_CHECK enum status filter_builder_add(struct filter_builder *builder, uint64
 MUST_CHECK enum status filter_builder_finish(struct filter_builder *builder,
                                              struct buf *out);
 
-/* False: no key with this hash was added. A filter that is damaged, or of a version that
- * this program does not know, answers true to all. It is fastest where filter.data is
- * aligned to FILTER_LINE_BYTES. */
-bool filter_may_contain(struct slice filter, uint64_t hash);
+/* A filter to be asked, a value; it borrows the bytes that it was read from. */
+struct filter {
+    const unsigned char *lines;
+    size_t line_count;
+    unsigned probes; /* 0: of a version that this program does not know */
+};
 
-/* False for a damaged one, with the reason in *why. */
-bool filter_check(struct slice filter, const char **why);
+/* False for a damaged one, with the reason in *why. It is fastest where the bytes are
+ * aligned to FILTER_LINE_BYTES. */
+bool filter_read(struct filter *filter, struct slice bytes, const char **why);
+
+/* False: no key with this hash was added. One of an unknown version answers true to all.
+ */
+bool filter_may_contain(const struct filter *filter, uint64_t hash);
+
+/* Asks the processor for what the answer will need, and does not wait for it. */
+void filter_prefetch(const struct filter *filter, uint64_t hash);
 
 #endif

@@ -1,8 +1,8 @@
 #include "flush.h"
 
 #include "failpoint.h"
+#include "filter.h"
 #include "memory.h"
-#include "table_writer.h"
 
 static enum compression type_of(enum table_compression compression) {
     switch (compression) {
@@ -18,15 +18,17 @@ static enum compression type_of(enum table_compression compression) {
     return COMPRESSION_NONE;
 }
 
-static struct table_options table_options_of(const struct kv_options *options) {
+struct table_options flush_table_options(const struct kv_options *options) {
     return (struct table_options){.block_bytes = options->block_bytes,
                                   .restart_interval = options->restart_interval,
-                                  .filter_bits = options->filter_bits,
+                                  .filter_bits = options->filter_bits < FILTER_BITS_MAX
+                                                     ? options->filter_bits
+                                                     : FILTER_BITS_MAX,
                                   .compression = type_of(options->compression)};
 }
 
-static enum status write_entries(struct table_writer *writer, struct memtable *memtable,
-                                 struct error *error) {
+static enum status fill_from_memtable(void *memtable, struct table_writer *writer,
+                                      struct error *error) {
     struct iter *iter = memtable_iter(memtable);
     enum status status = STATUS_OK;
     if (iter == NULL) {
@@ -40,15 +42,15 @@ static enum status write_entries(struct table_writer *writer, struct memtable *m
 }
 
 static enum status write_table(struct file *file, const struct world *world,
-                               const struct kv_options *options,
-                               struct memtable *memtable, uint64_t behind, uint64_t last,
+                               const struct kv_options *options, flush_fill *fill,
+                               void *context, uint64_t behind, uint64_t last,
                                struct table_meta *meta, struct error *error) {
     struct table_writer *writer = NULL;
-    const struct table_options table = table_options_of(options);
+    const struct table_options table = flush_table_options(options);
     uint64_t created = clock_wall_micros(world->clock) / 1000000;
     enum status status = table_writer_open(file, &table, &writer, error);
     if (status == STATUS_OK) {
-        status = write_entries(writer, memtable, error);
+        status = fill(context, writer, error);
     }
     if (status == STATUS_OK) {
         status = table_writer_finish(writer, behind + 1, last, created, meta, error);
@@ -68,9 +70,9 @@ static void take_back(struct directory *directory, uint64_t number) {
     (void)status;
 }
 
-enum status flush_memtable(struct directory *directory, const struct kv_options *options,
-                           struct memtable *memtable, uint64_t behind, uint64_t last,
-                           struct table_file **out, struct error *error) {
+enum status flush_table(struct directory *directory, const struct kv_options *options,
+                        flush_fill *fill, void *context, uint64_t behind, uint64_t last,
+                        struct table_file **out, struct error *error) {
     struct table_meta meta = {.number = directory_number(directory)};
     struct file *file = NULL;
     enum status status = directory_file(directory->path, directory->world, NAME_TEMPORARY,
@@ -79,8 +81,8 @@ enum status flush_memtable(struct directory *directory, const struct kv_options 
         return status;
     }
     uint64_t number = meta.number;
-    status = write_table(file, directory->world, options, memtable, behind, last, &meta,
-                         error);
+    status = write_table(file, directory->world, options, fill, context, behind, last,
+                         &meta, error);
     enum status closed = file_close(file, status == STATUS_OK ? error : NULL);
     status = status != STATUS_OK ? status : closed;
     meta.number = number;
@@ -95,4 +97,11 @@ enum status flush_memtable(struct directory *directory, const struct kv_options 
         take_back(directory, number);
     }
     return status;
+}
+
+enum status flush_memtable(struct directory *directory, const struct kv_options *options,
+                           struct memtable *memtable, uint64_t behind, uint64_t last,
+                           struct table_file **out, struct error *error) {
+    return flush_table(directory, options, fill_from_memtable, memtable, behind, last,
+                       out, error);
 }

@@ -1,10 +1,11 @@
-/* Moves the contents of a memtable into a table file. */
+/* Makes a table file, of the contents of a memtable or of other entries. */
 #ifndef STRATA_FLUSH_H
 #define STRATA_FLUSH_H
 
 #include "directory.h"
 #include "memtable.h"
 #include "table_file.h"
+#include "table_writer.h"
 
 /* Writes and syncs the table under a temporary name: it is no part of the database until
  * a catalog has named it. The memtable takes no more changes, holds at least one, and
@@ -15,5 +16,18 @@ MUST_CHECK enum status flush_memtable(struct directory *directory,
                                       struct memtable *memtable, uint64_t behind,
                                       uint64_t last, struct table_file **file,
                                       struct error *error);
+
+/* Gives the writer at least one entry. */
+typedef enum status flush_fill(void *context, struct table_writer *writer,
+                               struct error *error);
+
+/* The same for the entries that `fill` gives. */
+MUST_CHECK enum status flush_table(struct directory *directory,
+                                   const struct kv_options *options, flush_fill *fill,
+                                   void *context, uint64_t behind, uint64_t last,
+                                   struct table_file **file, struct error *error);
+
+/* The settings that concern tables. */
+struct table_options flush_table_options(const struct kv_options *options);
 
 #endif

@@ -164,7 +164,7 @@ static void seek_before(struct merge_iter *merge, const struct source *source) {
 /* A move that goes anywhere begins afresh, also after a failure. */
 static struct merge_iter *begin(struct iter *iter, bool backward) {
     struct merge_iter *merge = (struct merge_iter *)iter;
-    iter->error = (struct error){0};
+    iter->error.status = STATUS_OK;
     merge->backward = backward;
     return merge;
 }

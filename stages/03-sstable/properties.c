@@ -1,7 +1,7 @@
 #include "properties.h"
 
 #include "block.h"
-#include "coding.h"
+#include "internal_key.h"
 
 struct row {
     const char *name;
@@ -18,6 +18,22 @@ enum { ROW_COUNT = sizeof rows / sizeof rows[0] };
 
 static uint64_t *field(struct properties *properties, const struct row *row) {
     return (uint64_t *)(void *)((unsigned char *)properties + row->offset);
+}
+
+void properties_count(struct properties *properties, struct slice key,
+                      struct slice value) {
+    uint64_t tag = internal_key_tag(key);
+    uint64_t sequence = tag_sequence(tag);
+    if (properties->entries == 0 || sequence < properties->smallest_sequence) {
+        properties->smallest_sequence = sequence;
+    }
+    if (sequence > properties->largest_sequence) {
+        properties->largest_sequence = sequence;
+    }
+    properties->entries++;
+    properties->tombstones += tag_type(tag) == KV_DELETE;
+    properties->raw_key_bytes += key.length;
+    properties->raw_value_bytes += value.length;
 }
 
 enum status properties_build(const struct properties *properties,

@@ -28,6 +28,11 @@ struct properties {
 #undef PROPERTIES_FIELD
 };
 
+/* Counts one more entry: its internal key (internal_key.h) and its value. data_blocks is
+ * left to the caller. */
+void properties_count(struct properties *properties, struct slice key,
+                      struct slice value);
+
 /* Adds them to an empty builder. NO_MEMORY. */
 MUST_CHECK enum status properties_build(const struct properties *properties,
                                         struct block_builder *builder);

@@ -71,7 +71,7 @@ struct sorted_run_iter {
 
 /* A move that goes anywhere begins afresh, also after a failure. */
 static struct sorted_run_iter *begin(struct iter *iter) {
-    iter->error = (struct error){0};
+    iter->error.status = STATUS_OK;
     return (struct sorted_run_iter *)iter;
 }
 

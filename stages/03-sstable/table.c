@@ -8,7 +8,6 @@
 
 #include <inttypes.h>
 
-#include "filter.h"
 #include "leveldb_filter.h"
 #include "memory.h"
 #include "table_inside.h"
@@ -158,11 +157,15 @@ static enum status search_indexed(const struct table *table, const struct iter *
     return status;
 }
 
+void table_prefetch(const struct table *table, const struct search_key *key) {
+    filter_prefetch(&table->filter, key->hash);
+}
+
 enum status table_get(struct table *table, const struct search_key *key,
                       struct buf *value, enum lookup *answer, struct error *error) {
     if (table->filter_data != NULL) {
         key->counts->filters_asked++;
-        if (!filter_may_contain(table->filter, key->hash)) {
+        if (!filter_may_contain(&table->filter, key->hash)) {
             key->counts->filters_denied++;
             *answer = LOOKUP_ABSENT;
             return STATUS_OK;
@@ -192,70 +195,26 @@ enum status table_get(struct table *table, const struct search_key *key,
 
 /* ---- open ------------------------------------------------------------------------ */
 
-/* Whether the block and its trailer end there. */
-static bool ends_at(struct block_handle handle, uint64_t end) {
-    return handle.offset <= end && handle.bytes <= end &&
-           handle.offset + handle.bytes + BLOCK_TRAILER_BYTES == end;
-}
-
-/* The handles' own bits have no checksum: that metaindex, index and footer follow one
- * another, as LevelDB writes them, keeps a damaged handle from leading to some other
- * block that is whole. */
-static enum status read_footer(struct table *table, struct footer *footer,
-                               struct error *error) {
-    unsigned char bytes[FOOTER_BYTES];
-    size_t done;
-    const char *why;
-    enum status status = file_size(table->file, &table->file_bytes, error);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    if (table->file_bytes < FOOTER_BYTES) {
-        return table_corrupt(table, 0, "the file is too short for a table", error);
-    }
-    uint64_t offset = table->file_bytes - FOOTER_BYTES;
-    status = file_read(table->file, offset, bytes, sizeof bytes, &done, error);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    if (done < sizeof bytes) {
-        return table_corrupt(table, offset, "the file ends inside of the footer", error);
-    }
-    if (footer_decode(bytes, footer, &why) != STATUS_OK) {
-        return table_corrupt(table, offset, why, error);
-    }
-    if (!ends_at(footer->index, offset) ||
-        !ends_at(footer->metaindex, footer->index.offset)) {
-        return table_corrupt(
-            table, offset, "the footer's handles are not of the blocks before it", error);
-    }
-    return STATUS_OK;
-}
-
-/* Takes over `data`, which it gives back where it fails. */
+/* Moves the filter to where its lines are aligned. */
 static enum status take_filter(struct table *table, uint64_t offset, unsigned char *data,
                                size_t bytes, struct error *error) {
     const char *why;
-    unsigned char *room = NULL;
-    enum status status = STATUS_OK;
-    if (!filter_check(slice_make(data, bytes), &why)) {
-        status = table_corrupt(table, offset, why, error);
-    } else {
-        room = memory_take(bytes + FILTER_LINE_BYTES - 1);
-        if (room == NULL) {
-            status = error_no_memory(error, "a filter", bytes);
-        }
+    unsigned char *room = memory_take(bytes + FILTER_LINE_BYTES - 1);
+    if (room == NULL) {
+        memory_give(data);
+        return error_no_memory(error, "a filter", bytes);
     }
-    if (status == STATUS_OK) {
-        size_t past = (uintptr_t)room % FILTER_LINE_BYTES;
-        unsigned char *aligned = room + (past == 0 ? 0 : FILTER_LINE_BYTES - past);
-        memcpy(aligned, data, bytes);
-        table->filter_data = room;
-        table->filter = slice_make(aligned, bytes);
-        table->charged += bytes;
-    }
+    size_t past = (uintptr_t)room % FILTER_LINE_BYTES;
+    unsigned char *aligned = room + (past == 0 ? 0 : FILTER_LINE_BYTES - past);
+    memcpy(aligned, data, bytes);
     memory_give(data);
-    return status;
+    if (!filter_read(&table->filter, slice_make(aligned, bytes), &why)) {
+        memory_give(room);
+        return table_corrupt(table, offset, why, error);
+    }
+    table->filter_data = room;
+    table->charged += bytes;
+    return STATUS_OK;
 }
 
 static enum status take_leveldb_filter(struct table *table, uint64_t offset,
@@ -286,6 +245,7 @@ static enum status take_properties(struct table *table, uint64_t offset,
                                     : status;
 }
 
+/* Takes over `data`, also where it fails. */
 typedef enum status taker(struct table *table, uint64_t offset, unsigned char *data,
                           size_t bytes, struct error *error);
 
@@ -364,7 +324,7 @@ enum status table_open(struct file *file, uint64_t number, struct block_cache *c
     opened->number = number;
     opened->cache = cache;
     atomic_u64_store(&opened->references, 1, memory_order_relaxed);
-    enum status status = read_footer(opened, &footer, error);
+    enum status status = footer_read(file, &opened->file_bytes, &footer, error);
     if (status == STATUS_OK) {
         status = table_load(opened, footer.index, &opened->index_data, &bytes,
                             &opened->index, error);

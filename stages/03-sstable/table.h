@@ -38,6 +38,9 @@ MUST_CHECK enum status table_get(struct table *table, const struct search_key *k
                                  struct buf *value, enum lookup *answer,
                                  struct error *error);
 
+/* Asks the processor for what a get of the key looks at first, and does not wait. */
+void table_prefetch(const struct table *table, const struct search_key *key);
+
 /* An iterator over all entries, in the order of internal keys; seeks take internal keys
  * too. The keys that it shows are internal keys, whatever stands in the file; their order
  * is the file's. It pins one block at a time. NO_MEMORY. */

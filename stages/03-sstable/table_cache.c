@@ -107,6 +107,8 @@ static void retire(struct table_cache *cache, struct open_table *opened) {
     unlink_from(cache, opened);
     opened->file->opened = NULL;
     atomic_pointer_store(&opened->file->table, NULL, memory_order_seq_cst);
+    /* The last that is done to the file here: it may end now (table_file_unref). */
+    atomic_pointer_store(&opened->file->cache, NULL, memory_order_release);
     opened->file = NULL;
     opened->watch = readers_watch_begin();
     opened->next = cache->retired;
@@ -198,7 +200,7 @@ static void install(struct table_cache *cache, struct table_file *file,
     }
     opened->file = file;
     file->opened = opened;
-    file->cache = cache;
+    atomic_pointer_store(&file->cache, cache, memory_order_release);
     link_in(cache, opened);
     atomic_pointer_store(&file->table, opened->table, memory_order_seq_cst);
 }
@@ -238,6 +240,13 @@ enum status table_cache_get(struct table_cache *cache, struct table_file *file,
     }
     *table = found;
     return STATUS_OK;
+}
+
+void table_cache_prefetch(const struct table_file *file, const struct search_key *key) {
+    const struct table *table = atomic_pointer_load(&file->table, memory_order_seq_cst);
+    if (table != NULL) {
+        table_prefetch(table, key);
+    }
 }
 
 enum status table_cache_pin(struct table_cache *cache, struct table_file *file,

@@ -15,6 +15,7 @@
 #include "table_file.h"
 #include "world.h"
 
+struct search_key;
 struct table;
 struct table_cache;
 
@@ -25,8 +26,7 @@ MUST_CHECK enum status table_cache_open(const char *directory, const struct worl
                                         struct readers *readers, size_t max_open,
                                         struct table_cache **cache, struct error *error);
 
-/* Nobody reads, and no file that the cache has opened lives. Tables that are pinned live
- * on. NULL is allowed. */
+/* Nobody reads. Tables that are pinned live on. NULL is allowed. */
 void table_cache_close(struct table_cache *cache);
 
 /* The table of the file, which the caller keeps alive. The caller is between
@@ -35,13 +35,17 @@ void table_cache_close(struct table_cache *cache);
 MUST_CHECK enum status table_cache_get(struct table_cache *cache, struct table_file *file,
                                        struct table **table, struct error *error);
 
-/* The same with a reference that is the caller's (table_unref), who need not be a reader.
- */
+/* table_prefetch() for it, if it is open. */
+void table_cache_prefetch(const struct table_file *file, const struct search_key *key);
+
+/* The same as get with a reference that is the caller's (table_unref), who need not be a
+ * reader. */
 MUST_CHECK enum status table_cache_pin(struct table_cache *cache, struct table_file *file,
                                        struct table **table, struct error *error);
 
-/* For table_file_unref: closes the table if it is open. Nobody gets or pins it any more; whoever did may still
- * be reading it: then it is closed by a later call that opens or forgets a table. */
+/* For table_file_unref: closes the table if it is open. Nobody gets or pins it any more;
+ * whoever did may still be reading it: then it is closed by a later call that opens or
+ * forgets a table. */
 void table_cache_forget(struct table_cache *cache, struct table_file *file);
 
 struct table_cache_stats {

@@ -23,8 +23,10 @@ void table_file_ref(struct table_file *file) {
 void table_file_unref(struct table_file *file) {
     if (file != NULL &&
         atomic_u64_subtract(&file->references, 1, memory_order_acq_rel) == 1) {
-        if (file->cache != NULL) {
-            table_cache_forget(file->cache, file);
+        struct table_cache *cache =
+            atomic_pointer_load(&file->cache, memory_order_acquire);
+        if (cache != NULL) {
+            table_cache_forget(cache, file);
         }
         table_meta_free(&file->meta);
         memory_give(file);

@@ -16,11 +16,11 @@ struct table_cache;
 struct table_file {
     struct table_meta meta; /* as it was opened; never changes */
 
-    /* the table cache's; both addresses are NULL while it does not have the table open */
+    /* the table cache's; all addresses are NULL while it does not have the table open */
     struct atomic_pointer table;
-    struct atomic_u64 used;    /* since the hand last came by; 0 or 1 */
-    struct open_table *opened; /* guarded by the cache's lock */
-    struct table_cache *cache; /* that has opened it; NULL: none has */
+    struct atomic_u64 used;      /* since the hand last came by; 0 or 1 */
+    struct open_table *opened;   /* guarded by the cache's lock */
+    struct atomic_pointer cache; /* that has it open; NULL: none has */
 
     struct atomic_u64 references;
 };

@@ -60,6 +60,46 @@ static enum status corrupt(struct error *error, const struct file *file, uint64_
                      offset, why);
 }
 
+/* Whether the block and its trailer end there. */
+static bool ends_at(struct block_handle handle, uint64_t end) {
+    return handle.offset <= end && handle.bytes <= end &&
+           handle.offset + handle.bytes + BLOCK_TRAILER_BYTES == end;
+}
+
+enum status footer_read(struct file *file, uint64_t *file_bytes, struct footer *footer,
+                        struct error *error) {
+    unsigned char bytes[FOOTER_BYTES];
+    struct footer found;
+    uint64_t size;
+    size_t done;
+    const char *why;
+    enum status status = file_size(file, &size, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (size < FOOTER_BYTES) {
+        return corrupt(error, file, 0, "the file is too short for a table");
+    }
+    uint64_t offset = size - FOOTER_BYTES;
+    status = file_read(file, offset, bytes, sizeof bytes, &done, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (done < sizeof bytes) {
+        return corrupt(error, file, offset, "the file ends inside of the footer");
+    }
+    if (footer_decode(bytes, &found, &why) != STATUS_OK) {
+        return corrupt(error, file, offset, why);
+    }
+    if (!ends_at(found.index, offset) || !ends_at(found.metaindex, found.index.offset)) {
+        return corrupt(error, file, offset,
+                       "the footer's handles are not of the blocks before it");
+    }
+    *file_bytes = size;
+    *footer = found;
+    return STATUS_OK;
+}
+
 /* Reads the packed contents and the trailer, together `count` bytes, and verifies. */
 static enum status read_stored(struct file *file, uint64_t offset, unsigned char *stored,
                                size_t count, struct error *error) {
@@ -128,6 +168,49 @@ enum status block_load(struct file *file, uint64_t file_bytes, struct block_hand
     *data = loaded;
     *bytes = loaded_bytes;
     return STATUS_OK;
+}
+
+/* ---- find ------------------------------------------------------------------------ */
+
+enum { WINDOW_BYTES = 64 * 1024, CHECKSUM_BYTES = 4 };
+
+/* `window` has room for WINDOW_BYTES and a checksum behind them. */
+static enum status find_end(struct file *file, uint64_t offset, unsigned char *window,
+                            struct block_handle *handle, bool *found,
+                            struct error *error) {
+    uint32_t crc = 0;
+    size_t count;
+    uint64_t start = offset;
+    *found = false;
+    do {
+        enum status status =
+            file_read(file, start, window, WINDOW_BYTES + CHECKSUM_BYTES, &count, error);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        for (size_t i = 0; i + CHECKSUM_BYTES < count; i++) {
+            crc = checksum_extend(crc, window + i, 1);
+            if (checksum_mask(crc) == decode_fixed32(window + i + 1) &&
+                compression_known(window[i])) {
+                *handle = (struct block_handle){offset, start + i - offset};
+                *found = true;
+                return STATUS_OK;
+            }
+        }
+        start += WINDOW_BYTES;
+    } while (count == WINDOW_BYTES + CHECKSUM_BYTES);
+    return STATUS_OK;
+}
+
+enum status block_find(struct file *file, uint64_t offset, struct block_handle *handle,
+                       bool *found, struct error *error) {
+    unsigned char *window = memory_take(WINDOW_BYTES + CHECKSUM_BYTES);
+    if (window == NULL) {
+        return error_no_memory(error, "a piece of a table", WINDOW_BYTES);
+    }
+    enum status status = find_end(file, offset, window, handle, found, error);
+    memory_give(window);
+    return status;
 }
 
 /* ---- store ----------------------------------------------------------------------- */

@@ -57,12 +57,25 @@ void footer_encode(unsigned char to[FOOTER_BYTES], const struct footer *footer);
 MUST_CHECK enum status footer_decode(const unsigned char from[FOOTER_BYTES],
                                      struct footer *footer, const char **why);
 
+/* Reads a file's footer, and its size. CORRUPT also where metaindex, index and footer do
+ * not follow one another up to the end: the handles' own bits have no checksum, and that
+ * keeps a damaged one from leading to some other block that is whole. IO. */
+MUST_CHECK enum status footer_read(struct file *file, uint64_t *file_bytes,
+                                   struct footer *footer, struct error *error);
+
 /* Reads the block at `handle` of a file of file_bytes, verifies its checksum and unpacks
  * it to a block of memory that becomes the caller's (memory_give). CORRUPT, naming file
  * and offset; IO; NO_MEMORY. */
 MUST_CHECK enum status block_load(struct file *file, uint64_t file_bytes,
                                   struct block_handle handle, unsigned char **data,
                                   size_t *bytes, struct error *error);
+
+/* Where the block that begins at `offset` ends, if nothing but its own bytes tells: where
+ * the checksum of all that is before it stands, and a type that there is. *found: there
+ * is one. IO, NO_MEMORY. */
+MUST_CHECK enum status block_find(struct file *file, uint64_t offset,
+                                  struct block_handle *handle, bool *found,
+                                  struct error *error);
 
 /* Appends the block as it is stored to *out: packed, unless that saves less than an
  * eighth, and its trailer. handle->offset is the caller's, who knows where `out` goes;

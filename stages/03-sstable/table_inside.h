@@ -4,6 +4,7 @@
 #define STRATA_TABLE_INSIDE_H
 
 #include "block.h"
+#include "filter.h"
 #include "table.h"
 #include "table_format.h"
 
@@ -20,7 +21,7 @@ struct table {
     uint64_t index_offset; /* in the file */
 
     unsigned char *filter_data; /* NULL: none */
-    struct slice filter;        /* in there, aligned */
+    struct filter filter;       /* in there, aligned */
     unsigned char *leveldb_data;
     struct slice leveldb_filter;
 

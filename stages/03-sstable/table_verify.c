@@ -51,7 +51,7 @@ static const char *judge(const struct verification *verification, uint64_t offse
     }
     struct slice user = internal_key_user(key);
     if (table->filter_data != NULL &&
-        !filter_may_contain(table->filter, filter_hash(user))) {
+        !filter_may_contain(&table->filter, filter_hash(user))) {
         return "the filter denies a key of this block";
     }
     if (table->leveldb_data != NULL &&
@@ -59,20 +59,6 @@ static const char *judge(const struct verification *verification, uint64_t offse
         return "LevelDB's filter denies a key of this block";
     }
     return NULL;
-}
-
-static void count(struct properties *seen, const struct iter *entry) {
-    uint64_t sequence = tag_sequence(internal_key_tag(entry->key));
-    if (seen->entries == 0 || sequence < seen->smallest_sequence) {
-        seen->smallest_sequence = sequence;
-    }
-    if (sequence > seen->largest_sequence) {
-        seen->largest_sequence = sequence;
-    }
-    seen->entries++;
-    seen->tombstones += tag_type(internal_key_tag(entry->key)) == KV_DELETE;
-    seen->raw_key_bytes += entry->key.length;
-    seen->raw_value_bytes += entry->value.length;
 }
 
 /* Walks a block's entries. NO_MEMORY. */
@@ -86,7 +72,7 @@ static enum status verify_entries(struct verification *verification, uint64_t of
     while (iter.iter.valid && why == NULL && status == STATUS_OK) {
         why = judge(verification, offset, iter.iter.key);
         if (why == NULL) {
-            count(&verification->seen, &iter.iter);
+            properties_count(&verification->seen, iter.iter.key, iter.iter.value);
             status = buf_assign(&verification->last, iter.iter.key);
             block_iter_next(&iter);
         }
@@ -100,7 +86,8 @@ static enum status verify_entries(struct verification *verification, uint64_t of
         internal_key_compare(buf_slice(&verification->last), index_key) > 0) {
         why = "the index says that this block ends before its last key";
     }
-    if (why != NULL) {
+    bool bad = why != NULL || block_check_restarts(block, &why) != STATUS_OK;
+    if (bad && status == STATUS_OK) {
         fault_at(verification, offset, why);
     }
     block_iter_free(&iter);
@@ -165,6 +152,7 @@ enum status table_verify(struct table *table, kv_report *report, void *context,
     struct verification verification = {.table = table, .report = {report, context}};
     struct block_iter index;
     enum status status = STATUS_OK;
+    const char *why;
     block_iter_init(&index, &table->index);
     block_iter_first(&index);
     while (index.iter.valid && status == STATUS_OK) {
@@ -176,6 +164,9 @@ enum status table_verify(struct table *table, kv_report *report, void *context,
     } else if (status == STATUS_OK && index.iter.error.status != STATUS_OK) {
         status =
             error_set(error, index.iter.error.status, "%s", index.iter.error.message);
+    } else if (status == STATUS_OK &&
+               block_check_restarts(&table->index, &why) != STATUS_OK) {
+        fault_at(&verification, table->index_offset, why);
     }
     block_iter_free(&index);
     /* Where a block could not be counted there is nothing to compare with. */

@@ -177,20 +177,6 @@ static enum status add_to_index(struct table_writer *writer, struct slice next,
 
 /* ---- entries --------------------------------------------------------------------- */
 
-static void count(struct properties *properties, struct slice key, struct slice value) {
-    uint64_t sequence = tag_sequence(internal_key_tag(key));
-    if (properties->entries == 0 || sequence < properties->smallest_sequence) {
-        properties->smallest_sequence = sequence;
-    }
-    if (sequence > properties->largest_sequence) {
-        properties->largest_sequence = sequence;
-    }
-    properties->entries++;
-    properties->tombstones += tag_type(internal_key_tag(key)) == KV_DELETE;
-    properties->raw_key_bytes += key.length;
-    properties->raw_value_bytes += value.length;
-}
-
 static enum status end_data_block(struct table_writer *writer, struct error *error) {
     writer->properties.data_blocks++;
     return finish_block(writer, &writer->data, writer->options.compression,
@@ -227,7 +213,7 @@ enum status table_writer_add(struct table_writer *writer, struct slice key,
     if (status != STATUS_OK) {
         return fail(writer, status, error);
     }
-    count(&writer->properties, key, value);
+    properties_count(&writer->properties, key, value);
     return block_builder_bytes(&writer->data) < writer->options.block_bytes
                ? STATUS_OK
                : end_data_block(writer, error);
@@ -246,7 +232,7 @@ static enum status name_block(struct block_builder *metaindex, const char *name,
 static enum status write_filter(struct table_writer *writer,
                                 struct block_builder *metaindex, struct error *error) {
     struct buf filter = {0};
-    struct block_handle handle;
+    struct block_handle handle = {0};
     enum status status = filter_builder_finish(&writer->filter, &filter);
     if (status != STATUS_OK) {
         status = fail(writer, status, error);

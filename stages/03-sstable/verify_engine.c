@@ -8,7 +8,7 @@
 #include "verify.h"
 
 struct verifying {
-    struct directory directory;
+    struct directory *directory;
     struct block_cache *blocks;
     struct catalog_found found;
     struct report report;
@@ -59,7 +59,7 @@ static enum status open_table(struct verifying *v, const struct table_meta *meta
                               struct error *error) {
     struct file *file = NULL;
     uint64_t bytes = 0;
-    enum status status = directory_table(v->directory.path, v->directory.world,
+    enum status status = directory_table(v->directory->path, v->directory->world,
                                          meta->number, &file, error);
     if (status == STATUS_OK) {
         *path = file->path;
@@ -123,7 +123,7 @@ static enum status verify_tables(struct verifying *v) {
 
 /* Where there is no catalog to go by: each table that is there, for itself. */
 static enum status verify_listed(struct verifying *v) {
-    const struct listing *listing = &v->directory.listing;
+    const struct listing *listing = &v->directory->listing;
     enum status status = STATUS_OK;
     for (size_t i = 0; i < listing->other_count && status != STATUS_NO_MEMORY; i++) {
         struct error error = {0};
@@ -133,7 +133,7 @@ static enum status verify_listed(struct verifying *v) {
         if (kind != NAME_TABLE && kind != NAME_OLD_TABLE) {
             continue;
         }
-        status = directory_table(v->directory.path, v->directory.world,
+        status = directory_table(v->directory->path, v->directory->world,
                                  listing->others[i].number, &file, &error);
         if (status == STATUS_OK) {
             status =
@@ -152,36 +152,18 @@ static enum status verify_listed(struct verifying *v) {
 
 /* ---------------------------------------------------------------------------------- */
 
-static enum status open_directory(struct verifying *v, const char *dir,
-                                  const struct kv_options *options, struct error *error) {
-    struct kv_options existing = *options;
-    existing.create = false;
-    existing.exclusive = false;
-    enum status status = recover_may_adopt(dir, options->world, error);
-    if (status == STATUS_OK) {
-        status = directory_open(&v->directory, dir, &existing, error);
-    }
-    if (status == STATUS_OK) {
-        status = listing_must_be_whole(&v->directory.listing, dir, error);
-    }
-    if (status == STATUS_OK) {
-        status = block_cache_open(0, options->world->threads, &v->blocks, error);
-    }
-    return status;
-}
-
 static enum status verify_log_files(struct verifying *v, struct error *error) {
     struct replay_options which = replay_everything;
     which.first_log = v->found.first_log;
     which.behind = v->found.flushed;
     which.begins_before = v->found.begins_before;
-    return verify_logs(&v->directory, &which, &v->report, error);
+    return verify_logs(v->directory, &which, &v->report, error);
 }
 
 static enum status verify_all(struct verifying *v, const struct catalog_ops *catalog,
                               struct error *error) {
     struct error words = {0};
-    enum status status = catalog->inspect(&v->directory, &v->found, &words);
+    enum status status = catalog->inspect(v->directory, &v->found, &words);
     if (status == STATUS_OK) {
         status = verify_tables(v);
     } else if (status == STATUS_CORRUPT) {
@@ -195,7 +177,11 @@ static enum status verify_all(struct verifying *v, const struct catalog_ops *cat
         return error_no_memory(error, "the verification of a table", 0);
     }
     if (v->found.version != NULL) {
+        if (v->found.dropped.status != STATUS_OK) {
+            report_line(&v->report, "%s", v->found.dropped.message);
+        }
         status = verify_log_files(v, &words);
+        status = catalog_blame(&v->found, status, &words);
         if (status != STATUS_OK) {
             fault(v, &words);
         }
@@ -206,16 +192,36 @@ static enum status verify_all(struct verifying *v, const struct catalog_ops *cat
     return v->first.status;
 }
 
-enum status engine_verify(const char *dir, const struct kv_options *options,
-                          const struct catalog_ops *catalog, kv_report *line,
-                          void *context, struct error *error) {
-    struct verifying v = {.report = {line, context}};
-    enum status status = open_directory(&v, dir, options, error);
+enum status engine_verify_held(struct directory *directory,
+                               const struct catalog_ops *catalog, kv_report *line,
+                               void *context, struct error *error) {
+    struct verifying v = {.directory = directory, .report = {line, context}};
+    enum status status = block_cache_open(0, directory->world->threads, &v.blocks, error);
     if (status == STATUS_OK) {
         status = verify_all(&v, catalog, error);
     }
     version_unref(v.found.version);
     block_cache_close(v.blocks);
-    directory_close(&v.directory);
+    return status;
+}
+
+enum status engine_verify(const char *dir, const struct kv_options *options,
+                          const struct catalog_ops *catalog, kv_report *report,
+                          void *context, struct error *error) {
+    struct directory directory = {0};
+    struct kv_options existing = *options;
+    existing.create = false;
+    existing.exclusive = false;
+    enum status status = recover_may_adopt(dir, options->world, error);
+    if (status == STATUS_OK) {
+        status = directory_open(&directory, dir, &existing, error);
+    }
+    if (status == STATUS_OK) {
+        status = listing_must_be_whole(&directory.listing, dir, error);
+    }
+    if (status == STATUS_OK) {
+        status = engine_verify_held(&directory, catalog, report, context, error);
+    }
+    directory_close(&directory);
     return status;
 }

@@ -10,4 +10,10 @@ MUST_CHECK enum status engine_verify(const char *dir, const struct kv_options *o
                                      const struct catalog_ops *catalog, kv_report *report,
                                      void *context, struct error *error);
 
+/* The same for a directory that is held, and whole (listing_must_be_whole). */
+MUST_CHECK enum status engine_verify_held(struct directory *directory,
+                                          const struct catalog_ops *catalog,
+                                          kv_report *report, void *context,
+                                          struct error *error);
+
 #endif

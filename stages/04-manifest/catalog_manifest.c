@@ -11,14 +11,21 @@
  * the disk: after a failed sync the last edit may be gone with the power. Usually that
  * does no harm. An edit that moved a buffer into a table removes the buffer's logs once
  * it is synced; if it is lost, the logs are there, and hold what the table held. But an
- * open that believed in the table would not have made the logs durable. So where logs are
- * found that the manifest has forgotten, or a manifest that CURRENT does not name, or the
- * last edit is damaged, open writes a new manifest before it returns; only then are files
- * removed that the old one may need.
+ * open that believed in the table would not have made the logs durable. And an edit that
+ * merged tables leaves those that the manifest names without it. So where logs or tables
+ * are found that the manifest does not name, or a manifest that CURRENT does not name, or
+ * the last edit is damaged, open writes a new manifest before it returns; only then are
+ * files removed that the old one may need.
+ *
+ * That manifest says what the old one said. LevelDB counts in its last_sequence changes
+ * that are in logs only: a new manifest of what LevelDB wrote is marked as LevelDB's too,
+ * until an edit says how far the tables go.
  *
  * An open of a directory that LevelDB would take for empty, and of one of stage 03, first
  * sees to it that CURRENT says LISTING: so there is one way to a first manifest. Until
- * CURRENT names it, the directory is stage 03's. */
+ * CURRENT names it, the directory is stage 03's.
+ *
+ * tidy: long because what apply writes and what open makes of it are one argument. */
 #include "catalog_manifest.h"
 
 #include <inttypes.h>
@@ -28,16 +35,22 @@
 #include "failpoint.h"
 #include "manifest.h"
 #include "memory.h"
+#include "replay.h"
+#include "table.h"
 #include "table_file.h"
 
+/* A manifest longer than this, and than twice what a snapshot took when it was begun, has
+ * grown: so the cost of snapshots stays below that of the edits between them. */
 enum { MANIFEST_BYTES_MAX = 1 << 20 };
 
 struct catalog_of_manifest {
     struct directory *directory;
     struct manifest *manifest; /* NULL: no edit since the open */
+    uint64_t snapshot_bytes;   /* its first edit */
     uint64_t current;          /* number of the manifest that CURRENT names; 0: none */
     uint64_t log_number;       /* as the last edit has them */
     uint64_t last_sequence;
+    bool foreign; /* LevelDB's last_sequence, which counts changes of the logs too */
 };
 
 /* ---- a new manifest -------------------------------------------------------------- */
@@ -53,6 +66,7 @@ static struct manifest_edit numbers_of(const struct catalog_of_manifest *catalog
         .has_log_number = true,
         .has_next_number = true,
         .has_last_sequence = true,
+        .has_previous_log_number = catalog->foreign, /* says so (manifest_state.h) */
         .log_number = catalog->log_number,
         .last_sequence = catalog->last_sequence,
         .next_number =
@@ -127,8 +141,14 @@ static enum status write_new(struct catalog_of_manifest *catalog,
         (void)removed; /* left for the next open */
     }
     catalog->manifest = manifest;
+    catalog->snapshot_bytes = manifest_bytes(manifest);
     catalog->current = number;
     return STATUS_OK;
+}
+
+static bool has_grown(const struct catalog_of_manifest *catalog) {
+    uint64_t bytes = manifest_bytes(catalog->manifest);
+    return bytes > MANIFEST_BYTES_MAX && bytes / 2 > catalog->snapshot_bytes;
 }
 
 /* ---- apply ----------------------------------------------------------------------- */
@@ -170,13 +190,17 @@ static enum status manifest_apply(void *opened, const struct edit *edit,
     catalog->log_number = edit->log_number != 0 ? edit->log_number : before.log_number;
     catalog->last_sequence =
         edit->last_sequence != 0 ? edit->last_sequence : before.last_sequence;
-    bool grown = catalog->manifest == NULL ||
-                 manifest_bytes(catalog->manifest) > MANIFEST_BYTES_MAX;
-    status = grown ? write_new(catalog, after, begun, error)
-                   : append(catalog, edit, begun, error);
+    catalog->foreign = before.foreign && edit->last_sequence == 0;
+    /* LevelDB may have counted changes that were lost with the power: the number goes
+     * back then, which it may not within one manifest. */
+    bool anew = catalog->manifest == NULL || catalog->foreign != before.foreign ||
+                has_grown(catalog);
+    status = anew ? write_new(catalog, after, begun, error)
+                  : append(catalog, edit, begun, error);
     if (status != STATUS_OK) {
         catalog->log_number = before.log_number;
         catalog->last_sequence = before.last_sequence;
+        catalog->foreign = before.foreign;
     }
     return status;
 }
@@ -218,6 +242,10 @@ static bool names(const struct version *version, uint64_t number) {
     return false;
 }
 
+static bool is_table(const struct name *name) {
+    return name->kind == NAME_TABLE || name->kind == NAME_OLD_TABLE;
+}
+
 /* Removes what the manifest does not name, or, where an edit was dropped that may have
  * named it, sets it aside. What cannot be removed is left for the next open. */
 static enum status collect_garbage(struct catalog_of_manifest *catalog,
@@ -228,7 +256,7 @@ static enum status collect_garbage(struct catalog_of_manifest *catalog,
     enum status status = STATUS_OK;
     for (size_t i = 0; i < listing->other_count && status == STATUS_OK; i++) {
         const struct name *name = &listing->others[i];
-        bool table = name->kind == NAME_TABLE || name->kind == NAME_OLD_TABLE;
+        bool table = is_table(name);
         if (table && keep && !names(version, name->number)) {
             status =
                 directory_set_aside(directory->path, directory->world, name, 1, error);
@@ -283,8 +311,77 @@ static bool in_doubt(const struct catalog_of_manifest *catalog,
                      const struct manifest_tail *tail,
                      const struct catalog_found *found) {
     const struct listing *listing = &catalog->directory->listing;
-    return tail->dropped || listing->manifests > 1 ||
-           (listing->log_count > 0 && listing->logs[0] < found->first_log);
+    bool doubt = tail->dropped || listing->manifests > 1 ||
+                 (listing->log_count > 0 && listing->logs[0] < found->first_log);
+    for (size_t i = 0; i < listing->other_count && !doubt; i++) {
+        const struct name *name = &listing->others[i];
+        doubt = is_table(name) && !names(found->version, name->number);
+    }
+    return doubt;
+}
+
+/* Whether the table says to stand for changes behind those that the manifest's tables
+ * hold: it was written by a flush. One that says nothing, or cannot, is taken for such.
+ */
+static enum status holds_later(const struct directory *directory, uint64_t number,
+                               uint64_t flushed, bool *later, struct error *error) {
+    struct block_cache *blocks = NULL;
+    struct table *table = NULL;
+    struct file *file = NULL;
+    enum status status = block_cache_open(0, directory->world->threads, &blocks, error);
+    if (status == STATUS_OK) {
+        status = directory_table(directory->path, directory->world, number, &file, error);
+    }
+    if (status == STATUS_OK) {
+        status = table_open(file, number, blocks, &table, error);
+    }
+    if (status == STATUS_OK) {
+        const struct properties *properties = table_properties(table);
+        *later = properties == NULL || properties->largest_sequence > flushed;
+        table_unref(table);
+    } else {
+        file_release(file);
+    }
+    block_cache_close(blocks);
+    if (status == STATUS_CORRUPT) {
+        *later = true;
+        status = STATUS_OK;
+    }
+    return status;
+}
+
+/* A table that no edit names, and whose number the last edit did not know yet: a crash
+ * came before the edit that names it, or that edit was lost, and with it what the table
+ * holds. A flush removes the logs of what it wrote only when its edit is durable; so
+ * where no log is left, there was one. */
+static enum status look_for_younger(const struct directory *directory,
+                                    const struct manifest_state *state, uint64_t manifest,
+                                    struct catalog_found *found, struct error *error) {
+    const struct listing *listing = &directory->listing;
+    bool logs = listing->log_count > 0 &&
+                listing->logs[listing->log_count - 1] >= found->first_log;
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < listing->other_count && status == STATUS_OK; i++) {
+        const struct name *name = &listing->others[i];
+        bool later = false;
+        if (name->kind != NAME_TABLE || name->number < state->next_number) {
+            continue;
+        }
+        error_set(&found->dropped, STATUS_CORRUPT,
+                  "%s/%06" PRIu64 ".ldb: no edit of MANIFEST-%06" PRIu64
+                  " names it, though it is younger than the last",
+                  directory->path, name->number, manifest);
+        if (!logs) {
+            status = holds_later(directory, name->number, found->flushed, &later, error);
+        }
+        if (status == STATUS_OK && later) {
+            status = error_set(error, STATUS_CORRUPT,
+                               "%s; the logs of its changes are "
+                               "gone: the manifest lacks its end",
+                               found->dropped.message);
+        }
+    }
+    return status;
 }
 
 /* What the manifest says; *tail tells whether that is all of it. */
@@ -296,9 +393,6 @@ static enum status read_manifest(struct catalog_of_manifest *catalog, uint64_t n
     enum status status =
         manifest_load(directory->path, directory->world, number, &state, tail, error);
     if (status == STATUS_OK) {
-        status = version_of(&state, &found->version, error);
-    }
-    if (status == STATUS_OK) {
         directory_reserve_numbers(directory, state.next_number);
         found->flushed = state.last_sequence;
         found->first_log =
@@ -307,21 +401,53 @@ static enum status read_manifest(struct catalog_of_manifest *catalog, uint64_t n
         catalog->current = number;
         catalog->log_number = found->first_log;
         catalog->last_sequence = state.last_sequence;
+        catalog->foreign = state.foreign;
+        status = look_for_younger(directory, &state, number, found, error);
+    }
+    if (status == STATUS_OK && tail->dropped) {
+        error_set(&found->dropped, STATUS_CORRUPT,
+                  "%s/MANIFEST-%06" PRIu64 ": offset %" PRIu64
+                  ": %s: taken for an edit that a crash cut off",
+                  directory->path, number, tail->offset, tail->why);
+    }
+    if (status == STATUS_OK) {
+        status = version_of(&state, &found->version, error);
     }
     manifest_state_free(&state);
     return status;
+}
+
+/* An edit that is not there may have been damaged, not cut off: then the logs that it
+ * replaced are gone, and those that are there begin behind them. That must be seen before
+ * anything is written, or set aside. */
+static enum status try_logs(const struct catalog_of_manifest *catalog,
+                            const struct catalog_found *found, struct error *error) {
+    const struct directory *directory = catalog->directory;
+    struct replay replay = {0};
+    struct replay_options which = replay_everything;
+    which.first_log = found->first_log;
+    which.behind = found->flushed;
+    which.begins_before = found->begins_before;
+    enum status status = replay_run(&replay, directory->path, directory->world,
+                                    &directory->listing, &which, NULL, NULL, error);
+    replay_free(&replay);
+    return catalog_blame(found, status, error);
 }
 
 static enum status load(struct catalog_of_manifest *catalog, uint64_t number,
                         struct catalog_found *found, struct error *error) {
     struct manifest_tail tail = {0};
     enum status status = read_manifest(catalog, number, &tail, found, error);
+    if (status == STATUS_OK && found->dropped.status != STATUS_OK) {
+        status = try_logs(catalog, found, error);
+    }
     if (status == STATUS_OK && in_doubt(catalog, &tail, found)) {
         bool begun;
         status = write_new(catalog, found->version, &begun, error);
     }
     if (status == STATUS_OK) {
-        status = collect_garbage(catalog, found->version, tail.dropped, error);
+        status = collect_garbage(catalog, found->version,
+                                 found->dropped.status != STATUS_OK, error);
     }
     return status;
 }

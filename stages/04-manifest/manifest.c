@@ -56,6 +56,11 @@ static enum status check_comparator(const struct loading *loading,
                                     const struct manifest_edit *edit, uint64_t offset,
                                     const char **why, struct error *error) {
     struct slice found = edit->comparator;
+    if (slice_present(found) != (offset == 0)) {
+        *why = offset == 0 ? "the first edit has no comparator"
+                           : "a snapshot that is not the first edit";
+        return STATUS_CORRUPT;
+    }
     if (slice_present(found) && !slice_equal(found, slice_of(MANIFEST_COMPARATOR))) {
         return error_set(error, STATUS_INVALID,
                          "%s: offset %" PRIu64
@@ -64,11 +69,6 @@ static enum status check_comparator(const struct loading *loading,
                          loading->file->path, offset,
                          (int)(found.length < 100 ? found.length : 100),
                          (const char *)found.data);
-    }
-    if (slice_present(found) != (offset == 0)) {
-        *why = offset == 0 ? "the first edit has no comparator"
-                           : "a snapshot that is not the first edit";
-        return STATUS_CORRUPT;
     }
     return STATUS_OK;
 }
@@ -215,17 +215,17 @@ static enum status missing(const struct loading *loading, enum name_kind kind,
     char words[NAME_BYTES + 100];
     name_print(name, kind, number);
     snprintf(words, sizeof words,
-             "; without this edit the manifest names %s, which is not there", name);
+             "; without this edit the manifest needs %s, which is not there",
+             number > 0 ? name : "a log");
     return corrupt_at(loading, words, error);
 }
 
-/* All the tables that the state names must be there, and, unless it names none (0), a log
- * from the one that it names on: an edit that was cut off was to replace logs by a table,
- * and leaves them; one that was whole has removed them. */
+/* All the tables that the state names must be there, and a log from the one that it names
+ * on (0: any): an edit that was cut off was to replace logs by a table, and leaves them;
+ * one that was whole has removed them. */
 static enum status check_files(const struct loading *loading, struct error *error) {
     const struct manifest_state *state = loading->state;
     struct presence presence = {.state = state,
-                                .log = state->log_number == 0,
                                 .previous_log = state->previous_log_number == 0};
     presence.tables = memory_take_zeroed(state->table_count * sizeof *presence.tables);
     if (presence.tables == NULL) {
@@ -238,11 +238,11 @@ static enum status check_files(const struct loading *loading, struct error *erro
             status = missing(loading, NAME_TABLE, state->tables[i]->meta.number, error);
         }
     }
-    if (status == STATUS_OK && !presence.log) {
-        status = missing(loading, NAME_LOG, state->log_number, error);
-    }
     if (status == STATUS_OK && !presence.previous_log) {
         status = missing(loading, NAME_LOG, state->previous_log_number, error);
+    }
+    if (status == STATUS_OK && !presence.log) {
+        status = missing(loading, NAME_LOG, state->log_number, error);
     }
     memory_give(presence.tables);
     return status;
@@ -250,7 +250,6 @@ static enum status check_files(const struct loading *loading, struct error *erro
 
 static enum status judge_tail(struct loading *loading, struct error *error) {
     bool found;
-    uint64_t bytes;
     enum status status = find_edit(loading, &found, error);
     if (status == STATUS_OK && found) {
         status = corrupt_at(loading, "; a whole edit follows it", error);
@@ -259,10 +258,8 @@ static enum status judge_tail(struct loading *loading, struct error *error) {
         status = check_files(loading, error);
     }
     if (status == STATUS_OK) {
-        status = file_size(loading->file, &bytes, error);
-    }
-    if (status == STATUS_OK) {
-        loading->tail->bytes = bytes - loading->tail->offset;
+        status = file_size(loading->file, &loading->tail->bytes, error);
+        loading->tail->bytes -= loading->tail->offset; /* after an error nobody looks */
     }
     return status;
 }
@@ -317,9 +314,14 @@ enum status manifest_load(const char *dir, const struct world *world, uint64_t n
     struct error refusal = {0};
     enum status status = directory_file(dir, world, NAME_MANIFEST, number, FILE_READ,
                                         &loading.file, &refusal);
+    if (status == STATUS_NOT_FOUND) {
+        return error_set(
+            error, STATUS_CORRUPT,
+            "%s/CURRENT: offset 0: it names a manifest that is not there: %s", dir,
+            refusal.message);
+    }
     if (status != STATUS_OK) {
-        return error_set(error, status == STATUS_NOT_FOUND ? STATUS_CORRUPT : status,
-                         "%s", refusal.message);
+        return error_set(error, status, "%s", refusal.message);
     }
     status = load(&loading, error);
     enum status closed = file_close(loading.file, NULL);

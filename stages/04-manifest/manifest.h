@@ -21,7 +21,7 @@ struct manifest_tail {
     bool dropped;
     uint64_t offset;
     uint64_t bytes;  /* to the end of the file */
-    const char *why; /* in words */
+    const char *why; /* in words; a constant */
 };
 
 /* Reads MANIFEST-number and applies its edits in order. *state is an empty one.

@@ -1,11 +1,11 @@
 /* Stage 04: as stage 03, but which tables are the database is what a manifest says. */
-#include "bench.h"
+#include "bench_command.h"
 #include "catalog_manifest.h"
-#include "dump.h"
+#include "dump_manifest.h"
 #include "engine.h"
 #include "engine_store.h"
 #include "program/commands.h"
-#include "repair.h"
+#include "repair_manifest.h"
 #include "verify_engine.h"
 
 static const struct engine_parts parts = {&catalog_manifest, &commit_direct,
@@ -26,6 +26,11 @@ static enum status verify_store(const char *dir, const struct kv_options *option
     return engine_verify(dir, options, &catalog_manifest, report, context, error);
 }
 
+static enum status repair_store(const char *dir, const struct kv_options *options,
+                                kv_report *report, void *context, struct error *error) {
+    return engine_repair(dir, options, &repair_manifest, report, context, error);
+}
+
 static const struct store_ops store = {
     .open = open_store,
     .close = engine_close,
@@ -38,11 +43,12 @@ static const struct store_ops store = {
     .progress = engine_progress,
     .stats = engine_stats,
     .verify = verify_store,
-    .repair = log_repair,
-    .dump = log_dump,
+    .repair = repair_store,
+    .dump = manifest_dump,
 };
 
-static const struct command *const commands[] = {&command_bench_memory, &command_shell};
+static const struct command *const commands[] = {&command_bench_tables, &command_shell,
+                                                 &command_flush};
 
 const struct stage stage = {
     .number = 4,

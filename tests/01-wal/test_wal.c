@@ -287,6 +287,146 @@ static void test_continued(void **state) {
     simulation_end(&sim);
 }
 
+/* ---- one log for each write buffer ----------------------------------------------- */
+
+/* A number is given out and nothing is done before the next append, which has it. */
+static void test_rotate(void **state) {
+    (void)state;
+    struct simulation sim;
+    struct buf expected = {0};
+    struct wal *wal = begin(&sim);
+    append(wal, 1, 2);
+    size_t calls = disk_calls(sim.disk);
+    assert_int_equal(wal_rotate(wal), 2);
+    assert_int_equal(wal_rotate(wal), 2); /* it is still to come */
+    assert_int_equal(disk_calls(sim.disk), calls);
+    assert_int_equal(progress_of(wal).log_number, 1);
+    append(wal, 3, 4);
+    assert_int_equal(progress_of(wal).log_number, 2);
+    assert_int_equal(progress_of(wal).rotations, 1);
+    assert_int_equal(wal_rotate(wal), 3);
+    size_t from = disk_operations(sim.disk);
+    assert_ok(wal_sync(wal, 4, NULL)); /* both */
+    assert_true(operation_of(&sim, from, "sync db/000001.log") <
+                operation_of(&sim, from, "sync db/000002.log"));
+    assert_progress(wal, 4, 4, 4);
+    append(wal, 5, 5);
+    add_mark(&expected, 1);
+    add_puts(&expected, 1, 2);
+    assert_log(&sim, "db/000001.log", &expected, true);
+    add_mark(&expected, 1);
+    add_puts(&expected, 3, 4);
+    assert_log(&sim, "db/000002.log", &expected, true);
+    add_mark(&expected, 5);
+    add_puts(&expected, 5, 5);
+    assert_log(&sim, "db/000003.log", &expected, true);
+    assert_ok(wal_close(wal, NULL));
+    simulation_end(&sim);
+}
+
+/* Before there is a log, and where one would have been continued. */
+static void test_rotate_before_an_append(void **state) {
+    (void)state;
+    struct simulation sim;
+    struct buf expected = {0};
+    struct wal *wal = begin(&sim);
+    uint64_t number = wal_rotate(wal);
+    append(wal, 1, 2);
+    assert_int_equal(progress_of(wal).log_number, number);
+    assert_ok(wal_close(wal, NULL));
+    add_mark(&expected, 1);
+    add_puts(&expected, 1, 2);
+    const struct wal_start start = {2, &sim.numbers, true, number, expected.length};
+    add_mark(&expected, 3);
+    assert_ok(wal_open("db", &sim.options, &start, &wal, NULL));
+    assert_int_equal(wal_rotate(wal), number + 1);
+    append(wal, 3, 3);
+    assert_int_equal(progress_of(wal).log_number, number + 1);
+    assert_ok(wal_close(wal, NULL));
+    assert_log(&sim, "db/000001.log", &expected, false);
+    add_mark(&expected, 3);
+    add_puts(&expected, 3, 3);
+    add_mark(&expected, 4);
+    assert_log(&sim, "db/000002.log", &expected, false);
+    simulation_end(&sim);
+}
+
+/* What is durable elsewhere needs no sync here, and the next log's mark knows it. */
+static void test_forget(void **state) {
+    (void)state;
+    struct simulation sim;
+    struct buf expected = {0};
+    struct wal *wal = begin(&sim);
+    append(wal, 1, 2);
+    uint64_t next = wal_rotate(wal);
+    size_t from = disk_operations(sim.disk);
+    assert_ok(wal_forget(wal, 2, next, NULL));
+    assert_progress(wal, 2, 2, 2);
+    assert_int_equal(progress_of(wal).unsynced_bytes, 0);
+    assert_int_equal(disk_open_handles(sim.disk), 0);
+    assert_ok(wal_sync(wal, 2, NULL)); /* nothing to do */
+    assert_int_equal(count_operations(&sim, from, "sync"), 0);
+    append(wal, 3, 3);
+    assert_ok(wal_sync(wal, 3, NULL));
+    assert_int_equal(count_operations(&sim, from, "db/000001.log"), 0);
+    assert_ok(wal_close(wal, NULL));
+    add_mark(&expected, 3);
+    add_puts(&expected, 3, 3);
+    add_mark(&expected, 4);
+    assert_log(&sim, "db/000002.log", &expected, false);
+    simulation_end(&sim);
+}
+
+/* Logs from the number on stay, and what they hold is still to be synced. */
+static void test_forget_keeps_later_logs(void **state) {
+    (void)state;
+    struct simulation sim;
+    struct wal *wal = begin(&sim);
+    append(wal, 1, 1);
+    uint64_t second = wal_rotate(wal);
+    append(wal, 2, 2);
+    uint64_t third = wal_rotate(wal);
+    append(wal, 3, 3);
+    assert_ok(wal_forget(wal, 1, second, NULL));
+    assert_progress(wal, 3, 3, 1);
+    assert_true(progress_of(wal).unsynced_bytes > 0);
+    assert_int_equal(disk_open_handles(sim.disk), 2);
+    size_t from = disk_operations(sim.disk);
+    assert_ok(wal_sync(wal, 3, NULL));
+    assert_int_equal(count_operations(&sim, from, "sync db/000001.log"), 0);
+    assert_true(operation_of(&sim, from, "sync db/000002.log") <
+                operation_of(&sim, from, "sync db/000003.log"));
+    assert_ok(wal_forget(wal, 2, third, NULL)); /* late: D does not go back */
+    assert_progress(wal, 3, 3, 3);
+    append(wal, 4, 4);
+    assert_int_equal(progress_of(wal).log_number, third);
+    assert_ok(wal_close(wal, NULL));
+    simulation_end(&sim);
+}
+
+/* A close that fails could lose something only if there were something to lose. */
+static void test_forget_where_a_close_fails(void **state) {
+    (void)state;
+    struct simulation sim;
+    struct error error = {0};
+    struct wal *wal = begin(&sim);
+    append(wal, 1, 1);
+    (void)wal_rotate(wal);
+    append(wal, 2, 2);
+    uint64_t third = wal_rotate(wal);
+    fail_call(&sim, 1, FAULT_AFTER, EIO, false);
+    assert_int_equal(wal_forget(wal, 2, third, &error), STATUS_IO);
+    assert_message_has(error, "db/000001.log");
+    fail_nothing(&sim);
+    assert_ok(wal_state(wal, NULL));
+    assert_progress(wal, 2, 2, 2);
+    assert_int_equal(disk_open_handles(sim.disk), 0); /* the second, too */
+    append(wal, 3, 3);
+    assert_ok(wal_sync(wal, 3, NULL));
+    assert_ok(wal_close(wal, NULL));
+    simulation_end(&sim);
+}
+
 /* ---- failures -------------------------------------------------------------------- */
 
 /* Everything is refused with the first message, and the disk is not asked again. */
@@ -587,6 +727,11 @@ int main(void) {
         cmocka_unit_test_prestate(test_abandon_leaves_the_file, &kinds[0]),
         cmocka_unit_test_prestate(test_abandon_leaves_the_file, &kinds[1]),
         cmocka_unit_test(test_continued),
+        cmocka_unit_test(test_rotate),
+        cmocka_unit_test(test_rotate_before_an_append),
+        cmocka_unit_test(test_forget),
+        cmocka_unit_test(test_forget_keeps_later_logs),
+        cmocka_unit_test(test_forget_where_a_close_fails),
         cmocka_unit_test(test_a_failed_sync_is_final),
         cmocka_unit_test(test_a_failed_sync_of_an_older_log),
         cmocka_unit_test(test_a_failed_append_is_final),

@@ -1,12 +1,19 @@
 /* A table cache of arrays, in the place of the real one and its tables: for tests of what
- * stands on them. Its functions are linked before the real ones; so a test that includes
- * this has a `stage` of its own, which does not bring those along.
+ * stands on them. Runs are compiled once more against it, so that a test that includes
+ * this has them on arrays, whatever else is linked.
  *
  * Table n holds the entries tables[n]. Every call, and every move of an iterator, may be
  * made to fail. */
 #ifndef STRATA_TESTS_FAKE_TABLES_H
 #define STRATA_TESTS_FAKE_TABLES_H
 
+#define table_cache_get fake_table_cache_get
+#define table_cache_pin fake_table_cache_pin
+#define table_get fake_table_get
+#define table_iter fake_table_iter
+#define table_unref fake_table_unref
+
+#include "../../stages/03-sstable/sorted_run.c" /* NOLINT(bugprone-suspicious-include) */
 #include "array_iter.h"
 #include "memory.h"
 #include "table.h"
@@ -33,14 +40,14 @@ static inline enum status fake_find(struct table_cache *cache,
                                     const struct table_file *file, struct table **table,
                                     struct error *error) {
     assert_true(file->meta.number < FAKE_TABLES_MAX);
+    *table = &cache->tables[file->meta.number];
+    (*table)->cache = cache;
     if (injected_comes(&cache->fault)) {
         return error_set(error, STATUS_IO, "cannot open it");
     }
-    if (cache->tables[file->meta.number].entries == NULL) {
+    if ((*table)->entries == NULL) {
         return error_set(error, STATUS_CORRUPT, "a table is missing");
     }
-    *table = &cache->tables[file->meta.number];
-    (*table)->cache = cache;
     return STATUS_OK;
 }
 

@@ -106,7 +106,7 @@ static void lookups_ask_one_file_at_most(void **state) {
 }
 
 static struct iter *open_iter(struct running *running) {
-    struct iter *iter;
+    struct iter *iter = NULL;
     assert_ok(sorted_run_iter(&running->run, NULL, &running->cache, &iter, NULL));
     assert_false(iter->valid);
     assert_int_equal(running->cache.iters, 0);

@@ -138,6 +138,7 @@ static void versions_fill_many_blocks(void **state) {
                                tag_make(sequence, i % 10 == 3 ? KV_DELETE : KV_PUT)));
         assert_ok(buf_printf(&entry->value, "%" PRIu64, sequence));
     }
+    uint64_t unfiltered = 0;
     for (unsigned bits = 0; bits <= 10; bits += 10) {
         const struct table_options options = {200, 4, bits, COMPRESSION_SNAPPY};
         struct disk *disk = disk_new();
@@ -146,6 +147,10 @@ static void versions_fill_many_blocks(void **state) {
         assert_ok(model_write(&model, disk, &options, NULL, NULL));
         assert_ok(open_table(disk, cache, &table, NULL));
         assert_true(table_properties(table)->data_blocks > 20);
+        /* One key's filter: a line, and two bytes. */
+        assert_int_equal(table_memory(table) - unfiltered,
+                         bits == 0 ? table_memory(table) : 66);
+        unfiltered = table_memory(table);
         for (uint64_t sequence = 0; sequence < 2 * model.count + 3; sequence++) {
             assert_ok(check_get(table, &model, slice_of("the key"), sequence, NULL));
             assert_ok(check_get(table, &model, slice_of("the kez"), sequence, NULL));

@@ -144,10 +144,14 @@ static void no_memory_is_said(void **state) {
     static struct model model;
     for (int kind = 0; kind < 4; kind++) {
         struct disk *disk = disk_new();
-        const struct table_options options = {200, 3, kind % 2 == 0 ? 10 : 0,
-                                              kind < 2 ? COMPRESSION_NONE
-                                                       : COMPRESSION_LZ4};
-        model_draw(&model, &random, 200);
+        const struct table_options options = {
+            kind % 2 == 0 ? 2000 : 200, 3, kind % 2 == 0 ? 10 : 0,
+            kind < 2 ? COMPRESSION_NONE : COMPRESSION_LZ4};
+        do { /* long keys take memory where short ones do not */
+            model_free(&model);
+            model_draw(&model, &random, 200);
+        } while (model.long_keys != (kind % 2 == 0) || model.keys < 50 ||
+                 model.count < 60);
         model_cut(&model, 60);
         assert_ok(model_write(&model, disk, &options, NULL, NULL));
         size_t blocks = counted_memory_blocks();

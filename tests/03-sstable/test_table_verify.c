@@ -1,5 +1,7 @@
 /* Tables whose checksums are right and whose contents are not, or are unusual: put
- * together by hand, block by block. */
+ * together by hand, block by block.
+ *
+ * tidy: long because it is a list of the ways to be wrong. */
 #define TEST_HAS_STAGE
 #include "../common/support.h"
 
@@ -113,6 +115,9 @@ static void unknown_parts_are_passed_over(void **state) {
     disk_free(disk);
 }
 
+/* An entry that claims a key longer than what is left of a block. */
+static const char cut_short[] = {0, 99, 1, 'x'};
+
 /* ---- what open refuses ----------------------------------------------------------- */
 
 static void assert_refused(struct disk *disk, const char *words) {
@@ -163,6 +168,11 @@ static void damaged_hints_are_refused(void **state) {
         }
         assert_refused(craft_end(&craft), "the metaindex is broken");
     }
+    struct craft craft;
+    craft_begin(&craft);
+    craft_filter(&craft, "a");
+    assert_ok(buf_append(&craft.metaindex.entries, cut_short, sizeof cut_short));
+    assert_refused(craft_end(&craft), "an entry is cut short");
 }
 
 /* Metaindex, index and footer follow one another; a handle that leads elsewhere is
@@ -208,9 +218,8 @@ static void stray_handles_are_refused(void **state) {
 
 /* ---- broken entries -------------------------------------------------------------- */
 
-/* A whole block, and then what is broken in one of seven ways. */
+/* A whole block, and then something broken, of nine kinds. */
 static void craft_broken(struct craft *craft, size_t kind) {
-    static const char cut_short[] = "\x00\x09\x01x\x00\x00\x00\x00\x01\x00\x00";
     craft_begin(craft);
     craft_put(craft, "a", 5);
     craft_block(craft, "a", 5);
@@ -238,29 +247,48 @@ static void craft_broken(struct craft *craft, size_t kind) {
     case 5:
         craft_handle(&craft->index, last, craft_store(craft, slice_of("no block")));
         break;
-    default:
-        craft_handle(&craft->index, last,
-                     craft_store(craft, slice_make(cut_short, sizeof cut_short)));
+    case 6:
+        craft_put(craft, "aa", 5);
+        assert_ok(buf_append(&craft->data.entries, cut_short, sizeof cut_short));
+        craft_block(craft, "c", 5);
+        break;
+    case 7:
+        assert_ok(buf_append(&craft->index.entries, cut_short, sizeof cut_short));
+        break;
+    default: /* the type of an index key */
+        last = craft_key(craft, "b", UINT64_C(5) << 8 | 2);
+        craft_handle(&craft->index, last, (struct block_handle){0, 1});
     }
 }
 
-static void scan_is_corrupt(struct table *table, const char *words) {
+static void scan_is_corrupt(struct table *table, size_t before, const char *words) {
     for (int forward = 0; forward < 2; forward++) {
         struct error error;
-        assert_int_equal(scan(table, forward, &error), forward);
+        assert_int_equal(scan(table, forward, &error), forward ? before : 0);
         assert_int_equal(error.status, STATUS_CORRUPT);
         assert_message_has(error, TABLE_PATH ": offset ");
         assert_message_has(error, words);
     }
 }
 
-/* What is found only when a block is read. */
+static void drop_line(void *context, const char *line) {
+    (void)context;
+    (void)line;
+}
+
+/* What is found only when a block is read. Of the index's keys a scan sees nothing, and
+ * verify sees more than a get does. */
 static void broken_entries_are_corrupt(void **state) {
     (void)state;
-    static const char *const words[] = {
-        "is no block's place", "no internal key", "no internal key", "no internal key",
-        "beyond the file",     "restart points",  "cut short"};
-    for (size_t kind = 0; kind < sizeof words / sizeof words[0]; kind++) {
+    static const struct {
+        const char *words;
+        bool key_of_index;
+    } rows[] = {{"is no block's place", false}, {"no internal key", false},
+                {"no internal key", false},     {"no internal key", true},
+                {"beyond the file", false},     {"restart points", false},
+                {"cut short", false},           {"cut short", false},
+                {"no internal key", true}};
+    for (size_t kind = 0; kind < sizeof rows / sizeof rows[0]; kind++) {
         struct craft craft;
         struct table *table;
         struct error error = {0};
@@ -272,10 +300,14 @@ static void broken_entries_are_corrupt(void **state) {
         assert_int_equal(get(table, "b", 6, &answer, &error), STATUS_CORRUPT);
         assert_int_equal(answer, LOOKUP_DELETED); /* not written */
         assert_message_has(error, TABLE_PATH ": offset ");
-        assert_message_has(error, words[kind]);
-        if (kind != 3) { /* a scan does not look at the index's keys */
-            scan_is_corrupt(table, words[kind]);
+        assert_message_has(error, rows[kind].words);
+        if (!rows[kind].key_of_index) {
+            scan_is_corrupt(table, kind == 6 ? 2 : 1, rows[kind].words);
         }
+        assert_int_equal(table_verify(table, drop_line, NULL, &error), STATUS_CORRUPT);
+        assert_message_has(error, rows[kind].key_of_index
+                                      ? "a key of the index is not above the one before"
+                                      : rows[kind].words);
         table_unref(table);
         block_cache_close(cache);
         disk_free(disk);
@@ -422,6 +454,51 @@ static void verify_compares_properties(void **state) {
     }
 }
 
+/* A table of one block, of keys a, ab, abc, restart points at the first and the third;
+ * the second of these points is moved. */
+static enum status verify_with_restart(size_t moved_to, struct error *error) {
+    struct craft craft;
+    struct table *table;
+    struct slice contents;
+    struct buf block = {0};
+    struct block_cache *cache = open_cache(0);
+    craft_begin(&craft);
+    craft.data.restart_interval = 2;
+    craft_put(&craft, "a", 5);
+    craft_put(&craft, "ab", 6);
+    craft_put(&craft, "abc", 7);
+    assert_ok(block_builder_finish(&craft.data, &contents));
+    assert_ok(buf_assign(&block, contents));
+    encode_fixed32(block.data + block.length - 8, (uint32_t)moved_to);
+    craft_handle(&craft.index, craft_key(&craft, "abc", tag_make(7, KV_PUT)),
+                 craft_store(&craft, buf_slice(&block)));
+    buf_free(&block);
+    struct disk *disk = craft_end(&craft);
+    assert_ok(open_table(disk, cache, &table, NULL));
+    struct reported reported = {0};
+    enum status status = table_verify(table, note, &reported, error);
+    assert_int_equal(reported.count, status != STATUS_OK);
+    assert_int_equal(scan(table, true, &(struct error){0}), 3); /* needs none of them */
+    table_unref(table);
+    block_cache_close(cache);
+    disk_free(disk);
+    return status;
+}
+
+/* A search begins at a restart point, a walk does not: so verification looks at each. */
+static void verify_looks_at_restart_points(void **state) {
+    (void)state;
+    enum { FIRST = 3 + 1 + TAG_BYTES + 5, SECOND = FIRST + 3 + 1 + TAG_BYTES + 5 };
+    struct error error = {0};
+    assert_ok(verify_with_restart(SECOND, &error));
+    for (size_t at = 1; at < SECOND; at++) {
+        assert_int_equal(verify_with_restart(at, &error), STATUS_CORRUPT);
+        assert_message_has(error, TABLE_PATH ": offset 0");
+        assert_message_has(error, at == FIRST ? "the key at a restart point shares bytes"
+                                              : "a restart point is no entry");
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_odd_index_is_followed),
@@ -432,6 +509,7 @@ int main(void) {
         cmocka_unit_test(verify_reports_every_fault),
         cmocka_unit_test(verify_goes_on_behind_a_fault),
         cmocka_unit_test(verify_compares_properties),
+        cmocka_unit_test(verify_looks_at_restart_points),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -136,6 +136,20 @@ static void keys_must_ascend(void **state) {
     }
 }
 
+/* A gigabyte and more, which is refused before a byte of it is read. */
+static void an_entry_may_be_too_long(void **state) {
+    (void)state;
+    struct fixture f;
+    struct error error = {0};
+    begin(&f, &usual);
+    struct slice key = internal(&f.key, "b", 5, KV_PUT);
+    assert_int_equal(
+        table_writer_add(f.writer, key, slice_make("", (size_t)2 << 30), &error),
+        STATUS_LIMIT);
+    assert_message_has(error, TABLE_PATH ": offset 0: a block would be too long");
+    end(&f);
+}
+
 /* A range that is given stands for what compaction dropped, too. */
 static void sequences_are_seen_or_given(void **state) {
     (void)state;
@@ -305,6 +319,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(golden_bytes),
         cmocka_unit_test(keys_must_ascend),
+        cmocka_unit_test(an_entry_may_be_too_long),
         cmocka_unit_test(sequences_are_seen_or_given),
         cmocka_unit_test(an_empty_table_is_a_table),
         cmocka_unit_test(writes_are_large),

@@ -269,6 +269,14 @@ static void make_second_snapshot(struct buf *manifest) {
     add_edit(manifest, &edit);
 }
 
+static void make_foreign_snapshot(struct buf *manifest) {
+    struct manifest_edit edit = first_edit(4, 10, 7);
+    add_edit(manifest, &edit);
+    edit = first_edit(4, 10, 7);
+    edit.comparator = slice_of("another");
+    add_edit(manifest, &edit);
+}
+
 static void make_mark(struct buf *manifest) {
     struct manifest_edit edit = first_edit(4, 10, 7);
     add_edit(manifest, &edit);
@@ -294,6 +302,7 @@ static void edits_that_cannot_be(void **state) {
         {make_log_back, "numbers go back"},
         {make_sequence_back, "numbers go back"},
         {make_second_snapshot, "a snapshot that is not the first"},
+        {make_foreign_snapshot, "a snapshot that is not the first"},
         {make_mark, "a mark of a write-ahead log"},
         {make_unknown_tag, "unknown tag"},
     };
@@ -473,6 +482,26 @@ static void previous_log_is_missing(void **state) {
     simulation_end(&sim);
 }
 
+/* A manifest that names no log yet: the edit that was dropped replaced the first ones, which
+ * are there if it was cut off. */
+static void no_log_is_left(void **state) {
+    (void)state;
+    struct simulation sim;
+    struct buf manifest = {0};
+    simulation_begin(&sim);
+    struct manifest_edit edit = first_edit(0, 10, 0);
+    add_edit(&manifest, &edit);
+    add_bytes(&manifest, "torn", 4);
+    assert_refused(&sim, &manifest, STATUS_CORRUPT, "needs a log, which is not there");
+    place_files(&sim, "000003.log");
+    struct loaded loaded = load(&sim);
+    assert_ok(loaded.status);
+    assert_true(loaded.tail.dropped);
+    manifest_state_free(&loaded.state);
+    buf_free(&manifest);
+    simulation_end(&sim);
+}
+
 /* Every bit: the right state, the one without the last edit if the bit is in it, or
  * corruption. Behind the end stand zeros that were allocated ahead. */
 static void flipped_bits(void **state) {
@@ -607,6 +636,7 @@ int main(void) {
         cmocka_unit_test(cut_short),
         cmocka_unit_test(a_file_is_missing),
         cmocka_unit_test(previous_log_is_missing),
+        cmocka_unit_test(no_log_is_left),
         cmocka_unit_test(flipped_bits),
         cmocka_unit_test(damage_before_a_whole_edit),
         cmocka_unit_test(stale_edits_behind_the_end),

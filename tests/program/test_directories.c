@@ -90,12 +90,17 @@ static void foreign(void **state) {
     result_free(&result);
 }
 
-/* Directories of LevelDB, and of later stages: stage 01 cannot read tables. */
+/* Directories of LevelDB, and of later stages. From stage 04 on CURRENT names a manifest
+ * of our own, and there is none to refuse. */
 static void of_a_later_stage(void **state) {
     (void)state;
     struct result result = {0};
     RUN(&result, "-d", "later", "put", "k", "v");
     expect_out(&result, "");
+    if (access("later/CURRENT", F_OK) == 0) {
+        result_free(&result);
+        return;
+    }
     write_file("later/CURRENT", slice_of("MANIFEST-000002\n"));
     RUN(&result, "-d", "later", "get", "k");
     expect_error(&result, 2, "CURRENT");
