@@ -76,6 +76,7 @@ enum status flush_memtable(struct directory *directory, const struct kv_options 
     enum status status = directory_file(directory->path, directory->world, NAME_TEMPORARY,
                                         meta.number, FILE_CREATE, &file, error);
     if (status != STATUS_OK) {
+        take_back(directory, meta.number); /* it may be there all the same */
         return status;
     }
     uint64_t number = meta.number;
