@@ -131,6 +131,19 @@ void engine_remove_logs(struct engine *engine, uint64_t first_log) {
     listing_free(&listing);
 }
 
+/* Tables of an edit that is certainly not in force: what stays would take room, perhaps
+ * the very room that is missing, with each try. */
+static void remove_added(struct engine *engine, const struct edit *edit) {
+    static const enum name_kind kinds[] = {NAME_TEMPORARY, NAME_TABLE};
+    const struct directory *directory = &engine->directory;
+    for (size_t i = 0; i < 2 * edit->added_count; i++) {
+        enum status status =
+            directory_remove(directory->path, directory->world, kinds[i % 2],
+                             edit->added[i / 2].file->meta.number, NULL);
+        (void)status; /* it has one of the names; the next open removes what stays */
+    }
+}
+
 /* Requires flushing. The table that the edit adds takes the oldest buffer's place. */
 static enum status install(struct engine *engine, const struct edit *edit,
                            struct error *error) {
@@ -139,13 +152,15 @@ static enum status install(struct engine *engine, const struct edit *edit,
     enum status status = view == NULL
                              ? error_no_memory(error, "a view", sizeof *view)
                              : version_apply(engine->version, edit, &version, error);
+    bool begun = false;
     if (status == STATUS_OK) {
-        bool begun = false;
         status =
             engine->parts->catalog->apply(engine->catalog, edit, version, &begun, error);
-        if (status != STATUS_OK && begun) {
-            status = engine_break(engine, status, error);
-        }
+    }
+    if (status != STATUS_OK && begun) {
+        status = engine_break(engine, status, error);
+    } else if (status != STATUS_OK) {
+        remove_added(engine, edit);
     }
     if (status != STATUS_OK) {
         version_unref(version);

@@ -78,6 +78,7 @@ enum status flush_table(struct directory *directory, const struct kv_options *op
     enum status status = directory_file(directory->path, directory->world, NAME_TEMPORARY,
                                         meta.number, FILE_CREATE, &file, error);
     if (status != STATUS_OK) {
+        take_back(directory, meta.number); /* it may be there all the same */
         return status;
     }
     uint64_t number = meta.number;

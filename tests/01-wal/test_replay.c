@@ -341,6 +341,11 @@ static void test_begins_before(void **state) {
     assert_ok(run_with(&r, &options));
     assert_int_equal(r.replay.base, 6);
     assert_int_equal(r.replay.changes, 3);
+    add_puts(&r.log, 8, 10); /* a later log repeats changes: that begins nothing */
+    place(&r, 5);
+    assert_ok(run_with(&r, &options));
+    assert_int_equal(r.replay.base, 6);
+    assert_int_equal(r.replay.changes, 4);
     options.first_log = 9; /* none: then the tables say where the end is */
     assert_ok(run_with(&r, &options));
     assert_int_equal(r.replay.base, 7);

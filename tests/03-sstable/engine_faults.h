@@ -85,6 +85,19 @@ struct flush_plan {
     bool reopens; /* instead of resuming */
 };
 
+static inline void count_table(void *context, const char *path) {
+    uint64_t *tables = context;
+    assert_null(strstr(path, ".dbtmp"));
+    *tables += strstr(path, ".ldb") != NULL;
+}
+
+/* What takes room is what is in force. */
+static inline void assert_no_garbage(struct simulation *sim, struct kv *kv) {
+    uint64_t tables = 0;
+    disk_list_files(sim->disk, count_table, &tables);
+    assert_int_equal(tables, stats_of(kv).tables);
+}
+
 /* k1 … k10 are in a table, up to k20 are durable in the log, up to k25 are in the log,
  * when a flush meets a fault at its countdown-th call. */
 static inline void meet_fault(struct simulation *sim, const struct flush_plan *plan,
@@ -111,6 +124,9 @@ static inline void meet_fault(struct simulation *sim, const struct flush_plan *p
     assert_survives(sim, met->flushed == STATUS_OK ? 25 : 20);
     assert_true(met->flushed == STATUS_OK || error.message[0] != '\0');
     met->refused = try_number(kv, 26, &error) != STATUS_OK;
+    if (met->flushed != STATUS_OK && !met->refused) {
+        assert_no_garbage(sim, kv);
+    }
     if (met->refused) {
         assert_message_has(error, "writes are refused until resume or reopen");
         assert_int_equal(kv_flush(kv, &error), STATUS_IO);
@@ -213,6 +229,7 @@ static inline bool fill_disk(size_t room) {
         assert_numbers(kv, last);
         enum status flushed = kv_flush(kv, &error);
         assert_true(flushed == STATUS_OK || flushed == STATUS_NO_SPACE);
+        assert_no_garbage(&sim, kv);
     }
     disk_set_capacity(sim.disk, SIZE_MAX);
     uint64_t flushes = stats_of(kv).flushes;

@@ -335,6 +335,28 @@ static void a_full_disk(void **state) {
     assert_in_range(in_flush, 5, 61);
 }
 
+/* A log may have lost what it could not sync, whatever was acknowledged. The memory has
+ * it, and resume begins with that. */
+static void resume_believes_the_memory(void **state) {
+    (void)state;
+    struct simulation sim;
+    simulation_begin(&sim);
+    struct kv *kv = open_store(&sim);
+    put_numbers(kv, 1, 10, DURABILITY_NONE);
+    fail_call(&sim, 1, FAULT_BEFORE, EIO, false);
+    assert_int_equal(kv_sync(kv, NULL), STATUS_IO);
+    fail_nothing(&sim);
+    assert_true(disk_flip_bit(sim.disk, "db/000001.log", 8 * 50));
+    assert_numbers(kv, 10);
+    assert_resumes(kv);
+    assert_numbers(kv, 10);
+    assert_survives(&sim, 10);
+    put_numbers(kv, 11, 12, DURABILITY_ALWAYS);
+    assert_numbers(kv, 12);
+    assert_ok(kv_close(kv, NULL));
+    simulation_end(&sim);
+}
+
 /* Whichever allocation fails: nothing is lost, and the next try goes on. */
 static void no_memory_in_a_flush(void **state) {
     (void)state;
@@ -373,6 +395,7 @@ int main(void) {
         cmocka_unit_test(stores_do_not_meet),
         cmocka_unit_test(iterators_outlive_flushes_and_resume),
         cmocka_unit_test(faults_in_a_flush),
+        cmocka_unit_test(resume_believes_the_memory),
         cmocka_unit_test(a_full_disk),
         cmocka_unit_test(no_memory_in_a_flush),
     };

@@ -32,6 +32,7 @@ static void read_change(struct slice payload) {
         ops++;
     }
     DEMAND(ops == reader.count, "%zu of %u", ops, (unsigned)reader.count);
+    DEMAND(reader.rest.length == 0, "%zu bytes behind the last", reader.rest.length);
 }
 
 static void read_log(struct file *file, size_t count) {
