@@ -1,4 +1,5 @@
-/* A directory of stage 01, 02 or 03 that lost the power in any operation is opened by
+/* What stage 04 opens for the first time, or after another process died within an edit.
+ * A directory of stage 01, 02 or 03 that lost the power in any operation is opened by
  * stage 04, which loses the power in any operation of that open, and opens it again: what
  * was durable is there, and what the first open would have found is found.
  *
@@ -7,8 +8,10 @@
 #include "../01-wal/simulation.h"
 
 #include "catalog_listing.h"
+#include "current.h"
 #include "engine.h"
 #include "engine_store.h"
+#include "manifest.h"
 
 enum { PUTS = 40, STARTS = 60, STATES = 3 };
 
@@ -136,9 +139,84 @@ static void crashes_in_an_upgrade(void **state) {
     assert_true(states > 5000);
 }
 
+/* ---- an edit that can be read and may be lost ------------------------------------- */
+
+/* The manifest in force gets an edit that puts table `to`, a copy, in the place of table
+ * `from`, and is not synced: what a process leaves that dies within a merge. */
+static void append_unsynced_edit(struct simulation *sim, uint64_t from, uint64_t to) {
+    struct current current;
+    struct manifest_state state = {0};
+    struct manifest_tail tail;
+    struct manifest_edit edit = {.has_next_number = true};
+    struct buf payload = {0}, log = {0};
+    struct file *file = NULL;
+    char name[NAME_BYTES], path[NAME_BYTES + 4], copy[NAME_BYTES + 4];
+    assert_ok(current_read("db", &sim->world, &current, NULL));
+    assert_ok(manifest_load("db", &sim->world, current.number, &state, &tail, NULL));
+    size_t index = manifest_state_find(&state, from);
+    assert_true(index < state.table_count);
+    const struct table_meta *meta = &state.tables[index]->meta;
+    edit.next_number = to + 1;
+    assert_ok(manifest_edit_remove(&edit, (struct manifest_removed){0, from}));
+    assert_ok(manifest_edit_add(
+        &edit, (struct manifest_added){1, to, meta->bytes, buf_slice(&meta->smallest),
+                                       buf_slice(&meta->largest)}));
+    assert_ok(manifest_edit_encode(&edit, &payload));
+    name_print(name, NAME_TABLE, from);
+    snprintf(path, sizeof path, "db/%s", name);
+    name_print(name, NAME_TABLE, to);
+    snprintf(copy, sizeof copy, "db/%s", name);
+    disk_put_file(sim->disk, copy, file_bytes(sim, path));
+    name_print(name, NAME_MANIFEST, current.number);
+    snprintf(path, sizeof path, "db/%s", name);
+    size_t end = file_bytes(sim, path).length;
+    add_record(&log, buf_slice(&payload));
+    assert_ok(file_open(sim->world.files, path, FILE_WRITE, &file, NULL));
+    assert_ok(file_write(file, end, log.data, log.length, NULL));
+    assert_ok(file_close(file, NULL));
+    buf_free(&log);
+    buf_free(&payload);
+    manifest_edit_free(&edit);
+    manifest_state_free(&state);
+}
+
+static void an_edit_that_merged_may_be_lost(void **state) {
+    (void)state;
+    struct simulation sim;
+    uint64_t seed = test_seed();
+    size_t opened_at;
+    simulation_begin(&sim);
+    struct kv *kv = open_store(&sim);
+    for (uint64_t i = 1; i < PUTS; i++) {
+        put_number(kv, i, DURABILITY_NONE);
+    }
+    assert_ok(kv_flush(kv, NULL));
+    put_number(kv, PUTS, DURABILITY_ALWAYS);
+    assert_ok(kv_close(kv, NULL));
+    uint64_t table = 1;
+    char path[24] = "";
+    while (!has_file(&sim, path)) {
+        snprintf(path, sizeof path, "db/%06" PRIu64 ".ldb", ++table);
+    }
+    append_unsynced_edit(&sim, table, 90);
+    size_t begun = disk_operations(sim.disk);
+    assert_int_equal(open_and_count(&sim, &opened_at), PUTS);
+    for (size_t i = begun; i <= disk_operations(sim.disk); i++) {
+        for (int j = 0; j < 50; j++) {
+            struct simulation after;
+            struct crash crash = draw_crash(sim.disk, i, &seed);
+            restart(&after, &sim, &crash);
+            assert_int_equal(open_and_count(&after, &opened_at), PUTS);
+            disk_free(after.disk);
+        }
+    }
+    simulation_end(&sim);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(crashes_in_an_upgrade),
+        cmocka_unit_test(an_edit_that_merged_may_be_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
