@@ -178,8 +178,8 @@ static enum status manifest_apply(void *opened, const struct edit *edit,
     catalog->last_sequence =
         edit->last_sequence != 0 ? edit->last_sequence : before.last_sequence;
     catalog->foreign = before.foreign && edit->last_sequence == 0;
-    /* LevelDB may have counted changes that were lost with the power: the number goes back
-     * then, which it may not within one manifest. */
+    /* LevelDB may have counted changes that were lost with the power: the number goes
+     * back then, which it may not within one manifest. */
     bool anew = catalog->manifest == NULL || catalog->foreign != before.foreign ||
                 manifest_bytes(catalog->manifest) > MANIFEST_BYTES_MAX;
     status = anew ? write_new(catalog, after, begun, error)
