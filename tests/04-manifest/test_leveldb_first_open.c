@@ -31,8 +31,7 @@ struct fixture {
     char gone[BOTH_PATH_BYTES]; /* every log, table and manifest that it ever had */
     char told[BOTH_PATH_BYTES]; /* a file with a struct left */
     struct left left;
-    bool again;         /* removed files are there again … */
-    bool tables_again;  /* … or removed tables only */
+    bool again;         /* removed files are there again */
     bool unsynced;      /* the last changes, in the log, are not durable … */
     bool edit_unsynced; /* … nor is the last edit of the manifest */
 };
@@ -86,15 +85,6 @@ static int leave(char *const *arguments) {
             leveldb_begin(&opened, walking.from, &kind, false);
         }
     }
-    for (int i = 0; i < 3 && strcmp(arguments[6], "merge") == 0; i++) {
-        leveldb_write_some(&opened, &both, 20);
-        leveldb_end(&opened); /* the next open makes a table of the log, at level 0 */
-        leveldb_begin(&opened, walking.from, &kind, false);
-        keep_files(&walking);
-    }
-    if (strcmp(arguments[6], "merge") == 0) { /* the three, by the last edit */
-        leveldb_compact_range(opened.db, NULL, 0, NULL, 0);
-    }
     for (size_t i = 0; i <= UNSYNCED; i++) {
         walking.log_number = 0;
         keep_files(&walking);
@@ -112,8 +102,7 @@ static int leave(char *const *arguments) {
 
 /* ---- the directory as LevelDB left it -------------------------------------------- */
 
-static void begin_once(struct fixture *f, uint64_t seed, unsigned chunks,
-                       const char *how) {
+static void begin_once(struct fixture *f, uint64_t seed, unsigned chunks) {
     char seed_text[32], chunks_text[32];
     *f = (struct fixture){0};
     both_directory(f->path);
@@ -129,7 +118,7 @@ static void begin_once(struct fixture *f, uint64_t seed, unsigned chunks,
     assert_true(process >= 0);
     if (process == 0) {
         execl("/proc/self/exe", "leave", f->path, f->gone, f->told, seed_text,
-              chunks_text, how, (char *)NULL);
+              chunks_text, (char *)NULL);
         _exit(127);
     }
     int status;
@@ -148,18 +137,17 @@ static void end(struct fixture *f) {
 }
 
 /* Until what is not synced is in one log. */
-static void begin(struct fixture *f, uint64_t *seed, unsigned chunks, const char *how) {
-    begin_once(f, random_next(seed), chunks, how);
+static void begin(struct fixture *f, uint64_t *seed, unsigned chunks) {
+    begin_once(f, random_next(seed), chunks);
     while (f->left.log_number[0] != f->left.log_number[UNSYNCED]) {
         end(f);
-        begin_once(f, random_next(seed), chunks, how);
+        begin_once(f, random_next(seed), chunks);
     }
 }
 
 struct putting {
     struct simulation *sim;
     const char *from;
-    bool tables_only;
     uint64_t unsynced_log; /* of this log, what was not synced is left out; 0: none */
     uint64_t synced_bytes;
 };
@@ -169,9 +157,6 @@ static void put_file(void *context, const char *name) {
     struct buf contents = {0};
     struct name parsed = name_parse(name);
     char path[200];
-    if (putting->tables_only && parsed.kind != NAME_TABLE) {
-        return;
-    }
     snprintf(path, sizeof path, "%s/%s", putting->from, name);
     FILE *file = fopen(path, "rb");
     assert_non_null(file);
@@ -242,13 +227,11 @@ static void unsync_edit(struct simulation *sim) {
 }
 
 static void place_directory(struct simulation *sim, const struct fixture *f) {
-    struct putting putting = {
-        .sim = sim, .from = f->gone, .tables_only = f->tables_again};
-    if (f->again || f->tables_again) {
+    struct putting putting = {.sim = sim, .from = f->gone};
+    if (f->again) {
         assert_ok(directory_list(&file_system_posix, f->gone, put_file, &putting, NULL));
     }
     putting.from = f->path;
-    putting.tables_only = false;
     putting.unsynced_log = f->left.log_number[0];
     putting.synced_bytes = f->left.log_bytes[0];
     assert_ok(directory_list(&file_system_posix, f->path, put_file, &putting, NULL));
@@ -427,18 +410,17 @@ static void crashes_in_the_first_open(void **state) {
     (void)state;
     struct looking looking = {.seed = test_seed()};
     size_t counted = 0;
-    for (int run = 0; run < 6; run++) {
+    for (int run = 0; run < 5; run++) {
         struct fixture f;
         struct simulation sim;
-        begin(&f, &looking.seed, run == 5 ? 0 : 10, run == 5 ? "merge" : "");
-        f.again = run % 2 == 1 && run < 5;
+        begin(&f, &looking.seed, 10);
+        f.again = run % 2 == 1;
         simulation_begin(&sim);
         place_directory(&sim, &f);
         counted += counts_logs(&sim);
         simulation_end(&sim);
-        f.tables_again = run == 5;
         f.unsynced = run == 2 || run == 3;
-        f.edit_unsynced = run == 3 || run == 5;
+        f.edit_unsynced = run == 3;
         first_open(&looking, &f, run >= 3 ? 20000 : 4 << 20);
         end(&f);
     }
