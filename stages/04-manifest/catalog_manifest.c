@@ -37,11 +37,14 @@
 #include "table.h"
 #include "table_file.h"
 
+/* A manifest longer than this, and than twice what a snapshot took when it was begun, has
+ * grown: so the cost of snapshots stays below that of the edits between them. */
 enum { MANIFEST_BYTES_MAX = 1 << 20 };
 
 struct catalog_of_manifest {
     struct directory *directory;
     struct manifest *manifest; /* NULL: no edit since the open */
+    uint64_t snapshot_bytes;   /* its first edit */
     uint64_t current;          /* number of the manifest that CURRENT names; 0: none */
     uint64_t log_number;       /* as the last edit has them */
     uint64_t last_sequence;
@@ -136,8 +139,14 @@ static enum status write_new(struct catalog_of_manifest *catalog,
         (void)removed; /* left for the next open */
     }
     catalog->manifest = manifest;
+    catalog->snapshot_bytes = manifest_bytes(manifest);
     catalog->current = number;
     return STATUS_OK;
+}
+
+static bool has_grown(const struct catalog_of_manifest *catalog) {
+    uint64_t bytes = manifest_bytes(catalog->manifest);
+    return bytes > MANIFEST_BYTES_MAX && bytes / 2 > catalog->snapshot_bytes;
 }
 
 /* ---- apply ----------------------------------------------------------------------- */
@@ -183,7 +192,7 @@ static enum status manifest_apply(void *opened, const struct edit *edit,
     /* LevelDB may have counted changes that were lost with the power: the number goes back
      * then, which it may not within one manifest. */
     bool anew = catalog->manifest == NULL || catalog->foreign != before.foreign ||
-                manifest_bytes(catalog->manifest) > MANIFEST_BYTES_MAX;
+                has_grown(catalog);
     status = anew ? write_new(catalog, after, begun, error)
                   : append(catalog, edit, begun, error);
     if (status != STATUS_OK) {

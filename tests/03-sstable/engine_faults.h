@@ -1,7 +1,7 @@
 /* What the tests of an engine share, whichever catalog it has: faults in the middle of a
  * flush, a disk that fills up, and what must hold then. */
-#ifndef STRATA_TESTS_ENGINE_H
-#define STRATA_TESTS_ENGINE_H
+#ifndef STRATA_TESTS_ENGINE_FAULTS_H
+#define STRATA_TESTS_ENGINE_FAULTS_H
 
 #include "../01-wal/simulation.h"
 
@@ -78,16 +78,26 @@ struct flush_fault {
     bool refused; /* the next write was, until a resume */
 };
 
+struct flush_plan {
+    bool first;   /* of the open: what came before was closed */
+    bool reopens; /* instead of resuming */
+};
+
 /* k1 … k10 are in a table, up to k20 are durable in the log, up to k25 are in the log,
  * when a flush meets a fault at its countdown-th call. */
-static inline void meet_fault(struct simulation *sim, size_t countdown,
-                              enum fault_effect effect, struct flush_fault *met) {
+static inline void meet_fault(struct simulation *sim, const struct flush_plan *plan,
+                              size_t countdown, enum fault_effect effect,
+                              struct flush_fault *met) {
     struct error error = {0};
     struct iter *iter;
     struct kv *kv = open_store(sim);
     put_numbers(kv, 1, 10, DURABILITY_ALWAYS);
     assert_ok(kv_flush(kv, NULL));
     put_numbers(kv, 11, 20, DURABILITY_ALWAYS);
+    if (plan->first) {
+        assert_ok(kv_close(kv, NULL));
+        kv = open_store(sim);
+    }
     put_numbers(kv, 21, 25, DURABILITY_NONE);
     assert_ok(kv_iter(kv, NULL, &iter, NULL));
     fail_call(sim, countdown, effect, EIO, false);
@@ -105,7 +115,14 @@ static inline void meet_fault(struct simulation *sim, size_t countdown,
         assert_int_equal(kv_sync(kv, &error), STATUS_IO);
         assert_numbers(kv, 25);
         assert_survives(sim, 20);
-        assert_resumes(kv);
+        if (plan->reopens) {
+            iter_close(iter);
+            assert_int_equal(kv_close(kv, NULL), STATUS_IO);
+            kv = open_store(sim);
+            assert_ok(kv_iter(kv, NULL, &iter, NULL));
+        } else {
+            assert_resumes(kv);
+        }
         assert_survives(sim, 25); /* open, and resume, are final */
         assert_ok(try_number(kv, 26, NULL));
     }
@@ -125,7 +142,8 @@ static inline void meet_fault(struct simulation *sim, size_t countdown,
 
 /* Fails each call of a flush, before and after its effect; `judge` looks at each. Answers
  * how many there were. */
-static inline size_t meet_all_faults(void (*judge)(struct simulation *sim,
+static inline size_t meet_all_faults(const struct flush_plan *plan,
+                                     void (*judge)(struct simulation *sim,
                                                    const struct flush_fault *met)) {
     static const enum fault_effect effects[] = {FAULT_BEFORE, FAULT_AFTER};
     size_t faults = 0;
@@ -134,7 +152,7 @@ static inline size_t meet_all_faults(void (*judge)(struct simulation *sim,
         for (size_t countdown = 1; met.struck[0] != '\0'; countdown++) {
             struct simulation sim;
             simulation_begin(&sim);
-            meet_fault(&sim, countdown, effects[i], &met);
+            meet_fault(&sim, plan, countdown, effects[i], &met);
             assert_true(met.struck[0] != '\0' || met.flushed == STATUS_OK);
             judge(&sim, &met);
             faults += met.struck[0] != '\0';
