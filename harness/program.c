@@ -11,7 +11,9 @@
  * stands before it in the log, so the drawing keeps account of the log's length as the
  * format has it (google/leveldb doc/log_format.md; durable marks of 26 bytes at the head
  * of a log and with the write after a sync). The account may be wrong, after a recovery
- * for example: then the value has some other length, which is no harm. */
+ * for example: then the value has some other length, which is no harm.
+ *
+ * tidy: long because each operation is a row, drawn and put into words here. */
 #include "program.h"
 
 #include <ctype.h>

@@ -95,8 +95,8 @@ void run_begin(struct run *run, const struct program *program, struct tape *sche
 bool run_steps(struct run *run);
 
 /* Closes the store, and checks that it left nothing behind: no memory, handles, locks or
- * threads, and in its directory what audit.h demands. After a failure it kills what is left instead and answers false. The disk
- * stays until the next run_begin. */
+ * threads, and in its directory what audit.h demands. After a failure it kills what is
+ * left instead and answers false. The disk stays until the next run_begin. */
 bool run_end(struct run *run);
 
 /* The law for a loss of power before disk operation `operation`, from run->first_point to

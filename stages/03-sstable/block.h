@@ -47,7 +47,7 @@ static inline struct block block_known(struct slice contents) {
 }
 
 /* CORRUPT, with *why, unless each restart point is an entry that shares nothing. Reads
- * the whole block: for verification, where a walk from entry to entry has met no error. */
+ * the whole block: for verification, where a walk from entry to entry met no error. */
 MUST_CHECK enum status block_check_restarts(const struct block *block, const char **why);
 
 enum { BLOCK_ITER_KEY_BYTES = 256 };

@@ -147,7 +147,6 @@ static void remove_forgotten_logs(struct starting *s) {
 
 static enum status recover_logs(struct starting *s, struct error *error) {
     struct engine *engine = s->engine;
-    remove_forgotten_logs(s);
     struct replay_options which = replay_everything;
     which.first_log = s->found.first_log;
     which.behind = s->found.flushed;
@@ -162,11 +161,8 @@ static enum status recover_logs(struct starting *s, struct error *error) {
     if (status == STATUS_OK && (s->edit.added_count > 0 || s->found.begins_before)) {
         status = flush_all(s, error);
     }
-    /* Also those that a crash, or a removal that failed, has left. */
-    const struct listing *listing = &engine->directory.listing;
-    if (status == STATUS_OK && listing->log_count > 0 &&
-        listing->logs[0] < s->found.first_log) {
-        engine_remove_logs(engine, s->found.first_log);
+    if (status == STATUS_OK) { /* not before: an open that is refused removes nothing */
+        remove_forgotten_logs(s);
     }
     return status;
 }

@@ -23,7 +23,9 @@
  *
  * An open of a directory that LevelDB would take for empty, and of one of stage 03, first
  * sees to it that CURRENT says LISTING: so there is one way to a first manifest. Until
- * CURRENT names it, the directory is stage 03's. */
+ * CURRENT names it, the directory is stage 03's.
+ *
+ * tidy: long because what apply writes and what open makes of it are one argument. */
 #include "catalog_manifest.h"
 
 #include <inttypes.h>
@@ -189,8 +191,8 @@ static enum status manifest_apply(void *opened, const struct edit *edit,
     catalog->last_sequence =
         edit->last_sequence != 0 ? edit->last_sequence : before.last_sequence;
     catalog->foreign = before.foreign && edit->last_sequence == 0;
-    /* LevelDB may have counted changes that were lost with the power: the number goes back
-     * then, which it may not within one manifest. */
+    /* LevelDB may have counted changes that were lost with the power: the number goes
+     * back then, which it may not within one manifest. */
     bool anew = catalog->manifest == NULL || catalog->foreign != before.foreign ||
                 has_grown(catalog);
     status = anew ? write_new(catalog, after, begun, error)

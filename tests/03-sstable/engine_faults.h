@@ -1,5 +1,7 @@
 /* What the tests of an engine share, whichever catalog it has: faults in the middle of a
- * flush, a disk that fills up, and what must hold then. */
+ * flush, a disk that fills up, and what must hold then.
+ *
+ * tidy: long because it is functions that the tests of several catalogs include. */
 #ifndef STRATA_TESTS_ENGINE_FAULTS_H
 #define STRATA_TESTS_ENGINE_FAULTS_H
 

@@ -4,7 +4,8 @@
 #include "engine_faults.h"
 #include "tables.h"
 
-/* Three tables: k1 … k10, k11 … k20, k21 … k30; "k" tells in which it was written last. */
+/* Three tables: k1 … k10, k11 … k20, k21 … k30; "k" tells in which it was written
+ * last. */
 struct listed {
     struct simulation sim;
     uint64_t numbers[3];

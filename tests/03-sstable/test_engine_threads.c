@@ -1,5 +1,5 @@
 /* The engine under real threads on the real file system: what ThreadSanitizer watches.
- * Writers of all durabilities, lookups, scans, and one who flushes, at once, while flushes
+ * Writers of all durabilities, lookups, scans, one who flushes, at once, while flushes
  * fail now and then. A scan sees whole changes, all up to one moment; nothing that was
  * deleted comes back; afterwards, and after a reopening, all is there. */
 #define TEST_HAS_STAGE

@@ -1,5 +1,7 @@
 /* Tables whose checksums are right and whose contents are not, or are unusual: put
- * together by hand, block by block. */
+ * together by hand, block by block.
+ *
+ * tidy: long because it is a list of the ways to be wrong. */
 #define TEST_HAS_STAGE
 #include "../common/support.h"
 
@@ -452,8 +454,8 @@ static void verify_compares_properties(void **state) {
     }
 }
 
-/* A table of one block, of keys a, ab, abc, restart points at the first and the third; the
- * second of these points is moved. */
+/* A table of one block, of keys a, ab, abc, restart points at the first and the third;
+ * the second of these points is moved. */
 static enum status verify_with_restart(size_t moved_to, struct error *error) {
     struct craft craft;
     struct table *table;
