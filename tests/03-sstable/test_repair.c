@@ -14,7 +14,7 @@ static void make_store(struct simulation *sim) {
     struct kv *kv = open_store(sim);
     for (int round = 0; round < ROUNDS; round++) {
         for (int n = 0; n < KEYS; n++) {
-            char key[8], value[8];
+            char key[32], value[32];
             snprintf(key, sizeof key, "k%d", n);
             snprintf(value, sizeof value, "%d%d", round, n);
             if (n == round) {
@@ -57,7 +57,7 @@ static void assert_repaired(struct simulation *sim, int lost, const char *words)
     kv = open_store(sim);
     int newest = lost == ROUNDS - 1 ? ROUNDS - 2 : ROUNDS - 1;
     for (int n = 0; n < KEYS; n++) {
-        char key[8], value[8];
+        char key[32], value[32];
         snprintf(key, sizeof key, "k%d", n);
         snprintf(value, sizeof value, "%d%d", newest, n);
         assert_text(kv, key, n == newest ? NULL : value);
