@@ -249,7 +249,7 @@ static enum status check_files(const struct loading *loading, struct error *erro
 }
 
 static enum status judge_tail(struct loading *loading, struct error *error) {
-    bool found;
+    bool found = false;
     enum status status = find_edit(loading, &found, error);
     if (status == STATUS_OK && found) {
         status = corrupt_at(loading, "; a whole edit follows it", error);
