@@ -164,7 +164,7 @@ mode=all
 case ${1-} in
 --show | --quick) mode=${1#--} && shift ;;
 esac
-mapfile -t patches <<<"$(select_patches "$@")"
+mapfile -t patches <<<"$(select_patches "$@" | sort -u)"
 if [ -z "${patches[0]}" ]; then
     echo "no such bug in faults/bugs/"
     exit 2
