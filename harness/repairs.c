@@ -346,7 +346,7 @@ const struct check repair_checks[] = {
     {"repair.crash", CHECK_CORRUPT, 1, 0, 600, 20,
      "a repair that is cut off anywhere can be finished, and loses nothing more",
      crash_one, NULL},
-    {"repair.fault", CHECK_SWEEP, 1, 0, 30, 1,
+    {"repair.fault", CHECK_SWEEP, 1, 0, 30, 4,
      "a repair in which anything fails can be finished, and loses nothing more",
      fault_one, plan_campaign},
     {0}};
