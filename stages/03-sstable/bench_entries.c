@@ -1,7 +1,7 @@
 #include "bench_entries.h"
 
-/* splitmix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014).
- */
+/* splitmix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators",
+ * 2014). */
 uint64_t bench_scattered(uint64_t i) {
     uint64_t mixed = (i + 1) * 0x9e3779b97f4a7c15u;
     mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9u;
