@@ -38,8 +38,8 @@ MUST_CHECK enum status table_cache_get(struct table_cache *cache, struct table_f
 /* table_prefetch() for it, if it is open. */
 void table_cache_prefetch(const struct table_file *file, const struct search_key *key);
 
-/* The same as get with a reference that is the caller's (table_unref), who need not be a reader.
- */
+/* The same as get with a reference that is the caller's (table_unref), who need not be a
+ * reader. */
 MUST_CHECK enum status table_cache_pin(struct table_cache *cache, struct table_file *file,
                                        struct table **table, struct error *error);
 
