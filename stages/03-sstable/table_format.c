@@ -100,6 +100,8 @@ enum status footer_read(struct file *file, uint64_t *file_bytes, struct footer *
     return STATUS_OK;
 }
 
+enum { SMALL_BYTES = 8 * 1024 }; /* twice a block's default size */
+
 /* Reads the packed contents and the trailer, together `count` bytes, and verifies. */
 static enum status read_stored(struct file *file, uint64_t offset, unsigned char *stored,
                                size_t count, struct error *error) {
@@ -118,7 +120,7 @@ static enum status read_stored(struct file *file, uint64_t offset, unsigned char
     return STATUS_OK;
 }
 
-/* Replaces *data, which holds `packed`, by the block unpacked. */
+/* Makes a block of its own of what is stored. */
 static enum status unpack(const struct file *file, uint64_t offset, unsigned type,
                           struct slice packed, unsigned char **data, size_t *bytes,
                           struct error *error) {
@@ -134,7 +136,6 @@ static enum status unpack(const struct file *file, uint64_t offset, unsigned typ
         status = compression_unpack(type, packed, unpacked, unpacked_bytes, &why);
     }
     if (status == STATUS_OK) {
-        memory_give(*data);
         *data = unpacked;
         *bytes = unpacked_bytes;
         return STATUS_OK;
@@ -144,30 +145,36 @@ static enum status unpack(const struct file *file, uint64_t offset, unsigned typ
                                     : error_no_memory(error, "a block", unpacked_bytes);
 }
 
+/* Blocks of the usual size take memory once, for what is kept of them: they are read into
+ * `small`. A long one that is not packed stays where it was read. */
 enum status block_load(struct file *file, uint64_t file_bytes, struct block_handle handle,
                        unsigned char **data, size_t *bytes, struct error *error) {
+    unsigned char small[SMALL_BYTES];
     if (handle.bytes > BLOCK_BYTES_MAX || handle.offset > file_bytes ||
         handle.bytes + BLOCK_TRAILER_BYTES > file_bytes - handle.offset) {
         return corrupt(error, file, handle.offset, "a block would lie beyond the file");
     }
-    size_t count = (size_t)handle.bytes + BLOCK_TRAILER_BYTES;
-    size_t loaded_bytes = (size_t)handle.bytes;
-    unsigned char *loaded = memory_take(count);
-    if (loaded == NULL) {
+    size_t stored_bytes = (size_t)handle.bytes;
+    size_t count = stored_bytes + BLOCK_TRAILER_BYTES;
+    unsigned char *stored = count <= sizeof small ? small : memory_take(count);
+    if (stored == NULL) {
         return error_no_memory(error, "a block", count);
     }
-    enum status status = read_stored(file, handle.offset, loaded, count, error);
-    if (status == STATUS_OK && loaded[loaded_bytes] != COMPRESSION_NONE) {
-        status = unpack(file, handle.offset, loaded[loaded_bytes],
-                        slice_make(loaded, loaded_bytes), &loaded, &loaded_bytes, error);
+    enum status status = read_stored(file, handle.offset, stored, count, error);
+    if (status == STATUS_OK && stored != small &&
+        stored[stored_bytes] == COMPRESSION_NONE) {
+        *data = stored;
+        *bytes = stored_bytes;
+        return STATUS_OK;
     }
-    if (status != STATUS_OK) {
-        memory_give(loaded);
-        return status;
+    if (status == STATUS_OK) {
+        status = unpack(file, handle.offset, stored[stored_bytes],
+                        slice_make(stored, stored_bytes), data, bytes, error);
     }
-    *data = loaded;
-    *bytes = loaded_bytes;
-    return STATUS_OK;
+    if (stored != small) {
+        memory_give(stored);
+    }
+    return status;
 }
 
 /* ---- find ------------------------------------------------------------------------ */

@@ -395,6 +395,88 @@ static void bench_append(void **state) {
     result_free(&result);
 }
 
+static void expect_positive(const cJSON *object, const char *const *names, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        const cJSON *number = cJSON_GetObjectItem(object, names[i]);
+        assert_non_null(number);
+        assert_true(number->valuedouble > 0);
+    }
+}
+
+/* From stage 03 on there are tables to measure. Few entries of a filter of two bits, so
+ * that it is wrong now and then. */
+static void bench_tables(void **state) {
+    (void)state;
+    static const char *const figures[] = {"write_nanos", "get_hit_nanos",
+                                          "get_miss_nanos", "step_forward_nanos",
+                                          "step_backward_nanos"};
+    struct result result = {0};
+    bool has = stage_number(&result) >= 3;
+    RUN(&result, "-d", "bench", "bench", "tables", "--count", "2000", "--rounds", "2",
+        "--json", has ? "--filter-bits=2" : "--json");
+    if (!has) {
+        expect_error(&result, 2, "append");
+        result_free(&result);
+        return;
+    }
+    expect_code(&result, 0);
+    cJSON *report = cJSON_Parse(out_text(&result));
+    assert_non_null(report);
+    const cJSON *cases = cJSON_GetObjectItem(report, "cases");
+    assert_int_equal(cJSON_GetArraySize(cases), 6);
+    const cJSON *one;
+    cJSON_ArrayForEach(one, cases) {
+        bool filter = cJSON_IsTrue(cJSON_GetObjectItem(one, "filter"));
+        const char *cache = cJSON_GetObjectItem(one, "cache")->valuestring;
+        double wrong = cJSON_GetObjectItem(one, "false_positives_percent")->valuedouble;
+        double hits = cJSON_GetObjectItem(one, "cache_hits_percent")->valuedouble;
+        expect_positive(one, figures, sizeof figures / sizeof figures[0]);
+        assert_true(filter ? wrong > 5 && wrong < 80 : wrong == 0);
+        assert_true(strcmp(cache, "none") == 0  ? hits == 0
+                    : strcmp(cache, "all") == 0 ? hits == 100
+                                                : hits < 100);
+    }
+    cJSON_Delete(report);
+    assert_false(exists("bench"));
+    RUN(&result, "bench", "tables", "--count", "50", "--rounds", "1");
+    expect_code(&result, 0);
+    assert_non_null(strstr(out_text(&result), "get_hit_nanos"));
+    result_free(&result);
+}
+
+static void bench_load(void **state) {
+    (void)state;
+    static const char *const figures[] = {
+        "put_nanos",      "get_nanos",        "miss_nanos",
+        "iterator_nanos", "forward_nanos",    "backward_nanos",
+        "tables",         "loaded_megabytes", "read_megabytes"};
+    struct result result = {0};
+    if (stage_number(&result) < 3) {
+        result_free(&result);
+        return;
+    }
+    RUN(&result, "-d", "kept", "put", "k", "v");
+    RUN(&result, "-d", "kept", "bench", "load", "--count", "3000", "--write-buffer-bytes",
+        "64k", "--json");
+    expect_code(&result, 0);
+    cJSON *report = cJSON_Parse(out_text(&result));
+    assert_non_null(report);
+    const cJSON *orders = cJSON_GetObjectItem(report, "orders");
+    assert_int_equal(cJSON_GetArraySize(orders), 2);
+    const cJSON *one;
+    cJSON_ArrayForEach(one, orders) {
+        expect_positive(one, figures, sizeof figures / sizeof figures[0]);
+        assert_true(cJSON_GetObjectItem(one, "tables")->valueint > 3);
+    }
+    cJSON_Delete(report);
+    RUN(&result, "-d", "kept", "get", "k");
+    expect_out(&result, "v");
+    RUN(&result, "-d", "kept", "bench", "load", "--count", "10");
+    expect_code(&result, 0);
+    assert_non_null(strstr(out_text(&result), "open again"));
+    result_free(&result);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(put_get_del),
@@ -411,6 +493,8 @@ int main(void) {
         cmocka_unit_test(closed_descriptors),
         cmocka_unit_test(bench_append),
         cmocka_unit_test(bench_memory),
+        cmocka_unit_test(bench_tables),
+        cmocka_unit_test(bench_load),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);
 }
