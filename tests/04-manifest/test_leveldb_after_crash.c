@@ -10,6 +10,9 @@ struct writing {
 
 static void write_out(void *context, const char *path) {
     const struct writing *writing = context;
+    if (strstr(path, "/lost/") != NULL) {
+        return; /* no part of the database */
+    }
     struct slice bytes = file_bytes(writing->sim, path);
     char to[200];
     snprintf(to, sizeof to, "%s/%s", writing->directory, path + strlen("db/"));
