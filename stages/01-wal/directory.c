@@ -307,14 +307,15 @@ enum status directory_remove(const char *path, const struct world *world,
 
 enum status directory_table(const char *path, const struct world *world, uint64_t number,
                             struct file **file, struct error *error) {
+    struct error words = {0}; /* *error is written only if both fail */
     enum status status =
-        directory_file(path, world, NAME_TABLE, number, FILE_READ, file, error);
+        directory_file(path, world, NAME_TABLE, number, FILE_READ, file, &words);
     if (status == STATUS_NOT_FOUND &&
         directory_file(path, world, NAME_OLD_TABLE, number, FILE_READ, file, NULL) ==
             STATUS_OK) {
         return STATUS_OK;
     }
-    return status;
+    return status == STATUS_OK ? status : error_set(error, status, "%s", words.message);
 }
 
 static enum status move_to(const char *path, const char *lost, const struct world *world,

@@ -263,6 +263,25 @@ static void test_every_failure(void **state) {
     }
 }
 
+/* A table that is found under its old name is found: no error is left behind. */
+static void test_old_table(void **state) {
+    (void)state;
+    struct simulation sim;
+    struct file *file = NULL;
+    struct error error = {0};
+    simulation_begin(&sim);
+    assert_ok(directory_make(sim.world.files, "db", NULL));
+    disk_put_file(sim.disk, "db/000005.sst", slice_of("a table"));
+    assert_ok(directory_table("db", &sim.world, 5, &file, &error));
+    assert_int_equal(error.status, STATUS_OK);
+    assert_string_equal(error.message, "");
+    file_release(file);
+    assert_int_equal(directory_table("db", &sim.world, 6, &file, &error),
+                     STATUS_NOT_FOUND);
+    assert_message_has(error, "000006.ldb");
+    simulation_end(&sim);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_foreign_directory),
@@ -276,6 +295,7 @@ int main(void) {
         cmocka_unit_test(test_new_directory_is_durable),
         cmocka_unit_test(test_directory_found_empty_is_synced),
         cmocka_unit_test(test_every_failure),
+        cmocka_unit_test(test_old_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

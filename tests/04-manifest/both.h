@@ -304,7 +304,10 @@ static inline void strata_expect_walk(struct kv *kv, const struct both *both) {
     for (size_t i = 0; i < count && iter->valid; i++) {
         both_expect(both, order[i], "Strata", iter->key, iter->value);
         iter_next(iter);
-        assert_true(iter->valid == (i + 1 < count));
+        if (iter->valid != (i + 1 < count)) {
+            fail_msg("Strata, behind entry %zu of %zu: valid %d, %s", i + 1, count,
+                     iter->valid, iter->error.message);
+        }
     }
     assert_false(iter->valid);
     iter_last(iter);
