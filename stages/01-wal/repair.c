@@ -15,9 +15,9 @@ struct repairing {
     bool incomplete; /* logs of LevelDB that open refuses, though no mark was missed */
     uint64_t number; /* of the file that receives what is saved */
     struct salvage salvage;
-    struct log_writer *writer; /* of what is saved */
-    uint64_t changes;          /* saved */
-    uint64_t last;             /* their last sequence, numbered anew */
+    struct log_writer writer; /* of what is saved */
+    uint64_t changes;         /* saved */
+    uint64_t last;            /* their last sequence, numbered anew */
 };
 
 /* ---- step 1 ---------------------------------------------------------------------- */
@@ -31,11 +31,11 @@ static enum status save_change(void *context, const struct change_reader *change
         report_line(&r->report, "changes 1 to %" PRIu64 " are in no log that can be read",
                     change->sequence - 1);
     }
-    enum status status = log_writer_begin(r->writer, payload.length, 0, &room, error);
+    enum status status = log_writer_begin(&r->writer, payload.length, 0, &room, error);
     if (status == STATUS_OK) {
         memcpy(room, payload.data, payload.length);
         encode_fixed64(room, r->last + 1);
-        status = log_writer_end(r->writer, &begun, error);
+        status = log_writer_end(&r->writer, &begun, error);
     }
     if (status == STATUS_OK) {
         r->last += change->count;
@@ -48,9 +48,8 @@ static enum status save_change(void *context, const struct change_reader *change
  * so. */
 static enum status write_saved(struct repairing *r, struct append *append,
                                struct error *error) {
-    struct log_writer writer = {.append = append};
-    r->writer = &writer;
-    enum status status = log_writer_mark(&writer, 1, error);
+    r->writer = (struct log_writer){.append = append};
+    enum status status = log_writer_mark(&r->writer, 1, error);
     if (status == STATUS_OK) {
         status = salvage_visit(&r->salvage, save_change, r, error);
     }
@@ -58,7 +57,7 @@ static enum status write_saved(struct repairing *r, struct append *append,
         status = append_sync(append, error);
     }
     if (status == STATUS_OK && r->last > 0) {
-        status = log_writer_mark(&writer, r->last + 1, error);
+        status = log_writer_mark(&r->writer, r->last + 1, error);
     }
     if (status == STATUS_OK) {
         status = append_sync(append, error);

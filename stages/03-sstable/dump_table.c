@@ -176,8 +176,8 @@ static void dump_properties(struct dumping *d, const struct loaded *loaded) {
         return;
     }
 #define PROPERTY_LINE(name, words, unit)                                                 \
-    report_line(&d->report, "            %s: %" PRIu64 "%s%s", words, properties.name,   \
-                unit[0] == '\0' ? "" : " ", unit);
+    report_line(&d->report, "            %s: %" PRIu64 "%s%s", (words), properties.name, \
+                (unit)[0] == '\0' ? "" : " ", (unit));
     PROPERTIES_TABLE(PROPERTY_LINE)
 #undef PROPERTY_LINE
 }

@@ -708,7 +708,7 @@ static void test_threads_share_a_sync(void **state) {
         simulation_end(&w.sim);
     }
     printf("%" PRIu64 " syncs for %d\n", syncs, RUNS * 3 * WRITERS);
-    assert_true(syncs < (uint64_t)(RUNS * 3 * WRITERS * 9 / 10));
+    assert_true(syncs < (uint64_t)(RUNS * 3 * WRITERS)); /* else nobody shared one */
 }
 
 /* ---------------------------------------------------------------------------------- */
