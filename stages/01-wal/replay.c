@@ -33,7 +33,7 @@ static void place(struct replay_log *log, uint64_t sequence, const struct log_it
     }
     log->changes_end = item->end;
     if (sequence > cut_above && log->cut == 0) {
-        log->cut = item->offset;
+        log->cut = log->end; /* what the reader passed over since goes, too */
     }
 }
 

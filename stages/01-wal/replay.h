@@ -30,12 +30,12 @@ struct replay_log {
     uint64_t end;         /* behind the last record that was read whole and in turn */
     uint64_t first;       /* sequence of its first change in turn; 0: there is none */
     uint64_t changes_end; /* offset behind its last change in turn */
-    uint64_t cut;    /* offset of its first change in turn above options.cut_above; `end`
-                        if there is none */
-    bool clean;      /* read to its end; nothing but zeros behind it */
-    bool cut_short;  /* if not clean: the file ends within a record */
-    bool foreign;    /* begins with a record that is no mark */
-    const char *why; /* if not clean: in words */
+    uint64_t cut;         /* where what stands before its first change in turn above
+                             options.cut_above ends; `end` if there is none */
+    bool clean;           /* read to its end; nothing but zeros behind it */
+    bool cut_short;       /* if not clean: the file ends within a record */
+    bool foreign;         /* begins with a record that is no mark */
+    const char *why;      /* if not clean: in words */
 };
 
 struct replay {

@@ -503,6 +503,26 @@ static void test_a_visitor_that_refuses(void **state) {
     end(&r);
 }
 
+/* Half a mark, whose other half is lost, stands before the change that is cut off: it
+ * goes with it, or the log would end in damage. */
+static void test_cut_before_what_was_passed_over(void **state) {
+    (void)state;
+    struct replaying r;
+    begin(&r);
+    add_mark(&r.log, 1);
+    add_puts(&r.log, 1, 2);
+    uint64_t changes_end = r.log.length;
+    add_fragment(&r.log, LOG_FIRST, "", 0);
+    add_puts(&r.log, 3, 3);
+    place(&r, 1);
+    const struct replay_options above_2 = {UINT64_MAX, UINT64_MAX, .cut_above = 2};
+    assert_ok(run_with(&r, &above_2));
+    assert_int_equal(r.replay.last, 3);
+    assert_int_equal(r.replay.logs[0].cut, changes_end);
+    assert_true(r.replay.logs[0].clean);
+    end(&r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_chain),
@@ -525,6 +545,7 @@ int main(void) {
         cmocka_unit_test(test_nothing_there),
         cmocka_unit_test(test_foreign),
         cmocka_unit_test(test_a_visitor_that_refuses),
+        cmocka_unit_test(test_cut_before_what_was_passed_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
