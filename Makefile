@@ -209,7 +209,12 @@ CORES := $(shell nproc)
 SECONDS := 60
 export CORES
 
-tests = $(foreach test,$(filter $(addprefix tests/,$(addsuffix /%,$2)),$(TESTS)),build/$1/$(test))
+# Long tests of one thread, or of simulated ones: ThreadSanitizer has nothing to see there.
+UNTHREADED := $(addprefix %/test_,bad_input block_damage catalog_listing catalog_manifest \
+    leveldb_after_crash leveldb_first_open log manifest_crash merge_iter table_damage \
+    upgrade version_reads)
+tests = $(foreach test,$(filter-out $(if $(filter tsan,$1),$(UNTHREADED)),\
+    $(filter $(addprefix tests/,$(addsuffix /%,$2)),$(TESTS))),build/$1/$(test))
 quoted = $(patsubst %,'%',$1)
 # What runs the tests of a flavour in some areas. Those of the program need a program, the
 # one of stage $3; the sim flavour has none.
