@@ -640,7 +640,7 @@ static void test_no_memory_for_a_rotated_log(void **state) {
 
 /* ---- threads --------------------------------------------------------------------- */
 
-enum { WRITERS = 6 };
+enum { WRITERS = 12 };
 
 struct writers {
     struct simulation sim;
@@ -708,7 +708,7 @@ static void test_threads_share_a_sync(void **state) {
         simulation_end(&w.sim);
     }
     printf("%" PRIu64 " syncs for %d\n", syncs, RUNS * 3 * WRITERS);
-    assert_true(syncs < (uint64_t)(RUNS * 3 * WRITERS)); /* else nobody shared one */
+    assert_true(syncs < (uint64_t)(RUNS * 3 * WRITERS * 9 / 10));
 }
 
 /* ---------------------------------------------------------------------------------- */
