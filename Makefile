@@ -12,7 +12,7 @@
 
 # ---- the stages, and what each adds and drops ---------------------------------------------
 
-STAGES := 01-wal 02-memtable 03-sstable 04-manifest
+STAGES := 01-wal 02-memtable 03-sstable 04-manifest 05-compaction
 
 # Stage 01 begins with all of common/, the program and the harness; what those gain for a
 # later stage is in that stage's ADD, and the libraries for it in LINKS_ADD.
@@ -35,6 +35,9 @@ LINKS_ADD_03 := -lsnappy -lzstd -llz4 -lxxhash
 
 ADD_04  := $(wildcard stages/04-manifest/*.c)
 DROP_04 := $(addprefix stages/03-sstable/,store.c)
+
+ADD_05  := $(wildcard stages/05-compaction/*.c)
+DROP_05 := $(addprefix stages/04-manifest/,store.c)
 
 number = $(firstword $(subst -, ,$1))# 01-wal -> 01
 NUMBERS := $(foreach stage,$(STAGES),$(call number,$(stage)))

@@ -231,6 +231,12 @@ enum status kv_flush(struct kv *kv, struct error *error) {
     return stage.store->flush(kv->store, error);
 }
 
+enum status kv_compact(struct kv *kv, struct slice from, struct slice to,
+                       struct error *error) {
+    return stage_has(FEATURE_COMPACT) ? stage.store->compact(kv->store, from, to, error)
+                                      : stage_lacks(FEATURE_COMPACT, error);
+}
+
 enum status kv_resume(struct kv *kv, struct error *error) {
     return stage.store->resume(kv->store, error);
 }

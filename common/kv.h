@@ -71,8 +71,18 @@ struct kv_options {
     uint32_t
         filter_bits; /* of a table's filter, for each key, 40 at most; 0: no filter */
     enum table_compression compression; /* of blocks */
-    bool create;                        /* make the directory where missing */
-    bool exclusive;                     /* refuse a directory that holds a database */
+    /* from stage 05 */
+    uint32_t write_buffers;      /* in memory at once: the active one, and frozen ones */
+    uint64_t table_bytes;        /* a compaction's output of this size is ended */
+    uint32_t level0_tables;      /* so many are compacted */
+    uint32_t level0_slow_tables; /* with so many, writes are slowed down */
+    uint32_t level0_stop_tables; /* with so many, writes wait */
+    uint32_t stall_millis;       /* how long a write may wait; then it is STALLED */
+    uint32_t compaction_threads;
+    uint64_t compaction_bytes_per_second; /* that compactions write; 0: no limit */
+    uint64_t event_log_bytes; /* an event log longer than this is begun anew; 0: none */
+    bool create;              /* make the directory where missing */
+    bool exclusive;           /* refuse a directory that holds a database */
     const struct world *world;
 };
 
@@ -193,6 +203,12 @@ MUST_CHECK enum status kv_sync(struct kv *kv, struct error *error);
 
 /* Moves the write buffer into tables (from stage 03). */
 MUST_CHECK enum status kv_flush(struct kv *kv, struct error *error);
+
+/* Merges all tables that hold keys from `from` on (absent: from the first) and before `to`
+ * (absent: to the last), after a flush: what was overwritten or deleted gives its room
+ * back (from stage 05). */
+MUST_CHECK enum status kv_compact(struct kv *kv, struct slice from, struct slice to,
+                                  struct error *error);
 
 /* After a fail-stop: recovers as an open does, and takes writes again. OK if nothing was
  * wrong. If it fails the store stays fail-stop and it may be called again. */

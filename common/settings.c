@@ -22,6 +22,15 @@ enum row {
     ROW_RESTART_INTERVAL,
     ROW_FILTER_BITS,
     ROW_COMPRESSION,
+    ROW_WRITE_BUFFERS,
+    ROW_TABLE_BYTES,
+    ROW_LEVEL0_TABLES,
+    ROW_LEVEL0_SLOW_TABLES,
+    ROW_LEVEL0_STOP_TABLES,
+    ROW_STALL_MILLIS,
+    ROW_COMPACTION_THREADS,
+    ROW_COMPACTION_BYTES_PER_SECOND,
+    ROW_EVENT_LOG_BYTES,
     ROW_COUNT
 };
 
@@ -69,6 +78,32 @@ const struct setting settings[] = {
         {"compression", SETTING_CHOICE, 0, 3, "snappy", "none|snappy|zstd|lz4",
          "from stage 03 on, how blocks of tables are made smaller; LevelDB cannot read "
          "lz4"},
+    [ROW_WRITE_BUFFERS] =
+        {"write-buffers", SETTING_COUNT, 2, 8, "3", NULL,
+         "from stage 05 on, write buffers in memory at once: one that takes writes, the "
+         "others being written to tables"},
+    [ROW_TABLE_BYTES] = {"table-bytes", SETTING_BYTES, 4 * KIB, TIB, "8m", NULL,
+                         "from stage 05 on, size of the tables that compactions write"},
+    [ROW_LEVEL0_TABLES] = {"level0-tables", SETTING_COUNT, 1, 1000, "4", NULL,
+                           "from stage 05 on, tables of level 0 that are compacted"},
+    [ROW_LEVEL0_SLOW_TABLES] =
+        {"level0-slow-tables", SETTING_COUNT, 1, 10000, "20", NULL,
+         "from stage 05 on, tables of level 0 at which writes are slowed down"},
+    [ROW_LEVEL0_STOP_TABLES] =
+        {"level0-stop-tables", SETTING_COUNT, 1, 10000, "36", NULL,
+         "from stage 05 on, tables of level 0 at which writes wait"},
+    [ROW_STALL_MILLIS] = {"stall-millis", SETTING_MILLIS, 1, 3600000, "60000", NULL,
+                          "from stage 05 on, how long a write waits for flushes and "
+                          "compactions before it fails"},
+    [ROW_COMPACTION_THREADS] = {"compaction-threads", SETTING_COUNT, 1, 8, "1", NULL,
+                                "from stage 05 on, compactions at the same time"},
+    [ROW_COMPACTION_BYTES_PER_SECOND] =
+        {"compaction-bytes-per-second", SETTING_BYTES, 0, TIB, "0", NULL,
+         "from stage 05 on, the most that compactions write; 0: no limit"},
+    [ROW_EVENT_LOG_BYTES] =
+        {"event-log-bytes", SETTING_BYTES, 0, TIB, "4m", NULL,
+         "from stage 05 on, size at which the event log, the file LOG, is begun anew; 0: "
+         "no event log"},
 };
 
 const size_t setting_count = ROW_COUNT;
@@ -103,6 +138,24 @@ static uint64_t field_value(const struct kv_options *options, enum row row) {
         return options->filter_bits;
     case ROW_COMPRESSION:
         return (uint64_t)options->compression;
+    case ROW_WRITE_BUFFERS:
+        return options->write_buffers;
+    case ROW_TABLE_BYTES:
+        return options->table_bytes;
+    case ROW_LEVEL0_TABLES:
+        return options->level0_tables;
+    case ROW_LEVEL0_SLOW_TABLES:
+        return options->level0_slow_tables;
+    case ROW_LEVEL0_STOP_TABLES:
+        return options->level0_stop_tables;
+    case ROW_STALL_MILLIS:
+        return options->stall_millis;
+    case ROW_COMPACTION_THREADS:
+        return options->compaction_threads;
+    case ROW_COMPACTION_BYTES_PER_SECOND:
+        return options->compaction_bytes_per_second;
+    case ROW_EVENT_LOG_BYTES:
+        return options->event_log_bytes;
     case ROW_COUNT:
         break;
     }
@@ -153,6 +206,33 @@ static void field_set(struct kv_options *options, enum row row, uint64_t value) 
         return;
     case ROW_COMPRESSION:
         options->compression = (enum table_compression)value;
+        return;
+    case ROW_WRITE_BUFFERS:
+        options->write_buffers = (uint32_t)value;
+        return;
+    case ROW_TABLE_BYTES:
+        options->table_bytes = value;
+        return;
+    case ROW_LEVEL0_TABLES:
+        options->level0_tables = (uint32_t)value;
+        return;
+    case ROW_LEVEL0_SLOW_TABLES:
+        options->level0_slow_tables = (uint32_t)value;
+        return;
+    case ROW_LEVEL0_STOP_TABLES:
+        options->level0_stop_tables = (uint32_t)value;
+        return;
+    case ROW_STALL_MILLIS:
+        options->stall_millis = (uint32_t)value;
+        return;
+    case ROW_COMPACTION_THREADS:
+        options->compaction_threads = (uint32_t)value;
+        return;
+    case ROW_COMPACTION_BYTES_PER_SECOND:
+        options->compaction_bytes_per_second = value;
+        return;
+    case ROW_EVENT_LOG_BYTES:
+        options->event_log_bytes = value;
         return;
     case ROW_COUNT:
         break;

@@ -39,6 +39,9 @@ struct store_ops {
                         struct iter **iter, struct error *error);
     enum status (*sync)(void *store, struct error *error);
     enum status (*flush)(void *store, struct error *error);
+    /* only where stage_has(FEATURE_COMPACT) */
+    enum status (*compact)(void *store, struct slice from, struct slice to,
+                           struct error *error);
     enum status (*resume)(void *store, struct error *error);
     void (*progress)(void *store, struct kv_progress *progress);
     void (*stats)(void *store, struct kv_stats *stats);

@@ -23,7 +23,8 @@
     X(BUSY, 5, "held by another process")                                                \
     X(NO_MEMORY, 6, "out of memory")                                                     \
     X(NO_SPACE, 6, "no space left")                                                      \
-    X(LIMIT, 7, "limit exceeded")
+    X(LIMIT, 7, "limit exceeded")                                                        \
+    X(STALLED, 7, "too busy, try again")
 
 enum status {
 #define STATUS_MEMBER(name, exit_code, words) STATUS_##name,

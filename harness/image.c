@@ -57,12 +57,12 @@ bool image_holds(struct run *run, struct disk *disk, struct law law, const char 
 
 bool image_error_told(struct run *run, const char *what, enum status status,
                       const struct error *error) {
-    if (status == STATUS_OK || (status <= STATUS_LIMIT && status != STATUS_CORRUPT &&
+    if (status == STATUS_OK || (status <= STATUS_STALLED && status != STATUS_CORRUPT &&
                                 error->message[0] != '\0')) {
         return true;
     }
     return run_fails(run, "%s under a fault answers %d (%s): \"%s\"", what, (int)status,
-                     status <= STATUS_LIMIT ? status_words(status) : "no status",
+                     status <= STATUS_STALLED ? status_words(status) : "no status",
                      error->message);
 }
 

@@ -99,6 +99,7 @@ enum status advice_print(const struct command_run *run, enum status status, bool
     case STATUS_IO:
     case STATUS_NO_MEMORY:
     case STATUS_LIMIT:
+    case STATUS_STALLED:
         break;
     }
     return STATUS_OK;

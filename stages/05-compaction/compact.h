@@ -1,0 +1,52 @@
+/* Carries a compaction out: reads its tables merged, writes what stays to new tables, and
+ * says what changes in an edit, which is not yet in force.
+ *
+ * What stays of a user key, of its versions newest first: the newest, and for each
+ * snapshot the newest at or below it. A tombstone that would stay goes too where no level
+ * below the output can hold the key, and no snapshot is older than it. The tables chosen hold all versions of
+ * their keys that the two levels have, and no older one is above them: buffers and
+ * tables above hold only newer versions, since buffers are flushed in the order in which
+ * they were filled.
+ *
+ * No output ends in the middle of a user key. Outputs end at table_bytes, or where
+ * they would overlap too much of the level below them. */
+#ifndef STRATA_COMPACT_H
+#define STRATA_COMPACT_H
+
+#include "directory.h"
+#include "edit.h"
+#include "picker.h"
+#include "rate_limit.h"
+#include "table_cache.h"
+
+struct compact_counts {
+    uint64_t read_bytes; /* of tables */
+    uint64_t written_bytes;
+    uint64_t entries_in, entries_out;
+    uint64_t tombstones_dropped;
+    uint64_t tables_moved;
+    uint64_t micros;
+};
+
+/* Asked between entries: true ends the compaction, with STALLED. */
+typedef bool compact_stop(void *context);
+
+struct compact_with {
+    struct directory *directory;
+    const struct kv_options *options;
+    struct table_cache *tables;
+    struct rate_limit *limit;  /* NULL: none */
+    const uint64_t *snapshots; /* ascending, distinct */
+    size_t snapshot_count;
+    compact_stop *stop; /* NULL: never */
+    void *context;
+};
+
+/* Fills the edit, which is empty. New tables are written and synced under temporary
+ * names (flush.h). After a failure there is none of them, as far as they can be removed,
+ * and the edit is empty. CORRUPT with file and offset, IO, NO_SPACE, NO_MEMORY, STALLED. */
+MUST_CHECK enum status compact(const struct compact_with *with,
+                               const struct compaction *compaction, struct edit *edit,
+                               struct compact_counts *counts, struct error *error);
+
+#endif

@@ -1,0 +1,22 @@
+/* No more than so many bytes a second, over all who ask. Any thread. */
+#ifndef STRATA_RATE_LIMIT_H
+#define STRATA_RATE_LIMIT_H
+
+#include "status.h"
+#include "world.h"
+
+struct rate_limit;
+
+/* NO_MEMORY. */
+MUST_CHECK enum status rate_limit_open(uint64_t bytes_per_second,
+                                       const struct world *world,
+                                       struct rate_limit **limit, struct error *error);
+void rate_limit_close(struct rate_limit *limit); /* nobody asks; NULL is allowed */
+
+/* Waits until so many bytes may be written, or somebody calls rate_limit_end. */
+void rate_limit_take(struct rate_limit *limit, uint64_t bytes);
+
+/* Nobody waits any more, now or later. */
+void rate_limit_end(struct rate_limit *limit);
+
+#endif
