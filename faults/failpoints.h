@@ -42,7 +42,7 @@
     X(table_name, ERROR, 3, 0, "a synced table is about to get its name") \
     X(table_named_not_synced, MOMENT, 3, 0, \
       "a table has its name, the directory is not synced") \
-    X(flush_recorded_not_placed, MOMENT, 3, 0, \
+    X(edit_recorded_not_placed, MOMENT, 3, 0, \
       "a table is in force, readers still find the buffer that it came from") \
     X(view_placed, MOMENT, 3, 0, \
       "readers find the new view, some may be in the old one") \

@@ -8,7 +8,7 @@
 static enum status init_locks(struct engine *engine, struct error *error) {
     const struct threads *threads = engine->options.world->threads;
     struct mutex *const mutexes[] = {&engine->writing, &engine->flushing,
-                                     &engine->placing};
+                                     &engine->editing, &engine->placing};
     enum { MUTEXES = sizeof mutexes / sizeof mutexes[0] };
     size_t made = 0;
     if (gate_init(&engine->gate, threads) == STATUS_OK) {
@@ -28,6 +28,7 @@ static enum status init_locks(struct engine *engine, struct error *error) {
 
 static void free_engine(struct engine *engine) {
     mutex_free(&engine->placing);
+    mutex_free(&engine->editing);
     mutex_free(&engine->flushing);
     mutex_free(&engine->writing);
     gate_free(&engine->gate);
@@ -69,9 +70,10 @@ enum status engine_close(void *opened, struct error *error) {
             *error = engine->failure;
         }
     }
+    retired_free(&engine->retired, &engine->readers); /* there are no readers */
     enum status stopped = engine_stop(engine, status == STATUS_OK ? error : NULL);
     engine->parts->commit->close(engine->commit);
-    retired_free(&engine->retired, &engine->readers); /* there are no readers */
+    retired_free(&engine->retired, &engine->readers); /* of what was still going on */
     view_close(atomic_pointer_load(&engine->view, memory_order_relaxed));
     version_unref(engine->version);
     table_cache_close(engine->tables);
