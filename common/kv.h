@@ -129,6 +129,7 @@ struct kv_progress {
     X(sequence_durable, "last sequence durable (D)", "")                                 \
     X(writes, "changes written", "")                                                     \
     X(write_ops, "puts and deletes written", "")                                         \
+    X(write_bytes, "bytes of their keys and values", "bytes")                            \
     X(reads, "lookups", "")                                                              \
     X(scans, "iterators opened", "")                                                     \
     X(syncs, "log syncs", "")                                                            \
@@ -156,13 +157,42 @@ struct kv_progress {
     X(blocks_searched, "blocks that lookups searched", "")                               \
     X(block_cache_hits, "blocks found in the block cache", "")                           \
     X(block_cache_misses, "blocks read and unpacked", "")                                \
-    X(block_cache_bytes, "bytes of blocks in the block cache", "bytes")
+    X(block_cache_bytes, "bytes of blocks in the block cache", "bytes")                  \
+    X(compactions, "compactions", "")                                                    \
+    X(compaction_failures, "compactions that failed, to be tried again", "")             \
+    X(compaction_read_bytes, "bytes of tables read by compactions", "bytes")             \
+    X(compaction_written_bytes, "bytes of tables written by compactions", "bytes")       \
+    X(compaction_micros, "time in compactions", "us")                                    \
+    X(tables_moved, "tables moved a level down as they were", "")                        \
+    X(tombstones_dropped, "tombstones dropped, with nothing left below them", "")        \
+    X(obsolete_tables, "tables that wait for their last reader", "")                     \
+    X(stall_slowdowns, "writes slowed down by compactions that lag", "")                 \
+    X(stall_stops, "writes that waited for a flush or compaction", "")                   \
+    X(stall_micros, "time of writes in both", "us")                                      \
+    X(event_log_lost, "lines of the event log that could not be written", "")
+
+/* Of one level. Its compactions are those that wrote into it: they read it and the level
+ * above. Into level 0 it is flushes that write. name, words. */
+#define KV_LEVEL_STATS_TABLE(X)                                                          \
+    X(tables, "tables")                                                                  \
+    X(bytes, "bytes")                                                                    \
+    X(read_bytes, "bytes read")                                                          \
+    X(written_bytes, "bytes written")                                                    \
+    X(compactions, "compactions")                                                        \
+    X(micros, "micros")
+
+enum { KV_LEVELS = 7 };
+
+#define KV_STATS_FIELD(name, ...) uint64_t name;
+struct kv_level_stats {
+    KV_LEVEL_STATS_TABLE(KV_STATS_FIELD)
+};
 
 struct kv_stats {
-#define KV_STATS_FIELD(name, words, unit) uint64_t name;
     KV_STATS_TABLE(KV_STATS_FIELD)
-#undef KV_STATS_FIELD
+    struct kv_level_stats levels[KV_LEVELS];
 };
+#undef KV_STATS_FIELD
 
 struct kv;
 
@@ -217,7 +247,15 @@ MUST_CHECK enum status kv_resume(struct kv *kv, struct error *error);
 void kv_progress(struct kv *kv, struct kv_progress *progress);
 void kv_stats(struct kv *kv, struct kv_stats *stats);
 
-/* The statistics as lines "name value unit  words", or as one JSON object on a line. */
+/* The statistics as lines "name value unit  words" and, where a level has something to
+ * say, a table of levels; or as one JSON object on a line, with an array `levels`. Three
+ * figures follow from the counters; where they cannot be told they are - or null:
+ *
+ *     write_amplification   bytes that flushes and compactions wrote, for each byte of
+ *                           keys and values that users wrote, since open
+ *     space_amplification   bytes of tables over those of the deepest level
+ *     read_amplification    runs that a lookup may have to ask: the tables of level 0,
+ *                           and the other levels that have any */
 MUST_CHECK enum status kv_stats_print(const struct kv_stats *stats, bool json,
                                       struct buf *out);
 

@@ -49,6 +49,13 @@ const struct command command_stats = {
             "here is the work of the last recovery, and the sequences: the last one "
             "issued, W (handed to the operating system, survives the process) and D "
             "(durable, survives a power cut).\n\n"
+            "Three figures tell what a tree of tables costs: write_amplification, bytes "
+            "that flushes and compactions wrote for each byte of keys and values that "
+            "was put in; space_amplification, bytes of all tables for each byte of the "
+            "deepest level, which would do if nothing were stored twice; and "
+            "read_amplification, runs of tables that a lookup may have to ask. A - "
+            "stands where that cannot be told. Where there are levels a table of them "
+            "follows, with the work of the compactions that wrote into each.\n\n"
             "Examples:\n"
             "  $0 stats\n"
             "  $0 stats --json",

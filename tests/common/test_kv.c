@@ -2,6 +2,8 @@
 #define TEST_HAS_STAGE
 #include "support.h"
 
+#include <cjson/cJSON.h>
+
 #include "coding.h"
 #include "stage.h"
 
@@ -112,9 +114,19 @@ static enum status fake_dump(const char *path, const struct kv_options *options,
 }
 
 static const struct store_ops fake_ops = {
-    fake_open,   fake_close,  fake_write,  fake_get,      fake_iter,
-    fake_sync,   fake_flush,  fake_resume, fake_progress, fake_stats,
-    fake_verify, fake_repair, fake_dump,
+    .open = fake_open,
+    .close = fake_close,
+    .write = fake_write,
+    .get = fake_get,
+    .iter = fake_iter,
+    .sync = fake_sync,
+    .flush = fake_flush,
+    .resume = fake_resume,
+    .progress = fake_progress,
+    .stats = fake_stats,
+    .verify = fake_verify,
+    .repair = fake_repair,
+    .dump = fake_dump,
 };
 
 const struct stage stage = {.number = 1, .name = "01-fake", .store = &fake_ops};
@@ -350,6 +362,8 @@ static void the_rest_is_passed_on(void **state) {
     struct kv_progress progress;
     kv_progress(kv, &progress);
     assert_int_equal(progress.issued, 3);
+    struct slice all = {0};
+    assert_int_equal(kv_compact(kv, all, all, NULL), STATUS_UNSUPPORTED);
     struct kv_stats stats;
     memset(&stats, 0xff, sizeof stats);
     kv_stats(kv, &stats);
@@ -376,25 +390,77 @@ static void the_rest_is_passed_on(void **state) {
     assert_string_equal(error.message, "store: close");
 }
 
+static const char *printed(const struct kv_stats *stats, bool json, struct buf *out) {
+    buf_clear(out);
+    assert_ok(kv_stats_print(stats, json, out));
+    assert_ok(buf_append(out, "", 1));
+    return (const char *)out->data;
+}
+
 static void statistics_are_printed(void **state) {
     (void)state;
     struct kv_stats stats = {.writes = 12, .sync_micros = 123456};
     struct buf out = {0};
-    assert_ok(kv_stats_print(&stats, false, &out));
-    assert_ok(buf_append(&out, "", 1));
-    const char *text = (const char *)out.data;
+    const char *text = printed(&stats, false, &out);
     assert_non_null(
-        strstr(text, "writes                       12        changes written\n"));
+        strstr(text, "writes                        12        changes written\n"));
     assert_non_null(
-        strstr(text, "sync_micros              123456 us     time in log syncs\n"));
-    buf_clear(&out);
-    assert_ok(kv_stats_print(&stats, true, &out));
-    assert_ok(buf_append(&out, "", 1));
-    text = (const char *)out.data;
+        strstr(text, "sync_micros               123456 us     time in log syncs\n"));
+    assert_non_null(strstr(
+        text,
+        "\nwrite_amplification            -        bytes of tables written for one"));
+    assert_null(strstr(text, "level  tables"));
+    text = printed(&stats, true, &out);
     assert_int_equal(text[0], '{');
     assert_non_null(strstr(text, ", \"writes\": 12, "));
     assert_non_null(strstr(text, ", \"sync_micros\": 123456, "));
-    assert_string_equal(text + strlen(text) - 5, ": 0}\n");
+    assert_non_null(strstr(text, ", \"space_amplification\": null, "));
+    assert_non_null(strstr(text, ", \"levels\": [{\"tables\": 0, "));
+    assert_string_equal(text + strlen(text) - 7, ": 0}]}\n");
+    buf_free(&out);
+}
+
+static void levels_are_printed(void **state) {
+    (void)state;
+    struct kv_stats stats = {.write_bytes = 1000,
+                             .flush_bytes = 1100,
+                             .compaction_written_bytes = 2234,
+                             .tables = 7,
+                             .table_bytes = 2100,
+                             .levels = {{.tables = 4, .bytes = 500, .micros = 12},
+                                        {.compactions = 1234567890123},
+                                        {3, 1600, 10, 20, 2, 99}}};
+    struct buf out = {0};
+    const char *text = printed(&stats, false, &out);
+    assert_non_null(strstr(text, "\nwrite_amplification       3.33        bytes"));
+    assert_non_null(strstr(text, "\nspace_amplification       1.31        bytes"));
+    assert_non_null(strstr(text, "\nread_amplification           5        runs"));
+    const char *levels =
+        "\nlevel  tables  bytes  bytes read  bytes written    compactions  micros\n"
+        "    0       4    500           0              0              0      12\n"
+        "    1       0      0           0              0  1234567890123       0\n"
+        "    2       3   1600          10             20              2      99\n";
+    assert_non_null(strstr(text, levels));
+    assert_string_equal(strstr(text, levels), levels); /* and nothing behind it */
+    text = printed(&stats, true, &out);
+    cJSON *json = cJSON_Parse(text);
+    assert_non_null(json);
+    const cJSON *array = cJSON_GetObjectItem(json, "levels");
+    assert_int_equal(cJSON_GetArraySize(array), KV_LEVELS);
+    const cJSON *deepest = cJSON_GetArrayItem(array, 2);
+    assert_int_equal(cJSON_GetNumberValue(cJSON_GetObjectItem(deepest, "bytes")), 1600);
+    assert_int_equal(cJSON_GetNumberValue(cJSON_GetObjectItem(deepest, "written_bytes")),
+                     20);
+    const cJSON *writes = cJSON_GetObjectItem(json, "write_amplification");
+    assert_true(cJSON_IsNumber(writes));
+    assert_true(writes->valuedouble > 3.32 && writes->valuedouble < 3.34);
+    cJSON_Delete(json);
+
+    /* A store that does not tell its levels does not tell how many runs there are. */
+    memset(stats.levels, 0, sizeof stats.levels);
+    text = printed(&stats, false, &out);
+    assert_non_null(strstr(text, "\nread_amplification           -        runs"));
+    assert_null(strstr(text, "\nlevel "));
     buf_free(&out);
 }
 
@@ -417,6 +483,7 @@ int main(void) {
         cmocka_unit_test(reads_tell_what_they_observed),
         cmocka_unit_test(the_rest_is_passed_on),
         cmocka_unit_test(statistics_are_printed),
+        cmocka_unit_test(levels_are_printed),
         cmocka_unit_test(features_by_stage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
