@@ -47,6 +47,7 @@
     X(view_placed, MOMENT, 3, 0, \
       "readers find the new view, some may be in the old one") \
     X(log_removed, MOMENT, 3, 0, "one of the logs that tables replace is gone") \
+    X(obsolete_removed, MOMENT, 5, 0, "a table that a compaction replaced is gone") \
     X(log_close, ERROR, 1, 0, "the closing mark is written and about to be synced") \
     X(recovery_read, ERROR, 1, 0, "the logs are about to be replayed") \
     X(recovery_rewritten_not_synced, MOMENT, 1, 0, \

@@ -44,6 +44,12 @@ void engine_place_end(struct engine *engine, struct view *view) {
     mutex_unlock(&engine->placing);
 }
 
+void engine_free_retired(struct engine *engine) {
+    mutex_lock(&engine->placing);
+    retired_free(&engine->retired, &engine->readers);
+    mutex_unlock(&engine->placing);
+}
+
 enum status engine_break(struct engine *engine, enum status status, struct error *error) {
     mutex_lock(&engine->placing);
     if (atomic_u64_load(&engine->broken, memory_order_relaxed) == 0) {
@@ -304,6 +310,7 @@ enum status engine_take_in(struct engine *engine, const struct kv_op *ops, size_
     struct memtable_room room;
     engine->writes++;
     engine->write_ops += count;
+    engine->write_bytes += change_user_bytes(ops, count);
     *sequence = 0;
     struct write_buffer *buffer = engine->active;
     enum status status = engine_usable(engine, error);

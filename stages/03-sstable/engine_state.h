@@ -45,7 +45,7 @@ struct engine {
     struct mutex writing;
     /* guarded by writing */
     struct write_buffer *active; /* the view's first */
-    uint64_t writes, write_ops;
+    uint64_t writes, write_ops, write_bytes;
 
     struct mutex flushing; /* held across a flush: buffers leave in their order */
     /* guarded by flushing */
@@ -65,6 +65,9 @@ struct engine {
  * which puts the view that was made of it in its place and retires it. */
 struct view *engine_place_begin(struct engine *engine);
 void engine_place_end(struct engine *engine, struct view *view);
+
+/* Frees views that were replaced and that no reader is on any more. */
+void engine_free_retired(struct engine *engine);
 
 /* Remembers why writes are refused from now on, until a resume. */
 enum status engine_break(struct engine *engine, enum status status, struct error *error);
