@@ -35,8 +35,8 @@
 
 enum {
     PACE_BYTES = 64 * 1024, /* of entries, from one look at the world to the next */
-    ENTRY_COST = 64,         /* so many of them an entry counts besides its own */
-    OVERLAP_TABLES = 10      /* of the level below the output's */
+    ENTRY_COST = 64,        /* so many of them an entry counts besides its own */
+    OVERLAP_TABLES = 10     /* of the level below the output's */
 };
 
 struct job {
@@ -46,7 +46,7 @@ struct job {
     struct compact_counts counts;
 
     struct iter *iter; /* over the inputs, merged */
-    size_t unpaced;   /* bytes */
+    size_t unpaced;    /* bytes */
 
     /* the entry that the iterator stands on, once it was judged */
     struct buf user; /* key */

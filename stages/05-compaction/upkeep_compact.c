@@ -28,11 +28,11 @@ static bool asked_to_end(void *context) {
 
 /* ---- one compaction -------------------------------------------------------------- */
 
+/* *edit, which is empty, is what came of it. */
 static enum status carry_out(struct upkeep *upkeep, const struct compaction *compaction,
-                             struct compact_counts *counts, struct error *error) {
+                             struct edit *edit, struct compact_counts *counts,
+                             struct error *error) {
     struct engine *engine = upkeep->engine;
-    struct edit edit = {0};
-    struct error failure = {0};
     const struct compact_with with = {.directory = &engine->directory,
                                       .options = &engine->options,
                                       .tables = engine->tables,
@@ -40,18 +40,14 @@ static enum status carry_out(struct upkeep *upkeep, const struct compaction *com
                                       .stop = asked_to_end,
                                       .context = upkeep};
     uint64_t work = event_log_compaction_begins(upkeep->events, compaction);
-    failure.status = compact(&with, compaction, &edit, counts, &failure);
-    if (failure.status == STATUS_OK) {
-        failure.status = engine_install(engine, &edit, NULL, &failure);
+    error->status = compact(&with, compaction, edit, counts, error);
+    if (error->status == STATUS_OK) {
+        error->status = engine_install(engine, edit, NULL, error);
     }
     struct version *after = engine_version(engine);
-    event_log_ends(upkeep->events, work, &edit, after, counts, counts->micros, &failure);
+    event_log_ends(upkeep->events, work, edit, after, counts, counts->micros, error);
     version_unref(after);
-    edit_free(&edit);
-    if (failure.status != STATUS_OK) {
-        *error = failure;
-    }
-    return failure.status;
+    return error->status;
 }
 
 static void add_counts(struct upkeep *upkeep, const struct compaction *compaction,
@@ -72,20 +68,16 @@ static void add_counts(struct upkeep *upkeep, const struct compaction *compactio
     level->micros += counts->micros;
 }
 
-/* Requires lock. Tables that were moved are in force, under another level. */
-static void retire_inputs(struct upkeep *upkeep, const struct compaction *compaction,
-                          bool moved) {
-    for (size_t i = 0; i < compaction->upper_count; i++) {
-        if (!moved) {
-            obsolete_add(&upkeep->obsolete, compaction->upper[i]);
+/* Requires lock. A table that was moved is in force, in another level. */
+static void retire_input(struct upkeep *upkeep, const struct edit *edit,
+                         struct table_file *file) {
+    for (size_t i = 0; i < edit->added_count; i++) {
+        if (edit->added[i].file == file) {
+            obsolete_cancel(&upkeep->obsolete, 1);
+            return;
         }
     }
-    for (size_t i = 0; i < compaction->lower_count; i++) {
-        obsolete_add(&upkeep->obsolete, compaction->lower[i]);
-    }
-    if (moved) {
-        obsolete_cancel(&upkeep->obsolete, compaction->upper_count);
-    }
+    obsolete_add(&upkeep->obsolete, file);
 }
 
 /* Requires lock. The next compaction of the level begins behind this one. */
@@ -96,9 +88,24 @@ static void move_pointer(struct upkeep *upkeep, const struct compaction *compact
     }
 }
 
+/* Requires lock. */
+static void take_over(struct upkeep *upkeep, const struct compaction *compaction,
+                      const struct edit *edit, const struct compact_counts *counts) {
+    for (size_t i = 0; i < compaction->upper_count; i++) {
+        retire_input(upkeep, edit, compaction->upper[i]);
+    }
+    for (size_t i = 0; i < compaction->lower_count; i++) {
+        retire_input(upkeep, edit, compaction->lower[i]);
+    }
+    move_pointer(upkeep, compaction);
+    add_counts(upkeep, compaction, counts);
+    upkeep_count_level0(upkeep);
+}
+
 enum status upkeep_compact(struct upkeep *upkeep, struct compaction *compaction,
                            struct error *error) {
     struct compact_counts counts = {0};
+    struct edit edit = {0};
     struct error failure = {0};
     unsigned levels = 1U << compaction->level | 1U << compaction->output_level;
     size_t inputs = compaction->upper_count + compaction->lower_count;
@@ -108,19 +115,17 @@ enum status upkeep_compact(struct upkeep *upkeep, struct compaction *compaction,
         failure.status = error_no_memory(&failure, "a list of tables", inputs);
     } else {
         mutex_unlock(&upkeep->lock);
-        failure.status = carry_out(upkeep, compaction, &counts, &failure);
+        failure.status = carry_out(upkeep, compaction, &edit, &counts, &failure);
         mutex_lock(&upkeep->lock);
         if (failure.status == STATUS_OK) {
-            retire_inputs(upkeep, compaction, counts.tables_moved > 0);
-            move_pointer(upkeep, compaction);
-            add_counts(upkeep, compaction, &counts);
-            upkeep_count_level0(upkeep);
+            take_over(upkeep, compaction, &edit, &counts);
         } else {
             obsolete_cancel(&upkeep->obsolete, inputs);
         }
     }
     upkeep->busy &= ~levels;
     upkeep_note(upkeep, &upkeep->compactions, &failure);
+    edit_free(&edit);
     compaction_free(compaction);
     if (failure.status != STATUS_OK && error != NULL) {
         *error = failure;
