@@ -122,9 +122,10 @@ enum status engine_open(const char *dir, const struct kv_options *options,
  * what is in memory, and taken up again as an open does. Readers stay on the old view
  * until the new one is complete. */
 static enum status start_anew(struct engine *engine, struct error *error) {
-    const struct view *kept = atomic_pointer_load(&engine->view, memory_order_relaxed);
     enum status status = engine_stop(engine, NULL);
     (void)status; /* the failure that is being left behind */
+    /* Not before: until its threads have ended, upkeep may put another in its place. */
+    const struct view *kept = atomic_pointer_load(&engine->view, memory_order_relaxed);
     atomic_u64_store(&engine->broken, 0, memory_order_relaxed);
     status = directory_relist(&engine->directory, error);
     if (status == STATUS_OK) {

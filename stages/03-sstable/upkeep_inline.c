@@ -2,7 +2,7 @@
  * and always right; and every now and then a write takes as long as a flush. */
 #include "engine.h"
 
-static enum status inline_open(struct engine *engine, const struct version *version,
+static enum status inline_open(struct engine *engine, struct version *version,
                                void **upkeep, struct error *error) {
     (void)version;
     (void)error;

@@ -168,7 +168,7 @@ static enum status pass_over(struct buf *at, struct slice internal_key) {
     return status == STATUS_OK ? buf_append(at, "", 1) : status;
 }
 
-static enum status pick_first(struct upkeep *upkeep, const struct version *version,
+static enum status pick_first(struct upkeep *upkeep, struct version *version,
                               unsigned level, unsigned output_level,
                               struct stretch *stretch, struct compaction **compaction,
                               struct error *error) {

@@ -31,6 +31,7 @@ struct upkeep {
     struct thread flusher;
     struct thread compactors[KV_COMPACTION_THREADS_MAX];
     bool flusher_runs;
+    bool flushing; /* the flusher is at it */
     unsigned compactors_running;
     struct attempts flushes;
     struct attempts compactions;

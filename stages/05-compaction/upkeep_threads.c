@@ -92,6 +92,7 @@ static void flush_one(struct upkeep *upkeep) {
     struct engine *engine = upkeep->engine;
     struct error error = {0};
     struct edit edit = {0};
+    upkeep->flushing = true;
     mutex_unlock(&upkeep->lock);
     uint64_t begun = now(upkeep);
     uint64_t work = event_log_flush_begins(upkeep->events);
@@ -101,6 +102,7 @@ static void flush_one(struct upkeep *upkeep) {
     version_unref(after);
     edit_free(&edit);
     mutex_lock(&upkeep->lock);
+    upkeep->flushing = false;
     upkeep_count_level0(upkeep);
     upkeep_note(upkeep, &upkeep->flushes, &error);
     upkeep_sweep(upkeep);
@@ -333,7 +335,9 @@ static enum status threads_flush(void *opened, struct error *error) {
         upkeep->flushes.again_micros = 0;
         condition_broadcast(&upkeep->work);
     }
-    while (status == STATUS_OK && engine_buffers(engine).flushed < last) {
+    /* A flush is over when the log knows of it, too: later than readers find the table. */
+    while (status == STATUS_OK &&
+           (upkeep->flushing || engine_buffers(engine).flushed < last)) {
         status = engine_usable_catalog(engine, error);
         if (status == STATUS_OK && upkeep->flushes.failures > failures) {
             status = error_set(error, upkeep->flushes.last.status, "%s",
@@ -387,7 +391,7 @@ static void attend_first(struct upkeep *upkeep, const struct version *version) {
     engine_attend(upkeep->engine, false);
 }
 
-static enum status threads_open(struct engine *engine, const struct version *version,
+static enum status threads_open(struct engine *engine, struct version *version,
                                 void **out, struct error *error) {
     const struct kv_options *options = &engine->options;
     struct upkeep *upkeep = memory_take_zeroed(sizeof *upkeep);
