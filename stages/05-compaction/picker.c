@@ -1,6 +1,6 @@
 /* What a choice must keep true: in the order in which readers search (version.h), no
- * version of a user key stands behind an older one. A compaction takes tables from `level`
- * to the place right below, where they meet the tables of output_level. So
+ * version of a user key stands behind an older one. A compaction takes tables from
+ * `level` to the place right below, where they meet those of output_level. So
  *
  *   - what stays in `level` must hold nothing that is older than what goes,
  *   - nothing may stay in output_level that overlaps with what comes,
@@ -10,25 +10,25 @@
  *
  * From level 1 on the files of a level do not overlap, but another program may have
  * split the versions of a user key between neighbours: the newer ones end one file, the
- * older ones begin the next. If the first went alone, the older versions would stand above
- * (google/leveldb issue 320). So files that share a user key are one *group*, which goes
- * as a whole, in both levels and in both directions. More is taken than order asks for:
- * for it the second file might go alone. But so all versions of a user key that are in
- * the two levels are merged, a tombstone is not dropped beside what it hides, and the
- * key is whole again in the output.
+ * older ones begin the next. If the first went alone, the older versions would stand
+ * above (google/leveldb issue 320). So files that share a user key are one *group*, which
+ * goes as a whole, in both levels and in both directions. More is taken than the order
+ * asks for: the second file might go alone. But so all versions of a key that are in the
+ * two levels are merged, a tombstone is not dropped beside what it hides, and the key is
+ * whole again in the output.
  *
- * In level 0 older tables stand behind newer ones. So a set may go if with each of its tables
- * all older ones go that overlap with it. Two such sets are used, and no others: all tables,
- * and the oldest ones up to some table. All go to be merged. But if some of the oldest may
- * move as they are, they do, and only they: that writes nothing, and what stays is newer. A
- * load in ascending order is so never written twice. Flushes add tables in front of these
- * while the compaction runs: newer ones, which stay above.
+ * In level 0 older tables stand behind newer ones. So a set may go if with each of its
+ * tables all older ones go that overlap with it. Two such sets are used, and no others:
+ * all tables, and the oldest ones up to some table. All go to be merged. But if some of
+ * the oldest may move as they are, they do, and only they: that writes nothing, and what
+ * stays is newer. A load in ascending order is so never written twice. Flushes add tables
+ * in front of these while the compaction runs: newer ones, which stay above.
  *
  * Tables move as they are where they share no user key among them, where none of
  * output_level is between the first and the last key of all, and where each of them
- * alone overlaps little below that. For a table that overlaps much there would cost much
- * when it is its turn; merging ends outputs in time instead. As nothing is between, it is
- * no harm if a caller does merge what may move. */
+ * alone overlaps little below that: one that overlaps much there would cost much when
+ * it is its turn, and merging ends outputs in time instead. As nothing is between, a
+ * caller may merge what may move. */
 #include "picker.h"
 
 #include "internal_key.h"
@@ -258,7 +258,8 @@ static void widen(struct compaction *compaction, const struct picker_options *op
     }
 }
 
-/* How many upper tables may move, from the last one on: of level 0 from the oldest. */
+/* How many upper tables may move, from the last one on: of level 0 from the oldest. None
+ * in place, since they are in the way of themselves. */
 static size_t count_movable(const struct compaction *compaction,
                             const struct picker_options *options) {
     const struct version *version = compaction->version;
@@ -311,8 +312,7 @@ static enum status complete(struct compaction *made, const struct picker_options
     }
     take_lower(made);
     widen(made, options);
-    made->may_move = made->output_level != made->level &&
-                     count_movable(made, options) == made->upper_count;
+    made->may_move = count_movable(made, options) == made->upper_count;
     struct span below =
         overlapping(made->version, made->output_level + 1, range_of_inputs(made));
     made->grandparents = span_files(&below);
@@ -328,8 +328,8 @@ static enum status complete(struct compaction *made, const struct picker_options
 
 /* ---- choosing -------------------------------------------------------------------- */
 
-/* With room for all tables of level 0: there each is a run of its own, and no array of the
- * version lists them. */
+/* With room for all tables of level 0: there each is a run of its own, and no array of
+ * the version lists them. */
 static enum status make(struct version *version, unsigned level, unsigned output_level,
                         struct compaction **compaction, struct error *error) {
     size_t room = level == 0 ? level0_count(version) : 0;

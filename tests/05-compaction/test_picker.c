@@ -164,6 +164,12 @@ static void the_fullest_level_is_chosen(void **state) {
     assert_picks("0: c-f a-d; 1: d-e*3", "", 0, "1>2: d-e*3 moves");
     assert_picks("2: a-b*20", "", 0, "2>3: a-b*20 moves");
     assert_picks("5: a-b*20000", "", 0, "5>6: a-b*20000 moves");
+    struct tree tree = draw("0: a-b b-c a-c; 1: a-b*5 c-d; 3: a-b; 6: a-b*999999");
+    const double scores[LEVELS] = {1.5, 3, 0, 10 / 2000.0, 0, 0, 0};
+    for (unsigned level = 0; level < LEVELS; level++) {
+        assert_true(picker_score(tree.version, &options, level) == scores[level]);
+    }
+    version_unref(tree.version);
     assert_int_equal(picker_target(&options, 1), 20);
     assert_int_equal(picker_target(&options, 6), 2000000);
     struct picker_options huge = options;

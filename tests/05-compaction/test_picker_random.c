@@ -1,4 +1,5 @@
-/* What is chosen of random trees, against the same choice made by looking at every table. */
+/* What is chosen of random trees, against the same choice made by looking at every table.
+ */
 #include "../common/support.h"
 
 #include "internal_key.h"
