@@ -35,8 +35,8 @@
 
 enum {
     PACE_BYTES = 64 * 1024, /* of entries, from one look at the world to the next */
-    ENTRY_COST = 64,         /* so many of them an entry counts besides its own */
-    OVERLAP_TABLES = 10      /* of the level below the output's */
+    ENTRY_COST = 64,        /* so many of them an entry counts besides its own */
+    OVERLAP_TABLES = 10     /* of the level below the output's */
 };
 
 struct job {
@@ -46,7 +46,7 @@ struct job {
     struct compact_counts counts;
 
     struct iter *iter; /* over the inputs, merged */
-    size_t unpaced;   /* bytes */
+    size_t unpaced;    /* bytes */
 
     /* the entry that the iterator stands on, once it was judged */
     struct buf user; /* key */
@@ -154,17 +154,17 @@ static void overlap_with(struct job *job, struct slice user) {
     }
 }
 
-/* An output begins with this key: of those that begin at or before it, it can overlap the
- * last one alone. */
+/* An output begins with this key: of the grandparents that begin at or before it, those
+ * at the end overlap it that do not end before it. */
 static void overlap_from(struct job *job, struct slice user) {
     overlap_with(job, user);
     job->overlap_bytes = 0;
-    if (job->below > 0) {
-        const struct table_meta *meta =
-            &job->compaction->grandparents[job->below - 1]->meta;
-        if (slice_compare(internal_key_user(buf_slice(&meta->largest)), user) >= 0) {
-            job->overlap_bytes = meta->bytes;
+    for (size_t i = job->below; i-- > 0;) {
+        const struct table_meta *meta = &job->compaction->grandparents[i]->meta;
+        if (slice_compare(internal_key_user(buf_slice(&meta->largest)), user) < 0) {
+            return;
         }
+        job->overlap_bytes += meta->bytes;
     }
 }
 
