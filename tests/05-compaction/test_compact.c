@@ -462,6 +462,22 @@ static void no_memory_leaves_nothing(void **state) {
     assert_true(failures > 50);
 }
 
+/* Half a megabyte, in one run. */
+static void open_many(struct layers *l) {
+    uint64_t random = 5;
+    *l = (struct layers){
+        .level = 1, .output_level = 2, .table_bytes = 30000, .cut_in = 50};
+    for (; l->count < ITEMS_MAX; l->count++) {
+        struct item *item = &l->items[l->count];
+        snprintf(item->key, sizeof item->key, "%05zu", l->count);
+        item->sequence = l->count + 1;
+        item->put = true;
+        item->padding = 1000 + item->sequence % 30;
+    }
+    layers_open(l, &random);
+    l->sim.options.compression = TABLE_COMPRESSION_NONE;
+}
+
 static bool stop_at_last(void *context) {
     size_t *left = context;
     return (*left)-- == 0;
@@ -474,16 +490,7 @@ static void a_stopped_one_leaves_nothing(void **state) {
     struct error error = {0};
     size_t left = 0;
     size_t asked = 0;
-    uint64_t random = 5;
-    l = (struct layers){.level = 1, .output_level = 2, .table_bytes = 300, .cut_in = 50};
-    for (; l.count < ITEMS_MAX; l.count++) {
-        struct item *item = &l.items[l.count];
-        snprintf(item->key, sizeof item->key, "%05zu", l.count);
-        item->sequence = l.count + 1;
-        item->put = true;
-        item->padding = 1000;
-    }
-    layers_open(&l, &random);
+    open_many(&l);
     l.with.stop = stop_at_last;
     l.with.context = &left;
     for (;; left = ++asked) {
@@ -501,6 +508,29 @@ static void a_stopped_one_leaves_nothing(void **state) {
     layers_close(&l);
 }
 
+/* So many bytes a second; what is written is known, and the simulated clock moves for
+ * nothing else. The entries are read and written in the same order as without. */
+static void a_limit_slows_it_down(void **state) {
+    (void)state;
+    static struct layers l;
+    struct result r = {0};
+    struct rate_limit *limit;
+    open_many(&l);
+    assert_ok(rate_limit_open(100000, &l.sim.world, &limit, NULL));
+    l.with.limit = limit;
+    uint64_t began = clock_monotonic_micros(l.sim.world.clock);
+    assert_ok(compact(&l.with, &l.compaction, &r.edit, &r.counts, NULL));
+    uint64_t micros = clock_monotonic_micros(l.sim.world.clock) - began;
+    assert_int_equal(r.counts.micros, micros);
+    assert_true(r.counts.written_bytes > 100000);
+    assert_in_range(micros, (r.counts.written_bytes - 10000) * 10 - 300000,
+                    r.counts.written_bytes * 10);
+    check_result(&l, &r);
+    edit_free(&r.edit);
+    rate_limit_close(limit);
+    layers_close(&l);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keeps_what_is_seen_and_no_more),
@@ -508,6 +538,7 @@ int main(void) {
         cmocka_unit_test(a_failing_call_leaves_nothing),
         cmocka_unit_test(no_memory_leaves_nothing),
         cmocka_unit_test(a_stopped_one_leaves_nothing),
+        cmocka_unit_test(a_limit_slows_it_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
