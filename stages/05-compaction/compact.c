@@ -154,17 +154,17 @@ static void overlap_with(struct job *job, struct slice user) {
     }
 }
 
-/* An output begins with this key: of those that begin at or before it, it can overlap the
- * last one alone. */
+/* An output begins with this key: of the grandparents that begin at or before it, those
+ * at the end overlap it that do not end before it. */
 static void overlap_from(struct job *job, struct slice user) {
     overlap_with(job, user);
     job->overlap_bytes = 0;
-    if (job->below > 0) {
-        const struct table_meta *meta =
-            &job->compaction->grandparents[job->below - 1]->meta;
-        if (slice_compare(internal_key_user(buf_slice(&meta->largest)), user) >= 0) {
-            job->overlap_bytes = meta->bytes;
+    for (size_t i = job->below; i-- > 0;) {
+        const struct table_meta *meta = &job->compaction->grandparents[i]->meta;
+        if (slice_compare(internal_key_user(buf_slice(&meta->largest)), user) < 0) {
+            return;
         }
+        job->overlap_bytes += meta->bytes;
     }
 }
 
