@@ -18,8 +18,9 @@ STAGES := 01-wal 02-memtable 03-sstable 04-manifest 05-compaction
 # later stage is in that stage's ADD, and the libraries for it in LINKS_ADD.
 SHELL_SOURCES := $(wildcard common/program/shell*.c)
 FLUSH_SOURCES := common/program/flush.c
+COMPACT_SOURCES := $(addprefix common/program/,compact.c screen.c)
 ADD_01         := $(wildcard common/*.c stages/01-wal/*.c)
-PROGRAM_ADD_01 := $(filter-out $(SHELL_SOURCES) $(FLUSH_SOURCES), \
+PROGRAM_ADD_01 := $(filter-out $(SHELL_SOURCES) $(FLUSH_SOURCES) $(COMPACT_SOURCES), \
     $(wildcard common/program/*.c))
 HARNESS_ADD_01 := $(wildcard harness/*.c)
 
@@ -38,6 +39,7 @@ DROP_04 := $(addprefix stages/03-sstable/,store.c)
 
 ADD_05  := $(wildcard stages/05-compaction/*.c)
 DROP_05 := $(addprefix stages/04-manifest/,store.c)
+PROGRAM_ADD_05 := $(COMPACT_SOURCES)
 
 number = $(firstword $(subst -, ,$1))# 01-wal -> 01
 NUMBERS := $(foreach stage,$(STAGES),$(call number,$(stage)))

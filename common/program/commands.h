@@ -11,7 +11,8 @@ extern const struct command command_sync, command_stats;                  /* sta
 extern const struct command command_verify, command_repair, command_dump; /* offline.c */
 extern const struct command command_bench;                                /* bench.c */
 /* Of later stages: a stage's `commands` names it. */
-extern const struct command command_shell; /* shell.c */
-extern const struct command command_flush; /* flush.c */
+extern const struct command command_shell;   /* shell.c */
+extern const struct command command_flush;   /* flush.c */
+extern const struct command command_compact; /* compact.c */
 
 #endif

@@ -1,6 +1,7 @@
 #include "holder.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,4 +69,14 @@ bool holder_find(const char *path, struct holder *holder) {
         read_name(holder);
     }
     return found;
+}
+
+bool holder_locked(const char *path) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool locked = fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return locked;
 }

@@ -10,6 +10,10 @@ struct holder {
     char name[32];
 };
 
+/* Whether somebody holds the lock on that file, this process too; the lock is asked
+ * about, and not taken (F_OFD_GETLK, fcntl(2)). */
+bool holder_locked(const char *path);
+
 /* The first that is found, other than this process; false if none shows. */
 bool holder_find(const char *path, struct holder *holder);
 

@@ -58,3 +58,12 @@ void interrupt_wait_readable(int fd) {
         close(signals);
     }
 }
+
+void interrupt_wait(int millis) {
+    sigset_t held = held_signals();
+    struct pollfd signals = {.fd = signalfd(-1, &held, SFD_CLOEXEC), .events = POLLIN};
+    (void)poll(&signals, 1, millis); /* ends early with a signal that is none of these */
+    if (signals.fd >= 0) {
+        close(signals.fd);
+    }
+}

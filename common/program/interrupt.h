@@ -22,4 +22,7 @@ bool interrupt_take(void);
 /* Waits until `fd` can be read, or is closed, or one of them has come. */
 void interrupt_wait_readable(int fd);
 
+/* Waits so long, or until one of them has come. */
+void interrupt_wait(int millis);
+
 #endif

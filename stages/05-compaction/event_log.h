@@ -1,13 +1,17 @@
 /* What the engine did, as it did it: one JSON object on a line, in the file LOG, from
- * which levels can be drawn as they were at any moment (tree.h), live or later.
+ * which levels can be drawn as they were at any moment (tree.h), live or later. The lines
+ * are described in notes/formats.md.
  *
- * The file begins with the tree as it was when it was begun. A file longer than
- * event_log_bytes becomes LOG.old, in place of the one before. LevelDB keeps its own words
- * in a file of this name: lines that are none of ours are passed over.
+ * Whoever begins to write adds the tree as it then is; so does a new file. A file longer
+ * than event_log_bytes becomes LOG.old, in place of the one before. LevelDB keeps its own
+ * words in a file of this name: lines that are none of ours are passed over.
  *
  * Nothing rests on it: it is never synced, and a failure to write it is counted and
  * otherwise without effect. An open that does nothing but read leaves no trace in it.
- * Any thread may call. */
+ *
+ * Any thread may call. A mutex is held while a line is written: it is a short one, into
+ * the system's cache, and it is asked for by work that writes whole tables. Nothing else
+ * is called with it held. */
 #ifndef STRATA_EVENT_LOG_H
 #define STRATA_EVENT_LOG_H
 
@@ -18,12 +22,12 @@
 
 struct event_log;
 
-/* The directory outlives it. The version is the tree as it begins. NO_MEMORY. With event_log_bytes 0
- * nothing is ever written. */
+/* The directory outlives it. The version is the tree as it begins; it is held until the
+ * first line is written. NO_MEMORY. With event_log_bytes 0 nothing is ever written. */
 MUST_CHECK enum status event_log_open(const struct directory *directory,
                                       const struct kv_options *options,
-                                      const struct version *version,
-                                      struct event_log **log, struct error *error);
+                                      struct version *version, struct event_log **log,
+                                      struct error *error);
 void event_log_close(struct event_log *log); /* NULL is allowed */
 
 /* A write buffer was frozen: so many changes, so many bytes; `frozen` wait now. */
@@ -35,11 +39,12 @@ uint64_t event_log_flush_begins(struct event_log *log);
 uint64_t event_log_compaction_begins(struct event_log *log,
                                      const struct compaction *compaction);
 
-/* It ended: with the edit that is now in force and `after`, the version that came of it, or, if status is not OK,
- * without effect. counts is NULL for a flush. */
+/* It ended: with the edit that is now in force and `after`, the version that came of it,
+ * or, if error->status is not OK, without effect. counts is NULL for a flush. Calls come
+ * in the order in which their edits came into force: whatever orders those is held. */
 void event_log_ends(struct event_log *log, uint64_t work, const struct edit *edit,
                     const struct version *after, const struct compact_counts *counts,
-                    uint64_t micros, const struct error *error /* status OK: none */);
+                    uint64_t micros, const struct error *error);
 
 /* A writer waited. */
 void event_log_stalled(struct event_log *log, const char *why, uint64_t micros);

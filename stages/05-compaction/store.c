@@ -4,6 +4,7 @@
 #include "dump_manifest.h"
 #include "engine.h"
 #include "engine_store.h"
+#include "levels.h"
 #include "program/commands.h"
 #include "repair_manifest.h"
 #include "upkeep_threads.h"
@@ -50,7 +51,7 @@ static const struct store_ops store = {
 };
 
 static const struct command *const commands[] = {&command_bench_tables, &command_shell,
-                                                 &command_flush};
+                                                 &command_flush, &command_levels};
 
 const struct stage stage = {
     .number = 5,
