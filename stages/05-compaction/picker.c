@@ -108,8 +108,7 @@ static size_t find_file(struct table_file **files, size_t count, struct slice us
     return low;
 }
 
-/* Of a level, all of its files, and none of them yet. A level that there is not has none.
- */
+/* Of a level, which may be none of those that there are: none of its files yet. */
 static struct span level_span(const struct version *version, unsigned level) {
     for (size_t i = 0; i < version->run_count; i++) {
         if (version->runs[i].level == level) {
@@ -272,13 +271,13 @@ static size_t count_movable(const struct compaction *compaction,
         if (moved == 0) {
             all = own;
         }
+        bool shares = false; /* looked up one by one only where it is in among them */
+        for (size_t i = 1; i <= moved && !shares && overlap(own, all); i++) {
+            shares = overlap(own, range_of(file[i]));
+        }
         range_include(&all, own);
         struct span between = overlapping(version, compaction->output_level, all);
         struct span below = overlapping(version, compaction->output_level + 1, own);
-        bool shares = false; /* below level 0 with the next one, if with any */
-        for (size_t i = 1; i <= (compaction->level == 0 ? moved : moved > 0); i++) {
-            shares = shares || overlap(own, range_of(file[i]));
-        }
         if (shares || span_count(&between) > 0 ||
             span_bytes(&below) > OVERLAP_TABLES * options->table_bytes) {
             break;

@@ -115,10 +115,10 @@ static const struct entry *find(const struct simulated *db, const struct sorted_
 }
 
 static void assert_contents(const struct simulated *db) {
-    for (unsigned char key = 0; key < KEYS; key++) {
+    for (unsigned key = 0; key < KEYS; key++) {
         const struct entry *found = NULL;
         for (size_t i = 0; i < db->version->run_count && found == NULL; i++) {
-            found = find(db, &db->version->runs[i], key);
+            found = find(db, &db->version->runs[i], (unsigned char)key);
         }
         const struct entry *wanted = &db->newest[key];
         uint64_t shown = found != NULL && found->is_put ? found->sequence : 0;

@@ -339,8 +339,10 @@ static void random_trees_are_picked_as_searched(void **state) {
         }
         version_unref(version);
     }
-    assert_true(moved > 100 && merged > 1000 && linked > 30 && nothing > 100);
-    assert_true(several > 10);
+    printf("%zu moved, %zu merged, %zu linked, %zu nothing, %zu several\n", moved, merged,
+           linked, nothing, several);
+    assert_true(moved > 500 && merged > 500 && linked > 50 && nothing > 500);
+    assert_true(several > 100);
 }
 
 static void random_ranges_are_picked_as_searched(void **state) {
