@@ -136,8 +136,10 @@ static enum status pick(struct upkeep *upkeep, struct compaction **compaction,
     return status;
 }
 
+/* Writers wait for a compaction later than for anything else: it lets them go first. */
 static void compactor(void *argument) {
     struct upkeep *upkeep = argument;
+    thread_give_way(upkeep->engine->options.world->threads);
     mutex_lock(&upkeep->lock);
     while (!ended(upkeep)) {
         struct compaction *compaction = NULL;
