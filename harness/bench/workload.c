@@ -9,8 +9,8 @@
 enum { SEEK_STEPS = 10, REOPENINGS = 3, HOT_SHARE = 100 };
 
 const struct row_about rows[ROWS] = {
-#define ROW_ABOUT(id, name, session, kind, share, words)                                 \
-    [ROW_##id] = {name, SESSION_##session, ROW_##kind, share, words},
+#define ROW_ABOUT(id, name, session, kind, share, needs, words)                          \
+    [ROW_##id] = {name, SESSION_##session, ROW_##kind, share, ROW_##needs, words},
     ROW_TABLE(ROW_ABOUT)
 #undef ROW_ABOUT
 };
