@@ -108,4 +108,8 @@ struct work {
  * are then known. CORRUPT: something was read that was not written. */
 MUST_CHECK enum status workload_run(struct work *work);
 
+/* Looks at some of what work->row wrote or removed; to be called outside of what is
+ * measured. CORRUPT: it is not so. */
+MUST_CHECK enum status workload_check(struct work *work);
+
 #endif
