@@ -187,6 +187,7 @@ static const char after_options[] =
     "compactdeleted and itswriter are shown, and do not count in the mean. What the "
     "system holds back of written files is written out before each turn.\n"
     "\n"
+    "Making keys and values, some 25 nanoseconds an operation, is in all times. "
     "CPU s: of all threads, while the row ran. Peak MB: anonymous resident memory. Disk "
     "MB: as the row ended, with what is allocated ahead.\n"
     "\n"
