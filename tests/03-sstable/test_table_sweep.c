@@ -297,7 +297,7 @@ static void blocks_are_where_the_index_says(void **state) {
     assert_ok(sweep_crafted(&craft, "abz", &error));
 }
 
-/* An entry with the key "b" and its tag, and then what is given, in a block of its own. */
+/* An entry with the key "b" and its tag, and behind it what is given: a whole block. */
 static void craft_broken(struct craft *craft, struct slice behind) {
     struct buf block = {0};
     static const unsigned char entry[] = {0, 9, 0, 'b', 1, 5, 0, 0, 0, 0, 0, 0};
