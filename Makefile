@@ -202,6 +202,16 @@ build/leveldb-export: $(call objects,release,harness/leveldb/export.c \
 	$(say) LD $@
 	$(Q)$(call link,release) -o $@ $^ -lleveldb
 
+# Strata, as the last stage has it, and the databases that it is held against.
+BENCH := $(call objects,release,$(wildcard harness/bench/*.c))
+bench_set = $(addprefix build/release/$(lastword $(NUMBERS))/,program.a library.a)
+$(BENCH): | build/.packages-bench
+build/bench: $(BENCH) $(bench_set)
+	$(say) LD $@
+	$(Q)$(call link,release) -o $@ $(BENCH) \
+	    -Wl,--start-group $(bench_set) -Wl,--end-group \
+	    $(call libraries,release,$(lastword $(NUMBERS))) -lleveldb -lrocksdb -lm
+
 build/.packages-%: .ci/packages .ci/packages.sh
 	@mkdir -p build
 	@.ci/packages.sh $*
@@ -237,7 +247,7 @@ demo: all ## a walk: write, crash, recover, and the harness at work
 
 # Fixed seeds, so that a red run can be had again. The legs run what is quick in each: all
 # tests, and every check of the harness for a moment (`list`).
-check: $(addprefix run-,release check asan tsan sim clang fuzz) all build/.packages-format ## every test of every stage, and short legs of all the rest
+check: $(addprefix run-,release check asan tsan sim clang fuzz) all build/bench build/.packages-format ## every test of every stage, and short legs of all the rest
 	@tests/run.sh \
 	    --seconds 300 $(foreach number,$(NUMBERS),'build/check/harness-$(number) check') \
 	    --seconds 120 $(call test_runs,check,$(filter-out program,$(AREAS))) \
@@ -298,9 +308,8 @@ $(foreach flavour,$(filter-out fuzz,$(FLAVOURS)),$(eval run-$(flavour): \
 
 zoo: all ## seeds every bug of faults/bugs/ and demands that it is found: make zoo BUG=NAME
 	@faults/zoo.sh $(BUG)
-bench: all ## what an append costs, written and mapped, and what the memtable costs
-	build/strata-01 bench append
-	build/strata-02 bench memory
+bench: build/bench ## Strata beside LevelDB and RocksDB: make bench ARGS='--quick' (ARGS=--help)
+	build/bench --dir build $(ARGS)
 coverage: run-coverage run-release build/.packages-coverage ## which lines the tests reach
 	@find build/coverage -name '*.gcda' -delete
 	@tests/run.sh --seconds 300 $(call leg,coverage); code=$$?; \
@@ -309,7 +318,7 @@ coverage: run-coverage run-release build/.packages-coverage ## which lines the t
 	lcov -q --extract build/coverage/all.info '$(CURDIR)/common/*' '$(CURDIR)/stages/*' \
 	    --output-file build/coverage/engine.info && \
 	lcov --list build/coverage/engine.info && exit $$code
-tidy: run-check build/.packages-format build/.packages-tidy ## the house rules: sizes, contracts, layers, layout, bug patterns
+tidy: run-check build/.packages-format build/.packages-tidy build/.packages-bench ## the house rules: sizes, contracts, layers, layout, bug patterns
 	@.ci/tidy.sh --objects build/check && echo 'tidy: nothing to say'
 format: build/.packages-format ## lays out all sources as .clang-format says
 	@clang-format -i $(engine_sources)

@@ -66,12 +66,24 @@ static enum status resolve_options(const char *path, const struct kv_options *op
         resolved->log_bytes == 0 || resolved->log_step_bytes == 0 ||
         resolved->memory_bytes == 0 || resolved->write_buffer_bytes == 0 ||
         resolved->max_open_files == 0 || resolved->block_bytes == 0 ||
-        resolved->restart_interval == 0 || resolved->world == NULL) {
+        resolved->restart_interval == 0 || resolved->table_bytes == 0 ||
+        resolved->level0_tables == 0 || resolved->stall_millis == 0 ||
+        resolved->world == NULL) {
         return error_set(
             error, STATUS_INVALID,
             "%s: options: interval, log, memory and table sizes and world must be set "
             "(see kv_options_default)",
             path);
+    }
+    if (resolved->write_buffers < KV_WRITE_BUFFERS_MIN ||
+        resolved->write_buffers > KV_WRITE_BUFFERS_MAX ||
+        resolved->compaction_threads == 0 ||
+        resolved->compaction_threads > KV_COMPACTION_THREADS_MAX) {
+        return error_set(
+            error, STATUS_INVALID,
+            "%s: options: write buffers from %d to %d and compaction threads "
+            "from 1 to %d are possible",
+            path, KV_WRITE_BUFFERS_MIN, KV_WRITE_BUFFERS_MAX, KV_COMPACTION_THREADS_MAX);
     }
     return STATUS_OK;
 }

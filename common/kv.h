@@ -33,7 +33,11 @@
 enum {
     KV_KEY_BYTES_MAX = 65536,               /* the empty key is legal */
     KV_VALUE_BYTES_MAX = 512 * 1024 * 1024, /* the empty value too */
-    KV_CHANGE_BYTES_MAX = 1024 * 1024 * 1024
+    KV_CHANGE_BYTES_MAX = 1024 * 1024 * 1024,
+
+    KV_WRITE_BUFFERS_MIN = 2,
+    KV_WRITE_BUFFERS_MAX = 8,
+    KV_COMPACTION_THREADS_MAX = 8
 };
 
 /* What an acknowledgement of a write promises; always at least W. */

@@ -79,7 +79,8 @@ const struct setting settings[] = {
          "from stage 03 on, how blocks of tables are made smaller; LevelDB cannot read "
          "lz4"},
     [ROW_WRITE_BUFFERS] =
-        {"write-buffers", SETTING_COUNT, 2, 8, "3", NULL,
+        {"write-buffers", SETTING_COUNT, KV_WRITE_BUFFERS_MIN, KV_WRITE_BUFFERS_MAX, "3",
+         NULL,
          "from stage 05 on, write buffers in memory at once: one that takes writes, the "
          "others being written to tables"},
     [ROW_TABLE_BYTES] = {"table-bytes", SETTING_BYTES, 4 * KIB, TIB, "8m", NULL,
@@ -95,7 +96,8 @@ const struct setting settings[] = {
     [ROW_STALL_MILLIS] = {"stall-millis", SETTING_MILLIS, 1, 3600000, "60000", NULL,
                           "from stage 05 on, how long a write waits for flushes and "
                           "compactions before it fails"},
-    [ROW_COMPACTION_THREADS] = {"compaction-threads", SETTING_COUNT, 1, 8, "1", NULL,
+    [ROW_COMPACTION_THREADS] = {"compaction-threads", SETTING_COUNT, 1,
+                                KV_COMPACTION_THREADS_MAX, "1", NULL,
                                 "from stage 05 on, compactions at the same time"},
     [ROW_COMPACTION_BYTES_PER_SECOND] =
         {"compaction-bytes-per-second", SETTING_BYTES, 0, TIB, "0", NULL,

@@ -42,11 +42,17 @@
     X(table_name, ERROR, 3, 0, "a synced table is about to get its name") \
     X(table_named_not_synced, MOMENT, 3, 0, \
       "a table has its name, the directory is not synced") \
-    X(flush_recorded_not_placed, MOMENT, 3, 0, \
+    X(edit_recorded_not_placed, MOMENT, 3, 0, \
       "a table is in force, readers still find the buffer that it came from") \
     X(view_placed, MOMENT, 3, 0, \
       "readers find the new view, some may be in the old one") \
+    X(compaction_begin, ERROR, 5, 0, "a compaction is about to read its tables") \
+    X(compaction_output_synced, MOMENT, 5, 0, \
+      "a table of a compaction is synced under a temporary name, more may follow") \
+    X(compaction_written_not_in_force, MOMENT, 5, 0, \
+      "all tables of a compaction are synced, no edit names them") \
     X(log_removed, MOMENT, 3, 0, "one of the logs that tables replace is gone") \
+    X(obsolete_removed, MOMENT, 5, 0, "a table that a compaction replaced is gone") \
     X(log_close, ERROR, 1, 0, "the closing mark is written and about to be synced") \
     X(recovery_read, ERROR, 1, 0, "the logs are about to be replayed") \
     X(recovery_rewritten_not_synced, MOMENT, 1, 0, \

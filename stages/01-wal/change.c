@@ -13,6 +13,14 @@ size_t change_bytes(const struct kv_op *ops, size_t count) {
     return bytes;
 }
 
+uint64_t change_user_bytes(const struct kv_op *ops, size_t count) {
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        bytes += ops[i].key.length + (ops[i].type == KV_PUT ? ops[i].value.length : 0);
+    }
+    return bytes;
+}
+
 void change_encode(unsigned char *to, uint64_t sequence, const struct kv_op *ops,
                    size_t count) {
     encode_fixed64(to, sequence);

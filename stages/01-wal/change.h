@@ -15,6 +15,9 @@ enum { CHANGE_HEADER_BYTES = 12 };
 /* Bytes that the operations take when encoded. */
 size_t change_bytes(const struct kv_op *ops, size_t count);
 
+/* Bytes of their keys and values alone. */
+uint64_t change_user_bytes(const struct kv_op *ops, size_t count);
+
 /* Writes exactly change_bytes() bytes. */
 void change_encode(unsigned char *to, uint64_t sequence, const struct kv_op *ops,
                    size_t count);

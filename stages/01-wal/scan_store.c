@@ -22,7 +22,7 @@ struct scan_store {
     struct error failure;
 
     struct gate gate; /* calls pass it together, resume alone */
-    struct atomic_u64 writes, write_ops, reads, scans, replayed_bytes;
+    struct atomic_u64 writes, write_ops, write_bytes, reads, scans, replayed_bytes;
 };
 
 /* ---- open and close -------------------------------------------------------------- */
@@ -163,6 +163,8 @@ static enum status scan_store_write(void *opened, const struct kv_op *ops, size_
     gate_leave(&store->gate);
     atomic_u64_add(&store->writes, 1, memory_order_relaxed);
     atomic_u64_add(&store->write_ops, count, memory_order_relaxed);
+    atomic_u64_add(&store->write_bytes, change_user_bytes(ops, count),
+                   memory_order_relaxed);
     return status;
 }
 
@@ -372,6 +374,7 @@ static void scan_store_stats(void *opened, struct kv_stats *stats) {
     stats->log_rotations = now.rotations;
     stats->writes = counted(&store->writes);
     stats->write_ops = counted(&store->write_ops);
+    stats->write_bytes = counted(&store->write_bytes);
     stats->reads = counted(&store->reads);
     stats->scans = counted(&store->scans);
     stats->replayed_bytes = counted(&store->replayed_bytes);

@@ -52,7 +52,7 @@ struct buffer_store {
     struct mutex writing; /* the writer's own: held across the log's I/O */
     /* guarded by writing */
     struct retired *retired;
-    uint64_t writes, write_ops;
+    uint64_t writes, write_ops, write_bytes;
 };
 
 /* The present buffer, for those who entered the gate, or are alone. */
@@ -256,6 +256,7 @@ static enum status take_in(struct buffer_store *store, const struct kv_op *ops,
     retired_free(&store->retired, &store->readers);
     store->writes++;
     store->write_ops += count;
+    store->write_bytes += change_user_bytes(ops, count);
     enum status status = write_buffer_reserve(buffer, ops, count, &room, error);
     if (status != STATUS_OK) {
         return status;
@@ -407,6 +408,7 @@ static void count_writes(struct buffer_store *store, struct kv_stats *stats) {
     mutex_lock(&store->writing);
     stats->writes = store->writes;
     stats->write_ops = store->write_ops;
+    stats->write_bytes = store->write_bytes;
     mutex_unlock(&store->writing);
 }
 

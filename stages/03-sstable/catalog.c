@@ -26,12 +26,15 @@ enum status catalog_name_tables(struct directory *directory, const struct edit *
     if (failpoint(table_name)) {
         return error_set(error, STATUS_IO, "%s: failpoint table_name", directory->path);
     }
-    *begun = edit->added_count > 0;
     for (size_t i = 0; i < edit->added_count && status == STATUS_OK; i++) {
-        status = name_table(directory, edit->added[i].file->meta.number, error);
+        uint64_t number = edit->added[i].file->meta.number;
+        if (!edit_removes(edit, number)) { /* else it moves, and has its name */
+            *begun = true;
+            status = name_table(directory, number, error);
+        }
     }
     failpoint_pass(table_named_not_synced);
-    if (status == STATUS_OK && edit->added_count > 0) {
+    if (status == STATUS_OK && *begun) {
         status = directory_sync(directory->world->files, directory->path, error);
     }
     return status;

@@ -49,7 +49,7 @@ struct catalog_ops {
     void (*close)(void *catalog); /* NULL is allowed */
 };
 
-/* Gives the edit's added tables their names, durably: what both tenants begin with. An
+/* Gives the edit's new tables their names, durably: what both tenants begin with. An
  * error without *begun has renamed nothing. */
 MUST_CHECK enum status catalog_name_tables(struct directory *directory,
                                            const struct edit *edit, bool *begun,

@@ -41,6 +41,15 @@ enum status edit_remove(struct edit *edit, unsigned level, uint64_t number) {
     return STATUS_OK;
 }
 
+bool edit_removes(const struct edit *edit, uint64_t number) {
+    for (size_t i = 0; i < edit->removed_count; i++) {
+        if (edit->removed[i].number == number) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void edit_free(struct edit *edit) {
     for (size_t i = 0; i < edit->added_count; i++) {
         table_file_unref(edit->added[i].file);

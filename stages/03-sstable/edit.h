@@ -7,6 +7,7 @@
 #ifndef STRATA_EDIT_H
 #define STRATA_EDIT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,6 +43,9 @@ MUST_CHECK enum status edit_add(struct edit *edit, unsigned level,
 
 /* NO_MEMORY. */
 MUST_CHECK enum status edit_remove(struct edit *edit, unsigned level, uint64_t number);
+
+/* Whether the edit takes the table from some level: if it adds it, too, it moves. */
+bool edit_removes(const struct edit *edit, uint64_t number);
 
 void edit_free(struct edit *edit);
 

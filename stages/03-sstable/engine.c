@@ -35,12 +35,17 @@ struct view *engine_place_begin(struct engine *engine) {
 
 void engine_place_end(struct engine *engine, struct view *view) {
     struct view *old = atomic_pointer_load(&engine->view, memory_order_relaxed);
-    atomic_u64_store(&engine->frozen, view->buffer_count - 1, memory_order_relaxed);
     atomic_pointer_store(&engine->view, view, memory_order_seq_cst);
     if (old != NULL) {
         retire(&engine->retired, &old->retired, view_end);
     }
     failpoint_pass(view_placed);
+    retired_free(&engine->retired, &engine->readers);
+    mutex_unlock(&engine->placing);
+}
+
+void engine_free_retired(struct engine *engine) {
+    mutex_lock(&engine->placing);
     retired_free(&engine->retired, &engine->readers);
     mutex_unlock(&engine->placing);
 }
@@ -59,8 +64,13 @@ enum status engine_break(struct engine *engine, enum status status, struct error
 }
 
 enum status engine_usable(struct engine *engine, struct error *error) {
+    enum status status = engine_usable_catalog(engine, error);
+    return status == STATUS_OK ? wal_state(engine->wal, error) : status;
+}
+
+enum status engine_usable_catalog(struct engine *engine, struct error *error) {
     if (atomic_u64_load(&engine->broken, memory_order_acquire) == 0) {
-        return wal_state(engine->wal, error);
+        return STATUS_OK;
     }
     mutex_lock(&engine->placing);
     enum status status = engine->failure.status;
@@ -137,74 +147,96 @@ static void remove_added(struct engine *engine, const struct edit *edit) {
     static const enum name_kind kinds[] = {NAME_TEMPORARY, NAME_TABLE};
     const struct directory *directory = &engine->directory;
     for (size_t i = 0; i < 2 * edit->added_count; i++) {
-        enum status status =
-            directory_remove(directory->path, directory->world, kinds[i % 2],
-                             edit->added[i / 2].file->meta.number, NULL);
-        (void)status; /* it has one of the names; the next open removes what stays */
+        uint64_t number = edit->added[i / 2].file->meta.number;
+        if (!edit_removes(edit, number)) { /* else it moves, and is in force as it was */
+            enum status status = directory_remove(directory->path, directory->world,
+                                                  kinds[i % 2], number, NULL);
+            (void)status; /* it has one of the names; the next open removes what stays */
+        }
     }
 }
 
-/* Requires flushing. The table that the edit adds takes the oldest buffer's place. */
-static enum status install(struct engine *engine, const struct edit *edit,
-                           struct error *error) {
+/* Requires editing. Makes *after of the present version, and records it. */
+static enum status record(struct engine *engine, const struct edit *edit,
+                          struct version **after, struct error *error) {
     struct version *version = NULL;
-    struct view *view = view_open();
-    enum status status = view == NULL
-                             ? error_no_memory(error, "a view", sizeof *view)
-                             : version_apply(engine->version, edit, &version, error);
     bool begun = false;
+    enum status status = engine_usable_catalog(engine, error);
+    if (status == STATUS_OK) {
+        status = version_apply(engine->version, edit, &version, error);
+    }
     if (status == STATUS_OK) {
         status =
             engine->parts->catalog->apply(engine->catalog, edit, version, &begun, error);
     }
-    if (status != STATUS_OK && begun) {
-        status = engine_break(engine, status, error);
-    } else if (status != STATUS_OK) {
-        remove_added(engine, edit);
+    if (status == STATUS_OK) {
+        *after = version;
+        return STATUS_OK;
     }
+    version_unref(version);
+    if (begun) {
+        return engine_break(engine, status, error);
+    }
+    remove_added(engine, edit);
+    return status;
+}
+
+enum status engine_install(struct engine *engine, const struct edit *edit,
+                           const struct write_buffer *flushed, struct error *error) {
+    struct version *version = NULL;
+    struct view *view = view_open();
+    if (view == NULL) {
+        remove_added(engine, edit);
+        return error_no_memory(error, "a view", sizeof *view);
+    }
+    mutex_lock(&engine->editing);
+    enum status status = record(engine, edit, &version, error);
     if (status != STATUS_OK) {
-        version_unref(version);
+        mutex_unlock(&engine->editing);
         view_close(view);
         return status;
     }
-    failpoint_pass(flush_recorded_not_placed);
+    failpoint_pass(edit_recorded_not_placed);
     const struct view *now = engine_place_begin(engine);
-    for (size_t i = 0; i + 1 < now->buffer_count; i++) {
-        view_add(view, now->buffers[i].buffer, now->buffers[i].first_log);
+    for (size_t i = 0; i < now->buffer_count; i++) {
+        if (now->buffers[i].buffer != flushed) {
+            view_add(view, now->buffers[i].buffer, now->buffers[i].first_log);
+        }
     }
     view_set_version(view, version);
     engine_place_end(engine, view);
     version_unref(engine->version);
     engine->version = version;
+    mutex_unlock(&engine->editing);
     return STATUS_OK;
 }
 
 /* Requires flushing. */
-static enum status flush_oldest(struct engine *engine, struct write_buffer *buffer,
-                                uint64_t first_log, struct error *error) {
+static enum status flush(struct engine *engine, struct write_buffer *buffer,
+                         uint64_t first_log, struct edit *edit, struct error *error) {
     struct table_file *file = NULL;
-    struct edit edit = {.log_number = first_log,
-                        .last_sequence = write_buffer_visible(buffer)};
     const struct clock *clock = engine->options.world->clock;
     uint64_t begun = clock_monotonic_micros(clock);
+    edit->log_number = first_log;
+    edit->last_sequence = write_buffer_visible(buffer);
     enum status status =
         flush_memtable(&engine->directory, &engine->options, buffer->memtable,
-                       buffer->behind, edit.last_sequence, &file, error);
+                       buffer->behind, edit->last_sequence, &file, error);
     if (status == STATUS_OK) {
-        status = edit_add(&edit, 0, file) == STATUS_OK
-                     ? install(engine, &edit, error)
-                     : error_no_memory(error, "an edit", sizeof edit);
+        status = edit_add(edit, 0, file) == STATUS_OK
+                     ? engine_install(engine, edit, buffer, error)
+                     : error_no_memory(error, "an edit", sizeof *edit);
     }
     if (status == STATUS_OK) {
         engine->flushes++;
         engine->flush_bytes += file->meta.bytes;
         engine->flush_micros += clock_monotonic_micros(clock) - begun;
-        enum status closed = wal_forget(engine->wal, edit.last_sequence, first_log, NULL);
+        enum status closed =
+            wal_forget(engine->wal, edit->last_sequence, first_log, NULL);
         (void)closed; /* nothing is left in those logs that could be lost */
         engine_remove_logs(engine, first_log);
     }
     table_file_unref(file);
-    edit_free(&edit);
     return status;
 }
 
@@ -222,19 +254,39 @@ static struct write_buffer *oldest_frozen(struct engine *engine, uint64_t *first
     return oldest;
 }
 
-enum status engine_flush_frozen(struct engine *engine, struct error *error) {
+enum status engine_flush_oldest(struct engine *engine, struct edit *edit,
+                                struct error *error) {
+    uint64_t first_log;
     mutex_lock(&engine->flushing);
-    enum status status = STATUS_OK;
-    while (status == STATUS_OK) {
-        uint64_t first_log;
-        struct write_buffer *oldest = oldest_frozen(engine, &first_log);
-        if (oldest == NULL) {
-            break;
-        }
-        status = flush_oldest(engine, oldest, first_log, error);
-    }
+    struct write_buffer *oldest = oldest_frozen(engine, &first_log);
+    enum status status =
+        oldest == NULL ? STATUS_OK : flush(engine, oldest, first_log, edit, error);
     mutex_unlock(&engine->flushing);
+    if (status != STATUS_OK) {
+        edit_free(edit);
+    }
     return status;
+}
+
+struct engine_buffers engine_buffers(struct engine *engine) {
+    const struct view *view = engine_place_begin(engine);
+    const struct write_buffer *oldest = view->buffers[view->buffer_count - 1].buffer;
+    struct engine_buffers buffers = {.frozen = view->buffer_count - 1,
+                                     .flushed = oldest->behind,
+                                     .frozen_to = view->buffers[0].buffer->behind};
+    mutex_unlock(&engine->placing);
+    return buffers;
+}
+
+struct version *engine_version(struct engine *engine) {
+    struct version *version = engine_place_begin(engine)->version;
+    version_ref(version);
+    mutex_unlock(&engine->placing);
+    return version;
+}
+
+void engine_attend(struct engine *engine, bool always) {
+    atomic_u64_store(&engine->attended, always, memory_order_relaxed);
 }
 
 /* ---- write ----------------------------------------------------------------------- */
@@ -246,9 +298,9 @@ static enum status make_room(struct engine *engine, uint64_t cost, struct error 
                          " bytes of memory, more than memory-bytes, %" PRIu64,
                          cost, engine->options.memory_bytes);
     }
-    if (atomic_u64_load(&engine->frozen, memory_order_relaxed) > 0 ||
+    if (atomic_u64_load(&engine->attended, memory_order_relaxed) != 0 ||
         engine_active_full(engine)) {
-        return engine->parts->upkeep->buffer_full(engine->upkeep, error);
+        return engine->parts->upkeep->make_room(engine->upkeep, cost, error);
     }
     return STATUS_OK;
 }
@@ -258,6 +310,7 @@ enum status engine_take_in(struct engine *engine, const struct kv_op *ops, size_
     struct memtable_room room;
     engine->writes++;
     engine->write_ops += count;
+    engine->write_bytes += change_user_bytes(ops, count);
     *sequence = 0;
     struct write_buffer *buffer = engine->active;
     enum status status = engine_usable(engine, error);
@@ -343,7 +396,7 @@ enum status engine_flush(void *opened, struct error *error) {
     }
     engine_unlock_writing(engine);
     if (status == STATUS_OK) {
-        status = engine_flush_frozen(engine, error);
+        status = engine->parts->upkeep->flush(engine->upkeep, error);
     }
     gate_leave(&engine->gate);
     return status;

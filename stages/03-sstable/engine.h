@@ -7,8 +7,8 @@
  *
  * Threads: any number. Readers take no lock and wait for nobody.
  *
- * Locks, in the order in which they are taken: gate (entered), writing, flushing, what
- * the wal has, placing. */
+ * Locks, in the order in which they are taken: gate (entered), writing, what upkeep has,
+ * flushing, editing, what the wal has, placing. */
 #ifndef STRATA_ENGINE_H
 #define STRATA_ENGINE_H
 
@@ -18,6 +18,7 @@
 #include "upkeep.h"
 
 struct engine;
+struct write_buffer;
 
 struct engine_parts {
     const struct catalog_ops *catalog;
@@ -57,9 +58,33 @@ MUST_CHECK enum status engine_await(struct engine *engine, uint64_t sequence,
  * is empty. */
 MUST_CHECK enum status engine_freeze(struct engine *engine, struct error *error);
 
-/* Moves all frozen buffers into tables, oldest first. After a failure the buffer stays,
- * and the next call begins with it again. */
-MUST_CHECK enum status engine_flush_frozen(struct engine *engine, struct error *error);
+/* Moves the oldest frozen buffer into a table, and fills *edit, which is empty, with what
+ * is in force now; nothing, if none was frozen. After a failure the buffer stays, and the
+ * next call begins with it again. Any thread; one at a time gets on. */
+MUST_CHECK enum status engine_flush_oldest(struct engine *engine, struct edit *edit,
+                                           struct error *error);
+
+/* Puts an edit in force, durably, and before readers' eyes: its tables come and go in one
+ * step, and `flushed`, a frozen buffer that they hold, goes with it (NULL: none). After an error nothing has
+ * changed, and its new tables are removed; or the engine is broken, and nobody knows.
+ * Any thread. */
+MUST_CHECK enum status engine_install(struct engine *engine, const struct edit *edit,
+                                      const struct write_buffer *flushed,
+                                      struct error *error);
+
+/* The tables of this moment; the caller's reference. */
+struct version *engine_version(struct engine *engine);
+
+/* The buffers of this moment. */
+struct engine_buffers {
+    size_t frozen;
+    uint64_t flushed;   /* last sequence of what tables hold */
+    uint64_t frozen_to; /* last sequence of what tables and frozen buffers hold */
+};
+struct engine_buffers engine_buffers(struct engine *engine);
+
+/* Whether each change asks upkeep to make room, also where the active buffer has some. */
+void engine_attend(struct engine *engine, bool always);
 
 /* Requires writing. Whether the active buffer is full. */
 bool engine_active_full(const struct engine *engine);

@@ -8,7 +8,7 @@
 static enum status init_locks(struct engine *engine, struct error *error) {
     const struct threads *threads = engine->options.world->threads;
     struct mutex *const mutexes[] = {&engine->writing, &engine->flushing,
-                                     &engine->placing};
+                                     &engine->editing, &engine->placing};
     enum { MUTEXES = sizeof mutexes / sizeof mutexes[0] };
     size_t made = 0;
     if (gate_init(&engine->gate, threads) == STATUS_OK) {
@@ -28,6 +28,7 @@ static enum status init_locks(struct engine *engine, struct error *error) {
 
 static void free_engine(struct engine *engine) {
     mutex_free(&engine->placing);
+    mutex_free(&engine->editing);
     mutex_free(&engine->flushing);
     mutex_free(&engine->writing);
     gate_free(&engine->gate);
@@ -69,9 +70,10 @@ enum status engine_close(void *opened, struct error *error) {
             *error = engine->failure;
         }
     }
+    retired_free(&engine->retired, &engine->readers); /* there are no readers */
     enum status stopped = engine_stop(engine, status == STATUS_OK ? error : NULL);
     engine->parts->commit->close(engine->commit);
-    retired_free(&engine->retired, &engine->readers); /* there are no readers */
+    retired_free(&engine->retired, &engine->readers); /* of what was still going on */
     view_close(atomic_pointer_load(&engine->view, memory_order_relaxed));
     version_unref(engine->version);
     table_cache_close(engine->tables);
@@ -120,9 +122,10 @@ enum status engine_open(const char *dir, const struct kv_options *options,
  * what is in memory, and taken up again as an open does. Readers stay on the old view
  * until the new one is complete. */
 static enum status start_anew(struct engine *engine, struct error *error) {
-    const struct view *kept = atomic_pointer_load(&engine->view, memory_order_relaxed);
     enum status status = engine_stop(engine, NULL);
     (void)status; /* the failure that is being left behind */
+    /* Not before: until its threads have ended, upkeep may put another in its place. */
+    const struct view *kept = atomic_pointer_load(&engine->view, memory_order_relaxed);
     atomic_u64_store(&engine->broken, 0, memory_order_relaxed);
     status = directory_relist(&engine->directory, error);
     if (status == STATUS_OK) {

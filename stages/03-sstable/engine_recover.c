@@ -177,7 +177,8 @@ static enum status place(struct starting *s, struct error *error) {
     }
     enum status status = syncer_open(s->wal, &engine->options, &engine->syncer, error);
     if (status == STATUS_OK) {
-        status = engine->parts->upkeep->open(engine, &engine->upkeep, error);
+        status =
+            engine->parts->upkeep->open(engine, s->found.version, &engine->upkeep, error);
     }
     if (status != STATUS_OK) {
         view_close(view);

@@ -25,8 +25,8 @@ struct engine {
     struct atomic_pointer view; /* read between readers_enter and readers_leave, or
                                    under placing; replaced by engine_place_end only */
     struct atomic_u64 scans;
-    struct atomic_u64 frozen; /* buffers that wait to be flushed */
-    struct atomic_u64 broken; /* 1: the catalog failed; `failure` says how */
+    struct atomic_u64 attended; /* 1: each change asks upkeep to make room */
+    struct atomic_u64 broken;   /* 1: the catalog failed; `failure` says how */
 
     const struct engine_parts *parts;
     struct directory directory;
@@ -45,13 +45,15 @@ struct engine {
     struct mutex writing;
     /* guarded by writing */
     struct write_buffer *active; /* the view's first */
-    uint64_t writes, write_ops;
+    uint64_t writes, write_ops, write_bytes;
 
-    struct mutex
-        flushing; /* held across a flush: one at a time, and one edit at a time */
+    struct mutex flushing; /* held across a flush: buffers leave in their order */
     /* guarded by flushing */
-    struct version *version; /* the view's; a reference of the engine's own */
     uint64_t flushes, flush_bytes, flush_micros;
+
+    struct mutex editing; /* held while an edit is put in force: one after the other */
+    /* guarded by editing */
+    struct version *version; /* the view's; a reference of the engine's own */
 
     struct mutex placing; /* for moments only */
     /* guarded by placing */
@@ -64,11 +66,17 @@ struct engine {
 struct view *engine_place_begin(struct engine *engine);
 void engine_place_end(struct engine *engine, struct view *view);
 
+/* Frees views that were replaced and that no reader is on any more. */
+void engine_free_retired(struct engine *engine);
+
 /* Remembers why writes are refused from now on, until a resume. */
 enum status engine_break(struct engine *engine, enum status status, struct error *error);
 
 /* OK, or what writes are refused with. */
 MUST_CHECK enum status engine_usable(struct engine *engine, struct error *error);
+
+/* The same for the catalog alone, without which no edit can be put in force. */
+MUST_CHECK enum status engine_usable_catalog(struct engine *engine, struct error *error);
 
 /* Everything from the directory to a view that takes writes: the second half of open and
  * of resume (engine_recover.c). `kept`, if not NULL, is a view whose buffers hold what

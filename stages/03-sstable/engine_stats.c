@@ -62,9 +62,12 @@ static void count_view(struct engine *engine, struct kv_stats *stats) {
     }
     for (size_t i = 0; i < view->version->run_count; i++) {
         const struct sorted_run *run = &view->version->runs[i];
+        struct kv_level_stats *level = &stats->levels[run->level];
         stats->tables += run->count;
+        level->tables += run->count;
         for (size_t j = 0; j < run->count; j++) {
             stats->table_bytes += run->files[j]->meta.bytes;
+            level->bytes += run->files[j]->meta.bytes;
         }
     }
     mutex_unlock(&engine->placing);
@@ -74,6 +77,7 @@ static void count_work(struct engine *engine, struct kv_stats *stats) {
     mutex_lock(&engine->writing);
     stats->writes = engine->writes;
     stats->write_ops = engine->write_ops;
+    stats->write_bytes = engine->write_bytes;
     mutex_unlock(&engine->writing);
     mutex_lock(&engine->flushing);
     stats->flushes = engine->flushes;

@@ -53,7 +53,8 @@ static enum status write_table(struct file *file, const struct world *world,
         status = fill(context, writer, error);
     }
     if (status == STATUS_OK) {
-        status = table_writer_finish(writer, behind + 1, last, created, meta, error);
+        status = table_writer_finish(writer, last > 0 ? behind + 1 : 0, last, created,
+                                     meta, error);
     }
     table_writer_close(writer);
     failpoint_pass(table_written_not_synced);
@@ -63,8 +64,7 @@ static enum status write_table(struct file *file, const struct world *world,
     return status == STATUS_OK ? file_sync(file, error) : status;
 }
 
-/* Best effort: what stays is a temporary file. */
-static void take_back(struct directory *directory, uint64_t number) {
+void flush_take_back(const struct directory *directory, uint64_t number) {
     enum status status =
         directory_remove(directory->path, directory->world, NAME_TEMPORARY, number, NULL);
     (void)status;
@@ -78,7 +78,7 @@ enum status flush_table(struct directory *directory, const struct kv_options *op
     enum status status = directory_file(directory->path, directory->world, NAME_TEMPORARY,
                                         meta.number, FILE_CREATE, &file, error);
     if (status != STATUS_OK) {
-        take_back(directory, meta.number); /* it may be there all the same */
+        flush_take_back(directory, meta.number); /* it may be there all the same */
         return status;
     }
     uint64_t number = meta.number;
@@ -95,7 +95,7 @@ enum status flush_table(struct directory *directory, const struct kv_options *op
     }
     table_meta_free(&meta);
     if (status != STATUS_OK) {
-        take_back(directory, number);
+        flush_take_back(directory, number);
     }
     return status;
 }

@@ -21,11 +21,16 @@ MUST_CHECK enum status flush_memtable(struct directory *directory,
 typedef enum status flush_fill(void *context, struct table_writer *writer,
                                struct error *error);
 
-/* The same for the entries that `fill` gives. */
+/* The same for the entries that `fill` gives. With `last` 0 the table stands for what is
+ * in it: for a table that is made of others. */
 MUST_CHECK enum status flush_table(struct directory *directory,
                                    const struct kv_options *options, flush_fill *fill,
                                    void *context, uint64_t behind, uint64_t last,
                                    struct table_file **file, struct error *error);
+
+/* Removes the table again, of that number, while its name is temporary: as far as it can,
+ * and what is left the next open removes. */
+void flush_take_back(const struct directory *directory, uint64_t number);
 
 /* The settings that concern tables. */
 struct table_options flush_table_options(const struct kv_options *options);

@@ -1,5 +1,5 @@
-/* What table.c, table_iter.c and table_verify.c share of an open table; for nobody else.
- */
+/* What table.c, table_iter.c, table_sweep.c, read_ahead.c and table_verify.c share of an
+ * open table; for nobody else. */
 #ifndef STRATA_TABLE_INSIDE_H
 #define STRATA_TABLE_INSIDE_H
 

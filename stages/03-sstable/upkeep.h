@@ -6,17 +6,24 @@
 #ifndef STRATA_UPKEEP_H
 #define STRATA_UPKEEP_H
 
+#include "slice.h"
 #include "status.h"
 
 struct engine;
+struct version;
 
 struct upkeep_ops {
-    enum status (*open)(struct engine *engine, void **upkeep, struct error *error);
+    /* The version is the one that the engine begins with. */
+    enum status (*open)(struct engine *engine, struct version *version,
+                        void **upkeep, struct error *error);
 
-    /* The active buffer is full, or frozen ones wait. Returns when a change may go into
-     * the active buffer; otherwise why not, and the writer fails with that. The caller
-     * holds the engine's `writing`. */
-    enum status (*buffer_full)(void *upkeep, struct error *error);
+    /* The active buffer is full, or engine_attend was called. Returns when a change that
+     * takes so many bytes may go into the active buffer; otherwise why not, and the
+     * writer fails with that. The caller holds the engine's `writing`. */
+    enum status (*make_room)(void *upkeep, uint64_t bytes, struct error *error);
+
+    /* Returns when all buffers that were frozen before are tables, or why that failed. */
+    enum status (*flush)(void *upkeep, struct error *error);
 
     void (*close)(void *upkeep); /* nobody writes; NULL is allowed */
 };

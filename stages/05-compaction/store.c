@@ -7,10 +7,11 @@
 #include "levels.h"
 #include "program/commands.h"
 #include "repair_manifest.h"
+#include "upkeep_threads.h"
 #include "verify_engine.h"
 
 static const struct engine_parts parts = {&catalog_manifest, &commit_direct,
-                                          &upkeep_inline};
+                                          &upkeep_threads};
 
 static enum status open_store(const char *dir, const struct kv_options *options,
                               void **store, struct error *error) {
@@ -40,9 +41,10 @@ static const struct store_ops store = {
     .iter = engine_iter,
     .sync = engine_sync,
     .flush = engine_flush,
+    .compact = engine_compact,
     .resume = engine_resume,
     .progress = engine_progress,
-    .stats = engine_stats,
+    .stats = engine_stats_compacted,
     .verify = verify_store,
     .repair = repair_store,
     .dump = manifest_dump,

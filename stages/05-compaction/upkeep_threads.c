@@ -1,0 +1,453 @@
+/* The flusher takes the oldest frozen buffer, a compactor what the picker chooses, and both
+ * wait for more. Flushes come before compactions, since writers wait for them first: they
+ * have a thread of their own.
+ *
+ * What one thread finishes another may wait for: every end of a flush or a compaction
+ * wakes all. Nobody waits for a thing that could end before it looks, since all of it
+ * changes under the lock, or before a broadcast that comes under the lock.
+ *
+ *     writers      engine.writing held, wait for `done`
+ *     flusher      waits for `work`: a buffer was frozen, or a pause is over
+ *     compactors   wait for `work`: the version changed, a level is no longer busy */
+#include "upkeep_threads.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "engine.h"
+#include "memory.h"
+#include "upkeep_state.h"
+
+enum {
+    PAUSE_FIRST_MICROS = 50 * 1000,
+    PAUSE_LAST_MICROS = 5 * 1000 * 1000,
+    SWEEP_MICROS =
+        1000 * 1000, /* how often obsolete tables are looked at that are read */
+};
+
+static uint64_t now(const struct upkeep *upkeep) {
+    return clock_monotonic_micros(upkeep->engine->options.world->clock);
+}
+
+static bool ended(const struct upkeep *upkeep) {
+    return atomic_u64_load(&upkeep->ended, memory_order_relaxed) != 0;
+}
+
+/* ---- attempts -------------------------------------------------------------------- */
+
+void upkeep_note(struct upkeep *upkeep, struct attempts *attempts,
+                 const struct error *error) {
+    attempts->last = *error;
+    if (error->status == STATUS_OK) {
+        attempts->pause_micros = 0;
+        attempts->again_micros = 0;
+    } else {
+        uint64_t pause = attempts->pause_micros * 2;
+        attempts->failures++;
+        attempts->pause_micros = pause < PAUSE_FIRST_MICROS  ? PAUSE_FIRST_MICROS
+                                 : pause > PAUSE_LAST_MICROS ? PAUSE_LAST_MICROS
+                                                             : pause;
+        attempts->again_micros = now(upkeep) + attempts->pause_micros;
+    }
+    condition_broadcast(&upkeep->done);
+    condition_broadcast(&upkeep->work);
+}
+
+/* Waits for work, or until what has failed is to be tried again, or something else is due. */
+static void wait_for_work(struct upkeep *upkeep, const struct attempts *attempts,
+                          uint64_t due_micros) {
+    uint64_t until = attempts->again_micros;
+    if (until == 0 || (due_micros != 0 && due_micros < until)) {
+        until = due_micros;
+    }
+    if (until == 0) {
+        condition_wait(&upkeep->work, &upkeep->lock);
+    } else {
+        (void)condition_wait_until(&upkeep->work, &upkeep->lock, until);
+    }
+}
+
+/* Nothing can be put in force any more once the catalog has failed; a resume makes another
+ * upkeep. */
+static bool may_try(struct upkeep *upkeep, const struct attempts *attempts) {
+    return engine_usable_catalog(upkeep->engine, NULL) == STATUS_OK &&
+           (attempts->again_micros == 0 || now(upkeep) >= attempts->again_micros);
+}
+
+void upkeep_sweep(struct upkeep *upkeep) {
+    struct table_file *file;
+    engine_free_retired(upkeep->engine);
+    while ((file = obsolete_take_unread(&upkeep->obsolete)) != NULL) {
+        mutex_unlock(&upkeep->lock);
+        obsolete_remove(file, &upkeep->engine->directory);
+        mutex_lock(&upkeep->lock);
+    }
+}
+
+/* ---- the flusher ----------------------------------------------------------------- */
+
+/* Requires lock, which it gives up and takes again. */
+static void flush_one(struct upkeep *upkeep) {
+    struct engine *engine = upkeep->engine;
+    struct error error = {0};
+    struct edit edit = {0};
+    upkeep->flushing = true;
+    mutex_unlock(&upkeep->lock);
+    uint64_t begun = now(upkeep);
+    uint64_t work = event_log_flush_begins(upkeep->events);
+    error.status = engine_flush_oldest(engine, &edit, &error);
+    struct version *after = engine_version(engine);
+    event_log_ends(upkeep->events, work, &edit, after, NULL, now(upkeep) - begun, &error);
+    version_unref(after);
+    edit_free(&edit);
+    mutex_lock(&upkeep->lock);
+    upkeep->flushing = false;
+    upkeep_count_level0(upkeep);
+    upkeep_note(upkeep, &upkeep->flushes, &error);
+    upkeep_sweep(upkeep);
+}
+
+static void flusher(void *argument) {
+    struct upkeep *upkeep = argument;
+    mutex_lock(&upkeep->lock);
+    while (!ended(upkeep)) {
+        bool waiting = engine_buffers(upkeep->engine).frozen > 0;
+        if (waiting && may_try(upkeep, &upkeep->flushes)) {
+            flush_one(upkeep);
+        } else if (upkeep->obsolete.count > 0) {
+            wait_for_work(upkeep, &upkeep->flushes, now(upkeep) + SWEEP_MICROS);
+            upkeep_sweep(upkeep);
+        } else {
+            wait_for_work(upkeep, &upkeep->flushes, 0);
+        }
+    }
+    mutex_unlock(&upkeep->lock);
+}
+
+/* ---- compactors ------------------------------------------------------------------ */
+
+static enum status pick(struct upkeep *upkeep, struct compaction **compaction,
+                        struct error *error) {
+    struct version *version = engine_version(upkeep->engine);
+    enum status status = picker_pick(version, &upkeep->picker, upkeep->pointers,
+                                     upkeep->busy, compaction, error);
+    version_unref(version);
+    return status;
+}
+
+static void compactor(void *argument) {
+    struct upkeep *upkeep = argument;
+    mutex_lock(&upkeep->lock);
+    while (!ended(upkeep)) {
+        struct compaction *compaction = NULL;
+        struct error error = {0};
+        if (may_try(upkeep, &upkeep->compactions)) {
+            error.status = pick(upkeep, &compaction, &error);
+        }
+        if (compaction != NULL) {
+            error.status = upkeep_compact(upkeep, compaction, &error);
+            upkeep_sweep(upkeep);
+        } else if (error.status != STATUS_OK) {
+            upkeep_note(upkeep, &upkeep->compactions, &error);
+        } else {
+            wait_for_work(upkeep, &upkeep->compactions, 0);
+        }
+    }
+    mutex_unlock(&upkeep->lock);
+}
+
+/* Requires lock. */
+static enum status start_threads(struct upkeep *upkeep, struct error *error) {
+    const struct kv_options *options = &upkeep->engine->options;
+    const struct threads *threads = options->world->threads;
+    enum status status = STATUS_OK;
+    if (!upkeep->flusher_runs) {
+        status = thread_create(&upkeep->flusher, threads, flusher, upkeep);
+        upkeep->flusher_runs = status == STATUS_OK;
+    }
+    while (status == STATUS_OK &&
+           upkeep->compactors_running < options->compaction_threads) {
+        status = thread_create(&upkeep->compactors[upkeep->compactors_running], threads,
+                               compactor, upkeep);
+        upkeep->compactors_running += status == STATUS_OK;
+    }
+    if (status != STATUS_OK) {
+        return error_no_memory(error, "a thread for flushes and compactions", 0);
+    }
+    upkeep_count_level0(upkeep);
+    return STATUS_OK;
+}
+
+/* ---- writers --------------------------------------------------------------------- */
+
+static size_t stop_tables(const struct upkeep *upkeep) {
+    const struct kv_options *options = &upkeep->engine->options;
+    return options->level0_stop_tables > options->level0_tables
+               ? options->level0_stop_tables
+               : options->level0_tables;
+}
+
+void upkeep_count_level0(struct upkeep *upkeep) {
+    struct version *version = engine_version(upkeep->engine);
+    size_t count = 0;
+    while (count < version->run_count && version->runs[count].level == 0) {
+        count++;
+    }
+    version_unref(version);
+    upkeep->level0 = count;
+    engine_attend(upkeep->engine, count >= upkeep->engine->options.level0_slow_tables ||
+                                      count >= stop_tables(upkeep));
+}
+
+/* What a writer waits for; NULL: nothing. *attempts is the work that would end it. */
+static const char *obstacle(struct upkeep *upkeep, bool full,
+                            const struct attempts **attempts) {
+    *attempts = &upkeep->compactions;
+    if (upkeep->level0 >= stop_tables(upkeep)) {
+        return "level 0 to be compacted";
+    }
+    *attempts = &upkeep->flushes;
+    return full && engine_buffers(upkeep->engine).frozen + 1 >=
+                       upkeep->engine->options.write_buffers
+               ? "a write buffer to be flushed"
+               : NULL;
+}
+
+/* Whether to go on waiting. */
+static enum status be_patient(struct upkeep *upkeep, const char *what,
+                              const struct attempts *attempts, uint64_t deadline,
+                              struct error *error) {
+    enum status status = engine_usable(upkeep->engine, error);
+    bool late = now(upkeep) >= deadline;
+    const struct error *last = &attempts->last;
+    if (status != STATUS_OK || (!late && last->status != STATUS_NO_SPACE)) {
+        return status;
+    }
+    if (last->status != STATUS_OK) {
+        return error_set(error, last->status, "the write waits for %s, which failed: %s",
+                         what, last->message);
+    }
+    return error_set(error, STATUS_STALLED,
+                     "the write waited %" PRIu32 " ms for %s (stall-millis)",
+                     upkeep->engine->options.stall_millis, what);
+}
+
+/* Requires lock. *waited_for and *micros tell of a wait. */
+static enum status wait_for_room(struct upkeep *upkeep, bool full,
+                                 const char **waited_for, uint64_t *micros,
+                                 struct error *error) {
+    const struct attempts *attempts;
+    enum status status = STATUS_OK;
+    uint64_t begun = now(upkeep);
+    uint64_t deadline = begun + (uint64_t)upkeep->engine->options.stall_millis * 1000;
+    const char *what = obstacle(upkeep, full, &attempts);
+    if (what == NULL) {
+        return STATUS_OK;
+    }
+    *waited_for = what;
+    upkeep->stops++;
+    while (what != NULL) {
+        status = be_patient(upkeep, what, attempts, deadline, error);
+        if (status != STATUS_OK) {
+            break;
+        }
+        (void)condition_wait_until(&upkeep->done, &upkeep->lock, deadline);
+        what = obstacle(upkeep, full, &attempts);
+    }
+    *micros = now(upkeep) - begun;
+    upkeep->stall_micros += *micros;
+    return status;
+}
+
+/* Writers get on at this rate at level0_slow_tables, and at a sixteenth of it just before
+ * they are stopped. They wait in pieces that a clock can measure. */
+enum { SLOW_BYTES_PER_SECOND = 16 << 20, SLOW_WAIT_MICROS = 1000 };
+
+static void slow_down(struct upkeep *upkeep, uint64_t bytes) {
+    size_t slow = upkeep->engine->options.level0_slow_tables;
+    size_t stop = stop_tables(upkeep);
+    if (upkeep->level0 < slow || slow >= stop) {
+        upkeep->owed_micros = 0;
+        return;
+    }
+    double part = (double)(stop - upkeep->level0) / (double)(stop - slow);
+    double rate = SLOW_BYTES_PER_SECOND * (part * 15 + 1) / 16;
+    upkeep->owed_micros += (double)bytes / rate * 1e6;
+    if (upkeep->owed_micros < SLOW_WAIT_MICROS) {
+        return;
+    }
+    uint64_t begun = now(upkeep);
+    uint64_t until = begun + (uint64_t)upkeep->owed_micros;
+    upkeep->slowdowns++;
+    upkeep->owed_micros = 0;
+    while (upkeep->level0 >= slow && now(upkeep) < until) {
+        (void)condition_wait_until(&upkeep->done, &upkeep->lock, until);
+    }
+    upkeep->stall_micros += now(upkeep) - begun;
+}
+
+/* Requires the engine's writing. */
+static enum status freeze(struct upkeep *upkeep, struct error *error) {
+    struct engine *engine = upkeep->engine;
+    uint64_t entries = memtable_count(engine->active->memtable);
+    uint64_t bytes = memtable_used(engine->active->memtable);
+    enum status status = engine_freeze(engine, error);
+    if (status == STATUS_OK) {
+        event_log_frozen(upkeep->events, entries, bytes, engine_buffers(engine).frozen);
+        mutex_lock(&upkeep->lock);
+        condition_broadcast(&upkeep->work);
+        mutex_unlock(&upkeep->lock);
+    }
+    return status;
+}
+
+static enum status threads_make_room(void *opened, uint64_t bytes, struct error *error) {
+    struct upkeep *upkeep = opened;
+    const char *waited_for = NULL;
+    uint64_t micros = 0;
+    bool full = engine_active_full(upkeep->engine);
+    mutex_lock(&upkeep->lock);
+    enum status status = start_threads(upkeep, error);
+    if (status == STATUS_OK) {
+        status = wait_for_room(upkeep, full, &waited_for, &micros, error);
+    }
+    if (status == STATUS_OK) {
+        slow_down(upkeep, bytes);
+    }
+    mutex_unlock(&upkeep->lock);
+    if (waited_for != NULL) {
+        event_log_stalled(upkeep->events, waited_for, micros);
+    }
+    return status == STATUS_OK && full ? freeze(upkeep, error) : status;
+}
+
+/* The flush that is asked for comes at once, whatever the pause; its failure is told. */
+static enum status threads_flush(void *opened, struct error *error) {
+    struct upkeep *upkeep = opened;
+    struct engine *engine = upkeep->engine;
+    mutex_lock(&upkeep->lock);
+    uint64_t last = engine_buffers(engine).frozen_to;
+    uint64_t failures = upkeep->flushes.failures;
+    enum status status = STATUS_OK;
+    if (engine_buffers(engine).flushed < last) {
+        status = start_threads(upkeep, error);
+        upkeep->flushes.again_micros = 0;
+        condition_broadcast(&upkeep->work);
+    }
+    /* A flush is over when the log knows of it, too: later than readers find the table. */
+    while (status == STATUS_OK &&
+           (upkeep->flushing || engine_buffers(engine).flushed < last)) {
+        status = engine_usable_catalog(engine, error);
+        if (status == STATUS_OK && upkeep->flushes.failures > failures) {
+            status = error_set(error, upkeep->flushes.last.status, "%s",
+                               upkeep->flushes.last.message);
+        } else if (status == STATUS_OK) {
+            condition_wait(&upkeep->done, &upkeep->lock);
+        }
+    }
+    mutex_unlock(&upkeep->lock);
+    return status;
+}
+
+/* ---- open and close -------------------------------------------------------------- */
+
+static enum status init_locks(struct upkeep *upkeep, struct error *error) {
+    const struct threads *threads = upkeep->engine->options.world->threads;
+    if (mutex_init(&upkeep->lock, threads) == STATUS_OK) {
+        if (condition_init(&upkeep->work, threads) == STATUS_OK) {
+            if (condition_init(&upkeep->done, threads) == STATUS_OK) {
+                return STATUS_OK;
+            }
+            condition_free(&upkeep->work);
+        }
+        mutex_free(&upkeep->lock);
+    }
+    return error_no_memory(error, "a lock", sizeof upkeep->lock);
+}
+
+/* Takes no thread along that still runs. */
+static void free_upkeep(struct upkeep *upkeep) {
+    event_log_close(upkeep->events);
+    rate_limit_close(upkeep->limit);
+    for (unsigned level = 0; level < LEVELS; level++) {
+        buf_free(&upkeep->pointers[level]);
+    }
+    obsolete_free(&upkeep->obsolete);
+    condition_free(&upkeep->done);
+    condition_free(&upkeep->work);
+    mutex_free(&upkeep->lock);
+    memory_give(upkeep);
+}
+
+/* What there is to compact, the first write sets going. */
+static void attend_first(struct upkeep *upkeep, const struct version *version) {
+    for (unsigned level = 0; level + 1 < LEVELS; level++) {
+        if (picker_score(version, &upkeep->picker, level) >= 1) {
+            engine_attend(upkeep->engine, true);
+            return;
+        }
+    }
+    engine_attend(upkeep->engine, false);
+}
+
+static enum status threads_open(struct engine *engine, struct version *version,
+                                void **out, struct error *error) {
+    const struct kv_options *options = &engine->options;
+    struct upkeep *upkeep = memory_take_zeroed(sizeof *upkeep);
+    if (upkeep == NULL) {
+        return error_no_memory(error, "the upkeep", sizeof *upkeep);
+    }
+    upkeep->engine = engine;
+    upkeep->picker = (struct picker_options){
+        options->level0_tables, options->level0_tables * options->write_buffer_bytes,
+        options->table_bytes};
+    enum status status = init_locks(upkeep, error);
+    if (status != STATUS_OK) {
+        memory_give(upkeep);
+        return status;
+    }
+    if (options->compaction_bytes_per_second > 0) {
+        status = rate_limit_open(options->compaction_bytes_per_second, options->world,
+                                 &upkeep->limit, error);
+    }
+    if (status == STATUS_OK) {
+        status =
+            event_log_open(&engine->directory, options, version, &upkeep->events, error);
+    }
+    if (status != STATUS_OK) {
+        free_upkeep(upkeep);
+        return status;
+    }
+    attend_first(upkeep, version);
+    *out = upkeep;
+    return STATUS_OK;
+}
+
+/* Compactions are cut off; what they wrote is removed. Frozen buffers are in the logs. */
+static void threads_close(void *opened) {
+    struct upkeep *upkeep = opened;
+    if (upkeep == NULL) {
+        return;
+    }
+    mutex_lock(&upkeep->lock);
+    atomic_u64_store(&upkeep->ended, 1, memory_order_relaxed);
+    condition_broadcast(&upkeep->work);
+    mutex_unlock(&upkeep->lock);
+    if (upkeep->limit != NULL) {
+        rate_limit_end(upkeep->limit);
+    }
+    if (upkeep->flusher_runs) {
+        thread_join(&upkeep->flusher);
+    }
+    for (unsigned i = 0; i < upkeep->compactors_running; i++) {
+        thread_join(&upkeep->compactors[i]);
+    }
+    mutex_lock(&upkeep->lock);
+    upkeep_sweep(upkeep);
+    mutex_unlock(&upkeep->lock);
+    free_upkeep(upkeep);
+}
+
+const struct upkeep_ops upkeep_threads = {threads_open, threads_make_room, threads_flush,
+                                          threads_close};
