@@ -46,6 +46,9 @@ static void of_a_database_at_rest(void **state) {
     expect_has(&result, " of 4 tables   score 0.25\n  ├──");
     expect_has(&result, "\n  apple  ");
     assert_null(strchr(out_text(&result), '\033'));
+    RUN_WITH(&result, slice_of("levels\n"), "-d", "rest", "shell");
+    expect_has(&result, "rest: open here\n");
+    expect_has(&result, "level 0      1 table ");
     result_free(&result);
 }
 
@@ -130,7 +133,7 @@ static void beside_who_has_it_open(void **state) {
     snprintf(words, sizeof words, "has it open, process %d\n", (int)child.process);
     expect_has(&result, words);
     expect_has(&result, "\nmemory  ├ active ┤ ├ frozen ┤\n");
-    expect_has(&result, " of 1 tables   score 1.00\n  ╠══");
+    expect_has(&result, " of 1 table    score 1.00\n  ╠══");
     expect_has(&result, "\ncompaction 7 is under way: level 0 to 1, 1 table 800 B\n");
     assert_int_equal(child_end(&child, 0), 0);
 
