@@ -220,12 +220,16 @@ static enum status missing(const struct loading *loading, enum name_kind kind,
     return corrupt_at(loading, words, error);
 }
 
-/* All the tables that the state names must be there, and a log from the one that it names
- * on (0: any): an edit that was cut off was to replace logs by a table, and leaves them;
- * one that was whole has removed them. */
+/* All the tables that the state names must be there: an edit that was cut off was to merge
+ * some, and leaves them; one that was whole has removed them. In the same way one that was
+ * to replace logs by a table leaves the logs; but without logs there may have been none,
+ * and it merged tables: that is for the tables to tell (unnamed.h). LevelDB's tables do
+ * not, and LevelDB always has a log: under its manifest there must be one, from the one
+ * that it names on (0: any). */
 static enum status check_files(const struct loading *loading, struct error *error) {
     const struct manifest_state *state = loading->state;
     struct presence presence = {.state = state,
+                                .log = !state->foreign,
                                 .previous_log = state->previous_log_number == 0};
     presence.tables = memory_take_zeroed(state->table_count * sizeof *presence.tables);
     if (presence.tables == NULL) {
