@@ -220,16 +220,12 @@ static enum status missing(const struct loading *loading, enum name_kind kind,
     return corrupt_at(loading, words, error);
 }
 
-/* All the tables that the state names must be there: an edit that was cut off was to merge
- * some, and leaves them; one that was whole has removed them. In the same way one that was
- * to replace logs by a table leaves the logs; but without logs there may have been none,
- * and it merged tables: that is for the tables to tell (unnamed.h). LevelDB's tables do
- * not, and LevelDB always has a log: under its manifest there must be one, from the one
- * that it names on (0: any). */
+/* All tables that the state names must be there: a merge that was cut off leaves them.
+ * A flush leaves logs; but there may have been none, which the tables tell (unnamed.h).
+ * LevelDB's do not, but it always has a log: the one that is named or later (0: any). */
 static enum status check_files(const struct loading *loading, struct error *error) {
     const struct manifest_state *state = loading->state;
     struct presence presence = {.state = state,
-                                .log = !state->foreign,
                                 .previous_log = state->previous_log_number == 0};
     presence.tables = memory_take_zeroed(state->table_count * sizeof *presence.tables);
     if (presence.tables == NULL) {
@@ -245,7 +241,7 @@ static enum status check_files(const struct loading *loading, struct error *erro
     if (status == STATUS_OK && !presence.previous_log) {
         status = missing(loading, NAME_LOG, state->previous_log_number, error);
     }
-    if (status == STATUS_OK && !presence.log) {
+    if (status == STATUS_OK && state->foreign && !presence.log) {
         status = missing(loading, NAME_LOG, state->log_number, error);
     }
     memory_give(presence.tables);

@@ -10,13 +10,13 @@
  *
  * What a table stands for it says in its properties. So:
  *
- *   1. Behind last_sequence, and no log is left: CORRUPT. A flush removes the logs of what
- *      it wrote when its edit is durable, not before; so there was one. If there is no
- *      such table, no flush's edit is missing, and no log is needed: logs are made by
+ *   1. Behind last_sequence, and no log is left: CORRUPT. A flush removes the logs of
+ *      what it wrote when its edit is durable, not before; so there was one. If there is
+ *      no such table, no flush's edit is missing, and no log is needed: logs are made by
  *      their first change, and after a flush there may be none.
- *   2. Behind last_sequence, and logs are there: they are tried before anything is written
- *      (catalog_manifest.c), and the table is set aside, for a person: what a log lost
- *      that was not promised may be in it.
+ *   2. Behind last_sequence, and logs are there: they are tried before anything is
+ *      written (catalog_manifest.c), and the table is set aside, for a person: what a log
+ *      lost that was not promised may be in it.
  *   3. Not behind last_sequence, and no table that is named is missing: it holds nothing
  *      that those do not hold, and is removed when they are durably in force.
  *

@@ -192,8 +192,9 @@ static size_t last_edit(struct slice bytes, size_t *end) {
     return begin;
 }
 
-/* Calls `judge` with the store's manifest cut at each place in its last edit, and with each
- * bit of that flipped; the file is whole again afterwards. How many times that was. */
+/* Calls `judge` with the store's manifest cut at each place in its last edit, and with
+ * each bit of that flipped; the file is whole again afterwards. How often it was called.
+ */
 static size_t damage_all(struct simulation *sim, void (*judge)(struct simulation *sim)) {
     struct buf whole = {0};
     char path[64];
@@ -261,8 +262,8 @@ static void a_merge_is_lost(void **state) {
 
 /* ---- a flush beside a merge ------------------------------------------------------ */
 
-/* A flush's table whose number an edit of another one knew already, since the two were
- * made at the same time. With its log it is set aside, as any other; without, it tells. */
+/* A flush's table whose number another edit knew already, since the two were made at the
+ * same time. With its log it is set aside, as any other; without, it tells. */
 static void a_table_older_than_the_last_edit(void **state) {
     (void)state;
     for (int logs = 0; logs < 2; logs++) {
