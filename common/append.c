@@ -4,9 +4,9 @@
 
 #include "append_tenant.h"
 
-enum status append_open(struct file *file, uint64_t end, enum append_kind kind,
-                        size_t step_bytes, struct append **append, struct error *error) {
-    assert(step_bytes > 0);
+static enum status open_as(enum append_kind kind, struct file *file, uint64_t end,
+                           size_t step_bytes, struct append **append,
+                           struct error *error) {
     struct append *opened = NULL;
     enum status status = kind == APPEND_MAPPED ? append_mapped_open(&opened, error)
                                                : append_write_open(&opened, error);
@@ -30,6 +30,17 @@ enum status append_open(struct file *file, uint64_t end, enum append_kind kind,
     }
     *append = opened;
     return STATUS_OK;
+}
+
+enum status append_open(struct file *file, uint64_t end, enum append_kind kind,
+                        size_t step_bytes, struct append **append, struct error *error) {
+    assert(step_bytes > 0);
+    struct error refusal = {0};
+    enum status status = open_as(kind, file, end, step_bytes, append, &refusal);
+    if (status == STATUS_UNSUPPORTED) {
+        return open_as(APPEND_WRITE, file, end, step_bytes, append, error);
+    }
+    return status == STATUS_OK ? status : error_set(error, status, "%s", refusal.message);
 }
 
 enum status append_reserve(struct append *append, size_t bytes, unsigned char **space,

@@ -12,7 +12,8 @@
  * file's size: behind the committed end stand zeros, and after a crash perhaps anything
  * that was reserved but never committed. Readers must accept both. append_close cuts the
  * file at its committed end. Where the file system cannot allocate ahead, APPEND_WRITE
- * does without and APPEND_MAPPED answers UNSUPPORTED.
+ * does without; where it can neither do that nor map a file, APPEND_WRITE stands in for
+ * APPEND_MAPPED.
  *
  * NO_SPACE from append_reserve has changed nothing: it may be tried again later. After
  * any error from append_commit or append_sync the region must only be closed.
@@ -47,7 +48,7 @@ struct append {
 
 /* A region that begins at `end` bytes into the file, which is cut there if it is longer.
  * The file stays the caller's and must outlive the region. APPEND_MAPPED takes its first
- * space here, so it may answer NO_SPACE and UNSUPPORTED. step_bytes is not 0. */
+ * space here, so it may answer NO_SPACE. step_bytes is not 0. */
 MUST_CHECK enum status append_open(struct file *file, uint64_t end, enum append_kind kind,
                                    size_t step_bytes, struct append **append,
                                    struct error *error);

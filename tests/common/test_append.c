@@ -255,23 +255,28 @@ static void no_space_changes_nothing(void **state) {
 static void a_file_system_that_cannot_allocate(void **state) {
     struct refusing refusing = begin();
     refusing.allocate_errnum = EOPNOTSUPP;
-    struct append *append = NULL;
-    if (kind_of(state) == APPEND_MAPPED) {
-        struct error error = {0};
-        assert_int_equal(
-            append_open(&refusing.file, 0, APPEND_MAPPED, STEP_BYTES, &append, &error),
-            STATUS_UNSUPPORTED);
-        assert_message_has(error, "cannot allocate");
-        assert_null(append);
-    } else {
-        append = open_region(&refusing, 0, APPEND_WRITE, STEP_BYTES);
-        for (int i = 0; i < 100; i++) {
-            add(append, "0123456789", 10);
-            assert_int_equal(read_contents(&refusing), append_end(append));
-        }
-        assert_int_equal(refusing.allocates, 1);
-        assert_ok(append_close(append, NULL));
+    struct append *append = open_region(&refusing, 0, kind_of(state), STEP_BYTES);
+    assert_false(append_is_shared(append));
+    for (int i = 0; i < 100; i++) {
+        add(append, "0123456789", 10);
+        assert_int_equal(read_contents(&refusing), append_end(append));
     }
+    /* Each tenant asks once. */
+    assert_int_equal(refusing.allocates, kind_of(state) == APPEND_MAPPED ? 2 : 1);
+    assert_ok(append_close(append, NULL));
+    end(&refusing);
+}
+
+static void a_file_system_that_cannot_map(void **state) {
+    struct refusing refusing = begin();
+    refusing.map_errnum = ENODEV;
+    struct append *append = open_region(&refusing, 10, kind_of(state), STEP_BYTES);
+    assert_false(append_is_shared(append));
+    add(append, "0123456789", 10);
+    assert_int_equal(append_end(append), 20);
+    assert_ok(append_close(append, NULL));
+    assert_int_equal(read_contents(&refusing), 20);
+    assert_memory_equal(contents + 10, "0123456789", 10);
     end(&refusing);
 }
 
@@ -384,6 +389,7 @@ static enum append_kind kinds[] = {APPEND_WRITE, APPEND_MAPPED};
         cmocka_unit_test_prestate(what_stood_behind_the_end_is_cut_at_open, kind),       \
         cmocka_unit_test_prestate(no_space_changes_nothing, kind),                       \
         cmocka_unit_test_prestate(a_file_system_that_cannot_allocate, kind),             \
+        cmocka_unit_test_prestate(a_file_system_that_cannot_map, kind),                  \
         cmocka_unit_test_prestate(failures_are_told_and_close_frees, kind),              \
         cmocka_unit_test_prestate(a_failed_write_is_cut_away, kind),                     \
         cmocka_unit_test_prestate(failed_mappings_are_told, kind),                       \
