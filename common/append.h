@@ -6,7 +6,7 @@
  *
  * Two tenants. APPEND_WRITE builds in a buffer and hands over with write(2), one call a
  * commit. APPEND_MAPPED builds in the shared mapping itself, so a commit costs no system
- * call.
+ * call; what is longer than a page it hands over as the other does.
  *
  * Space is allocated ahead in steps of `step_bytes`, so that a sync need not write the
  * file's size: behind the committed end stand zeros, and after a crash perhaps anything
@@ -61,8 +61,9 @@ MUST_CHECK enum status append_commit(struct append *append, size_t bytes,
                                      struct error *error);
 MUST_CHECK enum status append_sync(struct append *append, struct error *error);
 
-/* Whether what is written into reserved space may be in the file before it is committed
- * (it is, in a mapping); else nothing is before the commit. */
+/* Whether what is written into the space reserved last may be in the file before it is
+ * committed (it is, in a mapping); else nothing is before the commit. A second reserve
+ * before the commit does not change it. */
 static inline bool append_is_shared(const struct append *append) {
     return append->shared;
 }
