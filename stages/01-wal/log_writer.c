@@ -24,7 +24,8 @@ static size_t before_forged_mark(const unsigned char *data, size_t length, bool 
         return (size_t)(forged - data);
     }
     for (size_t part = LOG_HEADER_BYTES - 1; ends && part >= 4; part--) {
-        if (length >= part && memcmp(data + length - part, log_empty_first, part) == 0) {
+        if (length >= part && data[length - part] == log_empty_first[0] &&
+            memcmp(data + length - part, log_empty_first, part) == 0) {
             return length - part;
         }
     }
