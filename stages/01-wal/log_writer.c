@@ -123,7 +123,7 @@ enum status log_writer_begin(struct log_writer *writer, size_t payload_bytes,
         return status;
     }
     writer->payload = place(writer);
-    if (append_is_shared(writer->append)) {
+    if (append_is_shared(writer->append) && payload_bytes > 0) {
         buf_clear(writer->scratch);
         if (buf_reserve(writer->scratch, payload_bytes) != STATUS_OK) {
             return error_no_memory(error, "a change", payload_bytes);
