@@ -19,7 +19,8 @@ static enum status run_bench(struct command_run *run) {
 
 static const struct argp_option options[] = {
     {"count", BENCH_KEY_COUNT, "N", 0,
-     "Changes a round (default 100000; a hundredth of it where each waits for the disk)",
+     "Changes a round (default 100000; a hundredth of it where each waits for the disk, "
+     "a five-hundredth of long values)",
      0},
     {"rounds", BENCH_KEY_ROUNDS, "N", 0,
      "Rounds, of which the median is shown (default 5)", 0},
@@ -32,7 +33,8 @@ const struct command command_bench = {
     .summary = "Measure what a change costs",
     .help =
         "append: puts of 16 + 100 bytes into fresh databases under DIR, through "
-        "write(2) and through the mapped region, at each durability; in between, in "
+        "write(2) and through the mapped region, at each durability, and of 100,000 "
+        "bytes without waiting; in between, in "
         "the same rounds on the same directory, bare write(2) of as many bytes as the "
         "log gets, and append + fdatasync(2), growing and into preallocated space. "
         "Microseconds a change, median and spread of the rounds, and the ratio to "

@@ -40,7 +40,8 @@ const struct command command_bench_memory = {
     .arguments = "append|memory",
     .summary = "Measure what a change, or the memtable, costs",
     .help = "append: puts of 16 + 100 bytes into fresh databases under DIR, through "
-            "write(2) and through the mapped region, at each durability; and bare "
+            "write(2) and through the mapped region, at each durability, and of 100,000 "
+            "bytes; and bare "
             "write(2) and append + fdatasync(2) of as many bytes beside them. "
             "Microseconds a change.\n\n"
             "memory: the memtable alone, without log or disk: nanoseconds for an insert "

@@ -376,7 +376,7 @@ static void bench_append(void **state) {
     cJSON *report = cJSON_Parse(out_text(&result));
     assert_non_null(report);
     const cJSON *cases = cJSON_GetObjectItem(report, "cases");
-    assert_int_equal(cJSON_GetArraySize(cases), 9);
+    assert_int_equal(cJSON_GetArraySize(cases), 11);
     const cJSON *one;
     cJSON_ArrayForEach(one, cases) {
         double least = cJSON_GetObjectItem(one, "least_micros")->valuedouble;
