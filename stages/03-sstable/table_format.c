@@ -102,7 +102,17 @@ enum status footer_read(struct file *file, uint64_t *file_bytes, struct footer *
 
 enum { SMALL_BYTES = 8 * 1024 }; /* twice a block's default size */
 
-/* Reads the packed contents and the trailer, together `count` bytes, and verifies. */
+/* Of the packed contents and the trailer, together `count` bytes. */
+static enum status verify(const struct file *file, uint64_t offset,
+                          const unsigned char *stored, size_t count,
+                          struct error *error) {
+    size_t typed = count - BLOCK_TRAILER_BYTES + 1;
+    return checksum_mask(checksum(stored, typed)) == decode_fixed32(stored + typed)
+               ? STATUS_OK
+               : corrupt(error, file, offset, "a block's checksum is wrong");
+}
+
+/* Reads them, and verifies. */
 static enum status read_stored(struct file *file, uint64_t offset, unsigned char *stored,
                                size_t count, struct error *error) {
     size_t done;
@@ -113,11 +123,7 @@ static enum status read_stored(struct file *file, uint64_t offset, unsigned char
     if (done < count) {
         return corrupt(error, file, offset, "the file ends inside of a block");
     }
-    size_t typed = count - BLOCK_TRAILER_BYTES + 1;
-    if (checksum_mask(checksum(stored, typed)) != decode_fixed32(stored + typed)) {
-        return corrupt(error, file, offset, "a block's checksum is wrong");
-    }
-    return STATUS_OK;
+    return verify(file, offset, stored, count, error);
 }
 
 /* Makes a block of its own of what is stored. */
@@ -145,14 +151,55 @@ static enum status unpack(const struct file *file, uint64_t offset, unsigned typ
                                     : error_no_memory(error, "a block", unpacked_bytes);
 }
 
+enum status block_check_handle(const struct file *file, uint64_t file_bytes,
+                               struct block_handle handle, struct error *error) {
+    return handle.bytes > BLOCK_BYTES_MAX || handle.offset > file_bytes ||
+                   handle.bytes + BLOCK_TRAILER_BYTES > file_bytes - handle.offset
+               ? corrupt(error, file, handle.offset, "a block would lie beyond the file")
+               : STATUS_OK;
+}
+
+enum status block_unpack(const struct file *file, struct block_handle handle,
+                         const unsigned char *stored, struct buf *room,
+                         struct slice *contents, struct error *error) {
+    const struct slice packed = slice_make(stored, (size_t)handle.bytes);
+    const unsigned type = stored[packed.length];
+    const char *why;
+    size_t bytes;
+    enum status status =
+        verify(file, handle.offset, stored, packed.length + BLOCK_TRAILER_BYTES, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (type == COMPRESSION_NONE) {
+        *contents = packed;
+        return STATUS_OK;
+    }
+    status = compression_unpacked_bytes(type, packed, &bytes, &why);
+    if (status == STATUS_OK) {
+        buf_clear(room);
+        if (buf_reserve(room, bytes) != STATUS_OK) {
+            return error_no_memory(error, "a block", bytes);
+        }
+        status = compression_unpack(type, packed, room->data, bytes, &why);
+    }
+    if (status == STATUS_OK) {
+        room->length = bytes;
+        *contents = buf_slice(room);
+        return STATUS_OK;
+    }
+    return status == STATUS_CORRUPT ? corrupt(error, file, handle.offset, why)
+                                    : error_no_memory(error, "a block", bytes);
+}
+
 /* Blocks of the usual size take memory once, for what is kept of them: they are read into
  * `small`. A long one that is not packed stays where it was read. */
 enum status block_load(struct file *file, uint64_t file_bytes, struct block_handle handle,
                        unsigned char **data, size_t *bytes, struct error *error) {
     unsigned char small[SMALL_BYTES];
-    if (handle.bytes > BLOCK_BYTES_MAX || handle.offset > file_bytes ||
-        handle.bytes + BLOCK_TRAILER_BYTES > file_bytes - handle.offset) {
-        return corrupt(error, file, handle.offset, "a block would lie beyond the file");
+    enum status status = block_check_handle(file, file_bytes, handle, error);
+    if (status != STATUS_OK) {
+        return status;
     }
     size_t stored_bytes = (size_t)handle.bytes;
     size_t count = stored_bytes + BLOCK_TRAILER_BYTES;
@@ -160,7 +207,7 @@ enum status block_load(struct file *file, uint64_t file_bytes, struct block_hand
     if (stored == NULL) {
         return error_no_memory(error, "a block", count);
     }
-    enum status status = read_stored(file, handle.offset, stored, count, error);
+    status = read_stored(file, handle.offset, stored, count, error);
     if (status == STATUS_OK && stored != small &&
         stored[stored_bytes] == COMPRESSION_NONE) {
         *data = stored;

@@ -70,6 +70,17 @@ MUST_CHECK enum status block_load(struct file *file, uint64_t file_bytes,
                                   struct block_handle handle, unsigned char **data,
                                   size_t *bytes, struct error *error);
 
+/* The same in two steps, for who reads many blocks at once: whether one of that handle
+ * can be in the file (CORRUPT: not), and the block of what is stored there, contents and
+ * trailer, which the caller has read. *contents is borrowed from `stored`, or from *room
+ * where it was packed. CORRUPT, NO_MEMORY. */
+MUST_CHECK enum status block_check_handle(const struct file *file, uint64_t file_bytes,
+                                          struct block_handle handle,
+                                          struct error *error);
+MUST_CHECK enum status block_unpack(const struct file *file, struct block_handle handle,
+                                    const unsigned char *stored, struct buf *room,
+                                    struct slice *contents, struct error *error);
+
 /* Where the block that begins at `offset` ends, if nothing but its own bytes tells: where
  * the checksum of all that is before it stands, and a type that there is. *found: there
  * is one. IO, NO_MEMORY. */
