@@ -1,23 +1,44 @@
 /* Two iterators on top of each other: one over the index, one over the block that it
- * stands on. Blocks without entries are passed over. */
+ * stands on. Blocks without entries are passed over.
+ *
+ * Blocks come from the cache, and those that are read go there. But one that has met
+ * SCAN_BLOCKS in a row which were not there is on a scan: once the cache is full, it
+ * reads ahead instead, and what it reads is nobody else's. */
 #include "memory.h"
+#include "read_ahead.h"
 #include "table_inside.h"
+
+enum { SCAN_BLOCKS = 16 };
 
 struct table_iter {
     struct iter iter;
     struct table *table;
     struct block_iter index;
-    struct block_iter data; /* over `block`, while that is pinned */
-    struct table_block block;
+    struct block_iter data;   /* over `block` */
+    struct table_block block; /* pinned, or read ahead */
+    struct read_ahead ahead;
+    size_t missed; /* blocks that were read, since the iterator last went anywhere */
 };
 
 static void begin(struct table_iter *at) {
     at->iter.valid = false;
     at->iter.error.status = STATUS_OK;
+    at->missed = 0;
 }
 
-/* Pins the block that the index stands on. False: the iterator has failed. */
-static bool enter(struct table_iter *at) {
+/* Reads a block that the cache does not have. */
+static enum status load(struct table_iter *at, struct block_handle handle, bool forward) {
+    struct error *error = &at->iter.error;
+    if (at->missed++ < SCAN_BLOCKS || !block_cache_full(at->table->cache)) {
+        return table_load_pinned(at->table, handle, &at->block, error);
+    }
+    at->block.offset = handle.offset;
+    return read_ahead_load(&at->ahead, at->table, handle, forward, &at->block.block,
+                           error);
+}
+
+/* Takes the block that the index stands on. False: the iterator has failed. */
+static bool enter(struct table_iter *at, bool forward) {
     struct block_handle handle;
     if (table_handle(at->table, at->index.iter.value, &handle, &at->iter.error) !=
         STATUS_OK) {
@@ -27,7 +48,8 @@ static bool enter(struct table_iter *at) {
         return true;
     }
     table_unpin(at->table, &at->block);
-    return table_pin(at->table, handle, &at->block, &at->iter.error) == STATUS_OK;
+    return table_find_pinned(at->table, handle, &at->block) ||
+           load(at, handle, forward) == STATUS_OK;
 }
 
 /* Whether the iterator over the block or over the index has failed, and so this one. */
@@ -67,7 +89,7 @@ static void settle(struct table_iter *at, bool forward) {
             block_iter_prev(&at->index);
         }
         if (failed(at, &at->index, at->table->index_offset) || !at->index.iter.valid ||
-            !enter(at)) {
+            !enter(at, forward)) {
             return;
         }
         if (forward) {
@@ -82,7 +104,7 @@ static void settle(struct table_iter *at, bool forward) {
 /* After the index was positioned. */
 static bool positioned(struct table_iter *at) {
     return !failed(at, &at->index, at->table->index_offset) && at->index.iter.valid &&
-           enter(at);
+           enter(at, true); /* the first of a scan, if it is one */
 }
 
 static void table_iter_first(struct iter *iter) {
@@ -147,6 +169,7 @@ static void table_iter_close(struct iter *iter) {
     block_iter_free(&at->index);
     block_iter_free(&at->data);
     table_unpin(at->table, &at->block);
+    read_ahead_free(&at->ahead);
     table_unref(at->table);
     memory_give(at);
 }
@@ -164,6 +187,7 @@ enum status table_iter(struct table *table, struct iter **iter, struct error *er
     at->iter = (struct iter){.ops = &table_iter_ops};
     at->table = table;
     at->block.pin = NULL;
+    at->ahead = (struct read_ahead){0};
     block_iter_init(&at->index, &table->index);
     block_iter_init(&at->data, &at->block.block);
     table_ref(table);
