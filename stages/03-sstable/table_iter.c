@@ -10,25 +10,26 @@
 
 enum { SCAN_BLOCKS = 16 };
 
+/* The iterator over the block is the first part, so that its entry is this one's without
+ * a copy. Its error is this one's too, once failed() has said where in the file it is. */
 struct table_iter {
-    struct iter iter;
-    struct table *table;
+    struct block_iter data; /* over `block` */
     struct block_iter index;
-    struct block_iter data;   /* over `block` */
+    struct table *table;
     struct table_block block; /* pinned, or read ahead */
     struct read_ahead ahead;
     size_t missed; /* blocks that were read, since the iterator last went anywhere */
 };
 
 static void begin(struct table_iter *at) {
-    at->iter.valid = false;
-    at->iter.error.status = STATUS_OK;
+    at->data.iter.valid = false;
+    at->data.iter.error.status = STATUS_OK;
     at->missed = 0;
 }
 
 /* Reads a block that the cache does not have. */
 static enum status load(struct table_iter *at, struct block_handle handle, bool forward) {
-    struct error *error = &at->iter.error;
+    struct error *error = &at->data.iter.error;
     if (at->missed++ < SCAN_BLOCKS || !block_cache_full(at->table->cache)) {
         return table_load_pinned(at->table, handle, &at->block, error);
     }
@@ -40,7 +41,7 @@ static enum status load(struct table_iter *at, struct block_handle handle, bool 
 /* Takes the block that the index stands on. False: the iterator has failed. */
 static bool enter(struct table_iter *at, bool forward) {
     struct block_handle handle;
-    if (table_handle(at->table, at->index.iter.value, &handle, &at->iter.error) !=
+    if (table_handle(at->table, at->index.iter.value, &handle, &at->data.iter.error) !=
         STATUS_OK) {
         return false;
     }
@@ -58,29 +59,16 @@ static bool failed(struct table_iter *at, const struct block_iter *part,
     if (part->iter.error.status == STATUS_OK) {
         return false;
     }
-    (void)table_block_failed(at->table, offset, &part->iter.error, &at->iter.error);
+    struct error failure = part->iter.error;
+    (void)table_block_failed(at->table, offset, &failure, &at->data.iter.error);
     return true;
 }
 
-static bool data_failed(struct table_iter *at) {
-    return failed(at, &at->data, at->block.offset);
-}
-
-static void show(struct table_iter *at) {
-    at->iter.key = at->data.iter.key;
-    at->iter.value = at->data.iter.value;
-    at->iter.valid = internal_key_legal(at->iter.key);
-    if (!at->iter.valid) {
-        (void)table_corrupt(at->table, at->block.offset,
-                            "an entry's key is no internal key", &at->iter.error);
-    }
-}
-
-/* Shows the entry that the block's iterator stands on; where it has none any more, the
- * next one in that direction. */
+/* After the block's iterator has moved: where it has no entry any more, the next one in
+ * that direction is shown. */
 static void settle(struct table_iter *at, bool forward) {
     while (!at->data.iter.valid) {
-        if (data_failed(at)) {
+        if (failed(at, &at->data, at->block.offset)) {
             return;
         }
         if (forward) {
@@ -98,7 +86,11 @@ static void settle(struct table_iter *at, bool forward) {
             block_iter_last(&at->data);
         }
     }
-    show(at);
+    if (!internal_key_legal(at->data.iter.key)) {
+        at->data.iter.valid = false;
+        (void)table_corrupt(at->table, at->block.offset,
+                            "an entry's key is no internal key", &at->data.iter.error);
+    }
 }
 
 /* After the index was positioned. */
@@ -152,14 +144,12 @@ static void table_iter_seek_before(struct iter *iter, struct slice key) {
 
 static void table_iter_next(struct iter *iter) {
     struct table_iter *at = (struct table_iter *)iter;
-    at->iter.valid = false;
     block_iter_next(&at->data);
     settle(at, true);
 }
 
 static void table_iter_prev(struct iter *iter) {
     struct table_iter *at = (struct table_iter *)iter;
-    at->iter.valid = false;
     block_iter_prev(&at->data);
     settle(at, false);
 }
@@ -184,13 +174,13 @@ enum status table_iter(struct table *table, struct iter **iter, struct error *er
     if (at == NULL) {
         return error_no_memory(error, "a table's iterator", sizeof *at);
     }
-    at->iter = (struct iter){.ops = &table_iter_ops};
     at->table = table;
     at->block.pin = NULL;
     at->ahead = (struct read_ahead){0};
     block_iter_init(&at->index, &table->index);
     block_iter_init(&at->data, &at->block.block);
+    at->data.iter.ops = &table_iter_ops;
     table_ref(table);
-    *iter = &at->iter;
+    *iter = &at->data.iter;
     return STATUS_OK;
 }
