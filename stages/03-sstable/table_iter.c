@@ -25,17 +25,7 @@ static void begin(struct table_iter *at) {
     at->data.iter.valid = false;
     at->data.iter.error.status = STATUS_OK;
     at->missed = 0;
-}
-
-/* Reads a block that the cache does not have. */
-static enum status load(struct table_iter *at, struct block_handle handle, bool forward) {
-    struct error *error = &at->data.iter.error;
-    if (at->missed++ < SCAN_BLOCKS || !block_cache_full(at->table->cache)) {
-        return table_load_pinned(at->table, handle, &at->block, error);
-    }
-    at->block.offset = handle.offset;
-    return read_ahead_load(&at->ahead, at->table, handle, forward, &at->block.block,
-                           error);
+    buf_clear(&at->ahead.piece);
 }
 
 /* Takes the block that the index stands on. False: the iterator has failed. */
@@ -49,8 +39,19 @@ static bool enter(struct table_iter *at, bool forward) {
         return true;
     }
     table_unpin(at->table, &at->block);
-    return table_find_pinned(at->table, handle, &at->block) ||
-           load(at, handle, forward) == STATUS_OK;
+    at->block.offset = handle.offset;
+    bool ahead = read_ahead_has(&at->ahead, handle);
+    if (!ahead && table_find_pinned(at->table, handle, &at->block)) {
+        return true;
+    }
+    if (!ahead && at->missed++ >= SCAN_BLOCKS) {
+        ahead = block_cache_full(at->table->cache);
+    }
+    struct error *error = &at->data.iter.error;
+    enum status status = ahead ? read_ahead_load(&at->ahead, at->table, handle, forward,
+                                                 &at->block.block, error)
+                               : table_load_pinned(at->table, handle, &at->block, error);
+    return status == STATUS_OK;
 }
 
 /* Whether the iterator over the block or over the index has failed, and so this one. */
