@@ -145,9 +145,8 @@ static void find_forward(struct user_iter *iter, bool passing) {
             passing = false; /* behind that key; a skip may need its room */
             skip(iter, &skips, tag_seek(iter->sequence));
         } else if (tag_type(tag) == KV_PUT) {
+            iter_show(&iter->iter, iter->inner);
             iter->iter.key = user;
-            iter->iter.value = iter->inner->value;
-            iter->iter.valid = true;
             return;
         } else {
             passing = keep_key(iter, user);
