@@ -78,6 +78,7 @@ struct block_cache {
 
     struct atomic_u64 charged;
     struct atomic_u64 loose_bytes; /* of blocks handed out without being kept */
+    struct atomic_u64 full;        /* 1: yes */
     struct shard shards[];
 };
 
@@ -279,6 +280,10 @@ static struct cached_block *free_slot(struct block_cache *cache, struct shard *s
     return NULL;
 }
 
+bool block_cache_full(const struct block_cache *cache) {
+    return atomic_u64_load(&cache->full, memory_order_relaxed) != 0;
+}
+
 /* ---- insert ------------------------------------------------------------------------ */
 
 /* Requires the shard's lock: under it nothing is evicted by others, so what is kept can
@@ -346,7 +351,11 @@ struct cached_block *block_cache_insert(struct block_cache *cache, uint64_t tabl
     struct cached_block *block = pin_kept(cache, home, table_number, offset);
     bool first = block == NULL;
     if (first) {
+        uint64_t evictions = shard->evictions;
         block = keep(cache, home, table_number, offset, data, bytes);
+        if ((block == NULL || shard->evictions > evictions) && !block_cache_full(cache)) {
+            atomic_u64_store(&cache->full, 1, memory_order_relaxed);
+        }
     }
     mutex_unlock(&shard->lock);
     if (!first) {

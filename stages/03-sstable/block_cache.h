@@ -20,6 +20,7 @@
 #ifndef STRATA_BLOCK_CACHE_H
 #define STRATA_BLOCK_CACHE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "atomic.h"
@@ -61,6 +62,10 @@ struct cached_block *block_cache_find(struct block_cache *cache, uint64_t table_
 struct cached_block *block_cache_insert(struct block_cache *cache, uint64_t table_number,
                                         uint64_t offset, unsigned char *data,
                                         size_t bytes);
+
+/* Whether a block has come for which others had to go, or for which there was no room. It
+ * stays so: what one reads and will not come back to may better be kept elsewhere. */
+bool block_cache_full(const struct block_cache *cache);
 
 void block_cache_unpin(struct block_cache *cache, struct cached_block *block);
 

@@ -55,16 +55,22 @@ enum status table_load(const struct table *table, struct block_handle handle,
     return STATUS_OK;
 }
 
-enum status table_pin(const struct table *table, struct block_handle handle,
-                      struct table_block *block, struct error *error) {
+bool table_find_pinned(const struct table *table, struct block_handle handle,
+                       struct table_block *block) {
     block->offset = handle.offset;
     block->pin = block_cache_find(table->cache, table->number, handle.offset);
-    if (block->pin != NULL) {
-        block->block = block_known(slice_make(block->pin->data, block->pin->bytes));
-        return STATUS_OK;
+    if (block->pin == NULL) {
+        return false;
     }
+    block->block = block_known(slice_make(block->pin->data, block->pin->bytes));
+    return true;
+}
+
+enum status table_load_pinned(const struct table *table, struct block_handle handle,
+                              struct table_block *block, struct error *error) {
     unsigned char *data;
     size_t bytes;
+    block->offset = handle.offset;
     enum status status = table_load(table, handle, &data, &bytes, &block->block, error);
     if (status != STATUS_OK) {
         return status;
@@ -77,6 +83,13 @@ enum status table_pin(const struct table *table, struct block_handle handle,
     /* Perhaps another thread's copy. */
     block->block = block_known(slice_make(block->pin->data, block->pin->bytes));
     return STATUS_OK;
+}
+
+enum status table_pin(const struct table *table, struct block_handle handle,
+                      struct table_block *block, struct error *error) {
+    return table_find_pinned(table, handle, block)
+               ? STATUS_OK
+               : table_load_pinned(table, handle, block, error);
 }
 
 void table_unpin(const struct table *table, struct table_block *block) {

@@ -32,7 +32,7 @@ struct table {
 
 /* A data block while it is in use. */
 struct table_block {
-    struct cached_block *pin; /* NULL: none */
+    struct cached_block *pin; /* NULL: none, or one that is not the cache's */
     uint64_t offset;          /* in the file */
     struct block block;
 };
@@ -47,7 +47,13 @@ MUST_CHECK enum status table_load(const struct table *table, struct block_handle
                                   unsigned char **data, size_t *bytes,
                                   struct block *block, struct error *error);
 
-/* The block, from the cache or from the file, pinned. */
+/* The block, from the cache if it is there (false: not), from the file and then in the
+ * cache, or in this order. CORRUPT, IO, NO_MEMORY. */
+bool table_find_pinned(const struct table *table, struct block_handle handle,
+                       struct table_block *block);
+MUST_CHECK enum status table_load_pinned(const struct table *table,
+                                         struct block_handle handle,
+                                         struct table_block *block, struct error *error);
 MUST_CHECK enum status table_pin(const struct table *table, struct block_handle handle,
                                  struct table_block *block, struct error *error);
 void table_unpin(const struct table *table, struct table_block *block);
