@@ -176,7 +176,7 @@ enum status table_get(struct table *table, const struct search_key *key,
     enum lookup found = LOOKUP_ABSENT;
     bool over = false;
     block_iter_init(&index, &table->index);
-    block_iter_seek(&index, key->internal);
+    index_words_seek(&table->words, &index, key->internal);
     while (index.iter.valid && status == STATUS_OK && !over) {
         status = search_indexed(table, &index.iter, key, value, &found, &over, error);
         if (!over) {
@@ -304,8 +304,19 @@ static enum status read_metaindex(struct table *table, struct block_handle handl
     return status;
 }
 
+static enum status take_words(struct table *table, struct error *error) {
+    enum status status = index_words_init(&table->words, &table->index);
+    if (status != STATUS_OK) {
+        return error_no_memory(error, "an index",
+                               table->index.restart_count * sizeof(uint64_t));
+    }
+    table->charged += index_words_bytes(&table->words);
+    return STATUS_OK;
+}
+
 /* All but the file, which may be the caller's still. */
 static void free_table(struct table *table) {
+    index_words_free(&table->words);
     memory_give(table->index_data);
     memory_give(table->filter_data);
     memory_give(table->leveldb_data);
@@ -332,6 +343,9 @@ enum status table_open(struct file *file, uint64_t number, struct block_cache *c
     if (status == STATUS_OK) {
         opened->index_offset = footer.index.offset;
         opened->charged = bytes;
+        status = take_words(opened, error);
+    }
+    if (status == STATUS_OK) {
         status = read_metaindex(opened, footer.metaindex, error);
     }
     if (status != STATUS_OK) {

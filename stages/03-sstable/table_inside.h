@@ -5,6 +5,7 @@
 
 #include "block.h"
 #include "filter.h"
+#include "index_words.h"
 #include "table.h"
 #include "table_format.h"
 
@@ -18,7 +19,8 @@ struct table {
 
     unsigned char *index_data;
     struct block index;
-    uint64_t index_offset; /* in the file */
+    struct index_words words; /* of it, for lookups */
+    uint64_t index_offset;    /* in the file */
 
     unsigned char *filter_data; /* NULL: none */
     struct filter filter;       /* in there, aligned */
