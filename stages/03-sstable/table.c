@@ -35,19 +35,22 @@ enum status table_handle(const struct table *table, struct slice index_value,
                                "an entry of the index is no block's place", error);
 }
 
-enum status table_load(const struct table *table, struct block_handle handle,
-                       unsigned char **data, size_t *bytes, struct block *block,
-                       struct error *error) {
+/* As table_load; a block for which `room` is large enough is put there. */
+static enum status load_into(const struct table *table, struct block_handle handle,
+                             unsigned char *room, size_t room_bytes, unsigned char **data,
+                             size_t *bytes, struct block *block, struct error *error) {
     unsigned char *loaded;
     size_t loaded_bytes;
     const char *why;
-    enum status status =
-        block_load(table->file, table->file_bytes, handle, &loaded, &loaded_bytes, error);
+    enum status status = block_load_into(table->file, table->file_bytes, handle, room,
+                                         room_bytes, &loaded, &loaded_bytes, error);
     if (status != STATUS_OK) {
         return status;
     }
     if (block_init(block, slice_make(loaded, loaded_bytes), &why) != STATUS_OK) {
-        memory_give(loaded);
+        if (loaded != room) {
+            memory_give(loaded);
+        }
         return table_corrupt(table, handle.offset, why, error);
     }
     *data = loaded;
@@ -55,14 +58,27 @@ enum status table_load(const struct table *table, struct block_handle handle,
     return STATUS_OK;
 }
 
-enum status table_pin(const struct table *table, struct block_handle handle,
-                      struct table_block *block, struct error *error) {
+enum status table_load(const struct table *table, struct block_handle handle,
+                       unsigned char **data, size_t *bytes, struct block *block,
+                       struct error *error) {
+    return load_into(table, handle, NULL, 0, data, bytes, block, error);
+}
+
+/* False: the cache does not have it. */
+static bool pin_cached(const struct table *table, struct block_handle handle,
+                       struct table_block *block) {
     block->offset = handle.offset;
     block->pin = block_cache_find(table->cache, table->number, handle.offset);
-    if (block->pin != NULL) {
-        block->block = block_known(slice_make(block->pin->data, block->pin->bytes));
-        return STATUS_OK;
+    if (block->pin == NULL) {
+        return false;
     }
+    block->block = block_known(slice_make(block->pin->data, block->pin->bytes));
+    return true;
+}
+
+/* Reads a block that the cache does not have, and has it keep it. */
+static enum status pin_loaded(const struct table *table, struct block_handle handle,
+                              struct table_block *block, struct error *error) {
     unsigned char *data;
     size_t bytes;
     enum status status = table_load(table, handle, &data, &bytes, &block->block, error);
@@ -79,6 +95,12 @@ enum status table_pin(const struct table *table, struct block_handle handle,
     return STATUS_OK;
 }
 
+enum status table_pin(const struct table *table, struct block_handle handle,
+                      struct table_block *block, struct error *error) {
+    return pin_cached(table, handle, block) ? STATUS_OK
+                                            : pin_loaded(table, handle, block, error);
+}
+
 void table_unpin(const struct table *table, struct table_block *block) {
     if (block->pin != NULL) {
         block_cache_unpin(table->cache, block->pin);
@@ -87,6 +109,27 @@ void table_unpin(const struct table *table, struct table_block *block) {
 }
 
 /* ---- get ------------------------------------------------------------------------- */
+
+static enum status glance_begin(const struct table *table, struct block_handle handle,
+                                struct table_glance *glance, struct error *error) {
+    size_t bytes;
+    glance->own = NULL;
+    if (pin_cached(table, handle, &glance->block)) {
+        return STATUS_OK;
+    }
+    if (block_cache_wants(table->cache, table->number, handle.offset)) {
+        return pin_loaded(table, handle, &glance->block, error);
+    }
+    return load_into(table, handle, glance->room, sizeof glance->room, &glance->own,
+                     &bytes, &glance->block.block, error);
+}
+
+static void glance_end(const struct table *table, struct table_glance *glance) {
+    table_unpin(table, &glance->block);
+    if (glance->own != glance->room) {
+        memory_give(glance->own);
+    }
+}
 
 /* Takes from the entry that a search ended on what it says of the key. */
 static enum status take_answer(const struct table *table, uint64_t offset,
@@ -112,14 +155,14 @@ static enum status take_answer(const struct table *table, uint64_t offset,
 static enum status search_block(const struct table *table, struct block_handle handle,
                                 const struct search_key *key, struct buf *value,
                                 enum lookup *answer, bool *over, struct error *error) {
-    struct table_block block;
-    enum status status = table_pin(table, handle, &block, error);
+    struct table_glance glance;
+    enum status status = glance_begin(table, handle, &glance, error);
     if (status != STATUS_OK) {
         return status;
     }
     struct block_iter iter;
     key->counts->blocks_searched++;
-    block_iter_init(&iter, &block.block);
+    block_iter_init(&iter, &glance.block.block);
     block_iter_seek(&iter, key->internal);
     *over = iter.iter.valid;
     if (iter.iter.valid) {
@@ -128,7 +171,7 @@ static enum status search_block(const struct table *table, struct block_handle h
         status = table_block_failed(table, handle.offset, &iter.iter.error, error);
     }
     block_iter_free(&iter);
-    table_unpin(table, &block);
+    glance_end(table, &glance);
     return status;
 }
 

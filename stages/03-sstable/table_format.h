@@ -70,6 +70,13 @@ MUST_CHECK enum status block_load(struct file *file, uint64_t file_bytes,
                                   struct block_handle handle, unsigned char **data,
                                   size_t *bytes, struct error *error);
 
+/* The same, but a block that unpacked has no more than room_bytes is put into `room`, and
+ * *data == room; any other becomes the caller's. */
+MUST_CHECK enum status block_load_into(struct file *file, uint64_t file_bytes,
+                                       struct block_handle handle, unsigned char *room,
+                                       size_t room_bytes, unsigned char **data,
+                                       size_t *bytes, struct error *error);
+
 /* Where the block that begins at `offset` ends, if nothing but its own bytes tells: where
  * the checksum of all that is before it stands, and a type that there is. *found: there
  * is one. IO, NO_MEMORY. */

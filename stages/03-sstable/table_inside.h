@@ -39,6 +39,17 @@ struct table_block {
     struct block block;
 };
 
+/* Room for a block of the usual size. */
+enum { TABLE_ROOM_BYTES = 8 * 1024 };
+
+/* A data block while one lookup searches it: pinned, or, where the cache does not want to
+ * keep it, in `room`, or in memory of its own. It is not copied or moved. */
+struct table_glance {
+    struct table_block block;
+    unsigned char *own; /* NULL: none */
+    unsigned char room[TABLE_ROOM_BYTES];
+};
+
 /* Takes the handle out of an entry of the index. CORRUPT. */
 MUST_CHECK enum status table_handle(const struct table *table, struct slice index_value,
                                     struct block_handle *handle, struct error *error);
