@@ -207,6 +207,14 @@ void block_iter_next(struct block_iter *iter) {
     step_to(iter, iter->next, iter->iter.key.length);
 }
 
+void block_iter_restart(struct block_iter *iter, uint32_t index) {
+    const struct block *block = iter->block;
+    begin(iter);
+    step_to(iter,
+            index < block->restart_count ? restart_offset(block, index) : block->restarts,
+            0);
+}
+
 /* The last restart point before `offset`, which is above 0. */
 static size_t restart_before(const struct block *block, size_t offset) {
     uint32_t low = 0;

@@ -86,4 +86,7 @@ void block_iter_seek_before(struct block_iter *iter, struct slice key);
 void block_iter_next(struct block_iter *iter);
 void block_iter_prev(struct block_iter *iter);
 
+/* Goes to the entry at a restart point, by number; restart_count: to the end. */
+void block_iter_restart(struct block_iter *iter, uint32_t index);
+
 #endif

@@ -5,6 +5,7 @@
 
 #include "block.h"
 #include "filter.h"
+#include "index_words.h"
 #include "table.h"
 #include "table_format.h"
 
@@ -18,7 +19,8 @@ struct table {
 
     unsigned char *index_data;
     struct block index;
-    uint64_t index_offset; /* in the file */
+    struct index_words words; /* of it, for lookups */
+    uint64_t index_offset;    /* in the file */
 
     unsigned char *filter_data; /* NULL: none */
     struct filter filter;       /* in there, aligned */
@@ -35,6 +37,17 @@ struct table_block {
     struct cached_block *pin; /* NULL: none, or one that is not the cache's */
     uint64_t offset;          /* in the file */
     struct block block;
+};
+
+/* Room for a block of the usual size. */
+enum { TABLE_ROOM_BYTES = 8 * 1024 };
+
+/* A data block while one lookup searches it: pinned, or, where the cache does not want to
+ * keep it, in `room`, or in memory of its own. It is not copied or moved. */
+struct table_glance {
+    struct table_block block;
+    unsigned char *own; /* NULL: none */
+    unsigned char room[TABLE_ROOM_BYTES];
 };
 
 /* Takes the handle out of an entry of the index. CORRUPT. */
