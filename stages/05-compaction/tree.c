@@ -13,8 +13,8 @@
 #include "program/escape.h"
 #include "table_file.h"
 
-/* More than any database has; a line that says otherwise must not take all memory, nor all
- * time. */
+/* More than any database has; a line that says otherwise must not take all memory, nor
+ * all time. */
 enum { LEVEL_TABLES_MAX = 1 << 15, WORKS_MAX = 64 };
 
 /* ---- tables ---------------------------------------------------------------------- */

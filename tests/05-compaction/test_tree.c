@@ -60,7 +60,8 @@ static void a_tree_is_drawn(void **state) {
     buf_free(&words);
 }
 
-/* One compaction from its beginning to its end, and a flush beside it. */
+/* One compaction from its beginning to its end, and a flush beside it.
+ * tidy: long because it has whole drawings in it. */
 static void work_is_marked(void **state) {
     (void)state;
     struct tree tree = {0};
@@ -233,6 +234,28 @@ static void many_are_digits(void **state) {
     buf_free(&words);
 }
 
+/* It stands where it begins. */
+static void a_table_ends_before_it_begins(void **state) {
+    (void)state;
+    struct tree tree = {0};
+    struct buf words = {0};
+    apply(&tree,
+          "{\"event\":\"tree\",\"levels\":[[],[{\"table\":5,\"bytes\":1000,"
+          "\"smallest\":\"c\",\"largest\":\"a\"},{\"table\":6,\"bytes\":3000,"
+          "\"smallest\":\"x\",\"largest\":\"z\"}]]}",
+          &words);
+    expect_drawn(&tree, false,
+                 "memory  ├ active ┤\n"
+                 "level 0      0 tables       0 B\n"
+                 "level 1      2 tables    4.0 kB\n"
+                 "  ├──── 5 1.0 kB ────┤├─────────────────────── 6 3.0 kB "
+                 "───────────────────────┤\n"
+                 "  a                                                          "
+                 "                  z\n");
+    tree_free(&tree);
+    buf_free(&words);
+}
+
 /* Whatever a line says: no crash, no leak, and the tree can be drawn. The sanitizers look
  * on. */
 static void hostile_lines(void **state) {
@@ -318,9 +341,13 @@ static void without_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_tree_is_drawn),       cmocka_unit_test(work_is_marked),
-        cmocka_unit_test(other_events_are_told), cmocka_unit_test(many_are_digits),
-        cmocka_unit_test(hostile_lines),         cmocka_unit_test(without_memory),
+        cmocka_unit_test(a_tree_is_drawn),
+        cmocka_unit_test(work_is_marked),
+        cmocka_unit_test(other_events_are_told),
+        cmocka_unit_test(many_are_digits),
+        cmocka_unit_test(a_table_ends_before_it_begins),
+        cmocka_unit_test(hostile_lines),
+        cmocka_unit_test(without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
