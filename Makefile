@@ -12,7 +12,8 @@
 
 # ---- the stages, and what each adds and drops ---------------------------------------------
 
-STAGES := 01-wal 02-memtable 03-sstable 04-manifest 05-compaction
+STAGES := 01-wal 02-memtable 03-sstable 04-manifest 05-compaction 06-batches \
+    07-snapshots
 
 # Stage 01 begins with all of common/, the program and the harness; what those gain for a
 # later stage is in that stage's ADD, and the libraries for it in LINKS_ADD.
@@ -40,6 +41,12 @@ DROP_04 := $(addprefix stages/03-sstable/,store.c)
 ADD_05  := $(wildcard stages/05-compaction/*.c)
 DROP_05 := $(addprefix stages/04-manifest/,store.c)
 PROGRAM_ADD_05 := $(COMPACT_SOURCES)
+
+ADD_06  := $(wildcard stages/06-batches/*.c)
+DROP_06 := $(addprefix stages/05-compaction/,store.c)
+
+ADD_07  := $(wildcard stages/07-snapshots/*.c)
+DROP_07 := $(addprefix stages/06-batches/,store.c)
 
 number = $(firstword $(subst -, ,$1))# 01-wal -> 01
 NUMBERS := $(foreach stage,$(STAGES),$(call number,$(stage)))

@@ -15,6 +15,8 @@
     X(FLUSH, 3, "flush to tables")                                                       \
     X(COMPACT, 5, "compaction")                                                          \
     X(LEVELS, 5, "levels")                                                               \
+    X(BATCH, 6, "batches")                                                               \
+    X(SNAPSHOT, 7, "snapshots")                                                          \
     X(CHECKPOINT, 7, "checkpoint")                                                       \
     X(SERVER, 8, "server")
 
