@@ -205,17 +205,35 @@ enum status kv_write(struct kv *kv, const struct kv_op *ops, size_t count,
     return status;
 }
 
+/* Whether it can be read at. NULL is now. */
+static enum status check_snapshot(const struct kv *kv, const struct kv_snapshot *snapshot,
+                                  struct error *error) {
+    if (snapshot == NULL || snapshot->store == kv->store) {
+        return STATUS_OK;
+    }
+    return error_set(error, STATUS_INVALID,
+                     snapshot->store == NULL ? "the snapshot's store has been closed"
+                                             : "the snapshot is of another store");
+}
+
 enum status kv_get(struct kv *kv, struct slice key, struct buf *value,
                    const struct kv_read_options *options, struct error *error) {
     if (!slice_present(key)) {
         return error_set(error, STATUS_INVALID,
                          "the key is absent (an empty one has data)");
     }
+    struct kv_read_options given = {0};
+    if (options != NULL) {
+        given = *options;
+    }
     uint64_t observed = 0;
-    enum status status = stage.store->get(kv->store, key, value, &observed, error);
-    if ((status == STATUS_OK || status == STATUS_NOT_FOUND) && options != NULL &&
-        options->observed != NULL) {
-        *options->observed = observed;
+    const struct kv_read_options passed = {&observed, given.snapshot};
+    enum status status = check_snapshot(kv, given.snapshot, error);
+    if (status == STATUS_OK) {
+        status = stage.store->get(kv->store, key, value, &passed, error);
+    }
+    if ((status == STATUS_OK || status == STATUS_NOT_FOUND) && given.observed != NULL) {
+        *given.observed = observed;
     }
     return status;
 }
@@ -227,12 +245,33 @@ enum status kv_iter(struct kv *kv, const struct kv_iter_options *options,
         given = *options;
     }
     uint64_t observed = 0;
-    struct kv_iter_options passed = {given.from, given.to, &observed};
-    enum status status = stage.store->iter(kv->store, &passed, iter, error);
+    const struct kv_iter_options passed = {given.from, given.to, &observed,
+                                           given.snapshot};
+    enum status status = check_snapshot(kv, given.snapshot, error);
+    if (status == STATUS_OK) {
+        status = stage.store->iter(kv->store, &passed, iter, error);
+    }
     if (status == STATUS_OK && given.observed != NULL) {
         *given.observed = observed;
     }
     return status;
+}
+
+enum status kv_snapshot_take(struct kv *kv, struct kv_snapshot **snapshot,
+                             struct error *error) {
+    return stage_has(FEATURE_SNAPSHOT)
+               ? stage.store->snapshot_take(kv->store, snapshot, error)
+               : stage_lacks(FEATURE_SNAPSHOT, error);
+}
+
+uint64_t kv_snapshot_sequence(const struct kv_snapshot *snapshot) {
+    return snapshot->sequence;
+}
+
+void kv_snapshot_release(struct kv_snapshot *snapshot) {
+    if (snapshot != NULL) {
+        stage.store->snapshot_release(snapshot);
+    }
 }
 
 enum status kv_sync(struct kv *kv, struct error *error) {

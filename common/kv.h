@@ -109,14 +109,20 @@ struct kv_write_options {
                       issued. Written on failure too: the change may have been issued */
 };
 
+struct kv_snapshot; /* kv_snapshot.h */
+
+/* At a snapshot a read sees what was there when it was taken. INVALID: it is another
+ * store's, or one of a store that was closed. */
 struct kv_read_options {
     uint64_t *observed; /* if not NULL: receives the sequence that the read saw all of */
+    const struct kv_snapshot *snapshot; /* NULL: of now */
 };
 
 struct kv_iter_options {
     struct slice from; /* inclusive; absent: no bound */
     struct slice to;   /* exclusive; absent: no bound. Both are copied */
     uint64_t *observed;
+    const struct kv_snapshot *snapshot;
 };
 
 struct kv_progress {
@@ -170,6 +176,9 @@ struct kv_progress {
     X(tables_moved, "tables moved a level down as they were", "")                        \
     X(tombstones_dropped, "tombstones dropped, with nothing left below them", "")        \
     X(obsolete_tables, "tables that wait for their last reader", "")                     \
+    X(snapshots, "snapshots held", "")                                                   \
+    X(snapshot_oldest_sequence, "sequence of the oldest of them", "")                    \
+    X(snapshot_oldest_micros, "age of the oldest of them", "us")                         \
     X(stall_slowdowns, "writes slowed down by compactions that lag", "")                 \
     X(stall_stops, "writes that waited for a flush or compaction", "")                   \
     X(stall_micros, "time of writes in both", "us")                                      \
@@ -228,7 +237,8 @@ MUST_CHECK enum status kv_write(struct kv *kv, const struct kv_op *ops, size_t c
 MUST_CHECK enum status kv_get(struct kv *kv, struct slice key, struct buf *value,
                               const struct kv_read_options *options, struct error *error);
 
-/* An iterator over one moment's contents. It must be closed before the store. */
+/* An iterator over one moment's contents: nothing that happens later changes what it
+ * shows. It must be closed before the store. */
 MUST_CHECK enum status kv_iter(struct kv *kv, const struct kv_iter_options *options,
                                struct iter **iter, struct error *error);
 

@@ -6,7 +6,7 @@
 #ifndef STRATA_STAGE_H
 #define STRATA_STAGE_H
 
-#include "kv.h"
+#include "kv_snapshot.h"
 
 /* A capability, the stage that brings it, words for "stage 01 has no …, it comes with
  * stage 03". */
@@ -26,6 +26,12 @@ enum feature {
 #undef FEATURE_MEMBER
 };
 
+/* What all see of a snapshot; the store that takes it adds what it needs. */
+struct kv_snapshot {
+    const void *store; /* whose it is; NULL: that was closed */
+    uint64_t sequence;
+};
+
 /* As in kv.h; kv.c has validated the arguments and filled in defaults. `store` is what
  * open returned. */
 struct store_ops {
@@ -35,8 +41,10 @@ struct store_ops {
     enum status (*write)(void *store, const struct kv_op *ops, size_t count,
                          enum durability durability, uint64_t *sequence,
                          struct error *error);
+    /* options->observed is not NULL, here and below; there is a snapshot only where
+     * stage_has(FEATURE_SNAPSHOT), and it is this store's. */
     enum status (*get)(void *store, struct slice key, struct buf *value,
-                       uint64_t *observed, struct error *error);
+                       const struct kv_read_options *options, struct error *error);
     enum status (*iter)(void *store, const struct kv_iter_options *options,
                         struct iter **iter, struct error *error);
     enum status (*sync)(void *store, struct error *error);
@@ -44,6 +52,10 @@ struct store_ops {
     /* only where stage_has(FEATURE_COMPACT) */
     enum status (*compact)(void *store, struct slice from, struct slice to,
                            struct error *error);
+    /* only where stage_has(FEATURE_SNAPSHOT) */
+    enum status (*snapshot_take)(void *store, struct kv_snapshot **snapshot,
+                                 struct error *error);
+    void (*snapshot_release)(struct kv_snapshot *snapshot);
     enum status (*resume)(void *store, struct error *error);
     void (*progress)(void *store, struct kv_progress *progress);
     void (*stats)(void *store, struct kv_stats *stats);

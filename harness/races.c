@@ -243,7 +243,7 @@ static enum status do_write(struct race *race, struct call *call, struct error *
 
 static enum status do_get(struct race *race, struct call *call, struct error *error) {
     struct buf value = {0};
-    const struct kv_read_options options = {&call->observed};
+    const struct kv_read_options options = {.observed = &call->observed};
     enum status status =
         kv_get(race->kv, program_key(call->key), &value, &options, error);
     if (status == STATUS_OK) {

@@ -160,7 +160,7 @@ static enum status walk(const struct model *model, const struct step *step,
 enum status read_scan(const struct model *model, struct kv *kv, struct law law,
                       const struct step *step, size_t *changes, struct words words) {
     uint64_t observed = 0;
-    struct kv_iter_options options = {step->from, step->to, &observed};
+    struct kv_iter_options options = {step->from, step->to, &observed, NULL};
     struct error error = {0};
     struct iter *iter = NULL;
     enum status status = kv_iter(kv, &options, &iter, &error);

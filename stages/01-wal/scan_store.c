@@ -266,12 +266,13 @@ static enum status look(void *context, const struct change_reader *change,
 }
 
 static enum status scan_store_get(void *opened, struct slice key, struct buf *value,
-                                  uint64_t *observed, struct error *error) {
+                                  const struct kv_read_options *options,
+                                  struct error *error) {
     struct scan_store *store = opened;
     struct buf newest = {0};
     struct lookup lookup = {key, &newest, false};
     gate_enter(&store->gate);
-    enum status status = replay_now(store, look, &lookup, observed, error);
+    enum status status = replay_now(store, look, &lookup, options->observed, error);
     gate_leave(&store->gate);
     atomic_u64_add(&store->reads, 1, memory_order_relaxed);
     if (status == STATUS_OK && lookup.found) {

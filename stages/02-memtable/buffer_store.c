@@ -329,7 +329,8 @@ static enum status buffer_store_flush(void *opened, struct error *error) {
  */
 
 static enum status buffer_store_get(void *opened, struct slice key, struct buf *value,
-                                    uint64_t *observed, struct error *error) {
+                                    const struct kv_read_options *options,
+                                    struct error *error) {
     struct buffer_store *store = opened;
     struct slice found;
     enum status status = STATUS_NOT_FOUND;
@@ -344,7 +345,7 @@ static enum status buffer_store_get(void *opened, struct slice key, struct buf *
         }
     }
     readers_leave(slot);
-    *observed = visible;
+    *options->observed = visible;
     return status;
 }
 

@@ -285,6 +285,13 @@ struct version *engine_version(struct engine *engine) {
     return version;
 }
 
+uint64_t engine_visible(struct engine *engine) {
+    uint64_t visible =
+        write_buffer_visible(engine_place_begin(engine)->buffers[0].buffer);
+    mutex_unlock(&engine->placing);
+    return visible;
+}
+
 void engine_attend(struct engine *engine, bool always) {
     atomic_u64_store(&engine->attended, always, memory_order_relaxed);
 }

@@ -4,16 +4,18 @@
  *     catalog    which tables are the database       (catalog.h)
  *     commit     how a change goes in                (commit.h)
  *     upkeep     who flushes, and when               (upkeep.h)
+ *     horizon    which old versions somebody needs   (horizon.h)
  *
  * Threads: any number. Readers take no lock and wait for nobody.
  *
  * Locks, in the order in which they are taken: gate (entered), writing, what upkeep has,
- * flushing, editing, what the wal has, placing. */
+ * flushing, editing, what the wal or the horizon has, placing. */
 #ifndef STRATA_ENGINE_H
 #define STRATA_ENGINE_H
 
 #include "catalog.h"
 #include "commit.h"
+#include "horizon.h"
 #include "stage.h"
 #include "upkeep.h"
 
@@ -24,6 +26,7 @@ struct engine_parts {
     const struct catalog_ops *catalog;
     const struct commit_ops *commit;
     const struct upkeep_ops *upkeep;
+    const struct horizon_ops *horizon;
 };
 
 /* As store_ops.open; a store's other functions are those of engine_store.h. */
@@ -88,5 +91,10 @@ void engine_attend(struct engine *engine, bool always);
 
 /* Requires writing. Whether the active buffer is full. */
 bool engine_active_full(const struct engine *engine);
+
+/* ---- for the tenants of horizon -------------------------------------------------- */
+
+/* The last change that a reader sees who begins now. Any thread. */
+uint64_t engine_visible(struct engine *engine);
 
 #endif

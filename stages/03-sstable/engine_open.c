@@ -73,6 +73,7 @@ enum status engine_close(void *opened, struct error *error) {
     retired_free(&engine->retired, &engine->readers); /* there are no readers */
     enum status stopped = engine_stop(engine, status == STATUS_OK ? error : NULL);
     engine->parts->commit->close(engine->commit);
+    engine->parts->horizon->close(engine->horizon);
     retired_free(&engine->retired, &engine->readers); /* of what was still going on */
     view_close(atomic_pointer_load(&engine->view, memory_order_relaxed));
     version_unref(engine->version);
@@ -103,6 +104,9 @@ enum status engine_open(const char *dir, const struct kv_options *options,
     }
     if (status == STATUS_OK) {
         status = parts->commit->open(engine, &engine->commit, error);
+    }
+    if (status == STATUS_OK) {
+        status = parts->horizon->open(engine, &engine->horizon, error);
     }
     if (status == STATUS_OK) {
         status = engine_start(engine, NULL, error);

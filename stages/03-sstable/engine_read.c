@@ -3,12 +3,21 @@
  *
  * A read enters (readers.h), loads the view, and then what the view's active buffer shows
  * as visible: in this order. The other way round, a flush in between could put entries
- * that the sequence leaves out into places where the older view does not look. */
+ * that the sequence leaves out into places where the older view does not look.
+ *
+ * A read at a snapshot takes that sequence instead, which was visible before: all that
+ * the snapshot sees is in the present view, too (horizon.h). */
 #include "engine_state.h"
 #include "engine_store.h"
 #include "memory.h"
 #include "merge_iter.h"
 #include "user_iter.h"
+
+/* What a reader on this view sees. */
+static uint64_t sequence_of(const struct view *view, const struct kv_snapshot *snapshot) {
+    return snapshot == NULL ? write_buffer_visible(view->buffers[0].buffer)
+                            : snapshot->sequence;
+}
 
 /* ---- get ------------------------------------------------------------------------- */
 
@@ -63,19 +72,19 @@ static enum status get_from_view(struct engine *engine, const struct reader_slot
 }
 
 enum status engine_get(void *opened, struct slice key, struct buf *value,
-                       uint64_t *observed, struct error *error) {
+                       const struct kv_read_options *options, struct error *error) {
     struct engine *engine = opened;
     enum lookup answer = LOOKUP_ABSENT;
     struct reader_slot *slot = readers_enter(&engine->readers);
     const struct view *view = atomic_pointer_load(&engine->view, memory_order_seq_cst);
-    uint64_t sequence = write_buffer_visible(view->buffers[0].buffer);
+    uint64_t sequence = sequence_of(view, options->snapshot);
     enum status status =
         get_from_view(engine, slot, view, key, sequence, value, &answer, error);
     readers_leave(slot);
     if (status != STATUS_OK) {
         return status;
     }
-    *observed = sequence;
+    *options->observed = sequence;
     return answer == LOOKUP_FOUND ? STATUS_OK : STATUS_NOT_FOUND;
 }
 
@@ -128,7 +137,7 @@ enum status engine_iter(void *opened, const struct kv_iter_options *options,
     struct iter *merged;
     struct reader_slot *slot = readers_enter(&engine->readers);
     const struct view *view = atomic_pointer_load(&engine->view, memory_order_seq_cst);
-    uint64_t sequence = write_buffer_visible(view->buffers[0].buffer);
+    uint64_t sequence = sequence_of(view, options->snapshot);
     enum status status = merge_view(engine, view, &merged, error);
     readers_leave(slot);
     atomic_u64_add(&engine->scans, 1, memory_order_relaxed);
@@ -137,7 +146,7 @@ enum status engine_iter(void *opened, const struct kv_iter_options *options,
     }
     const struct user_iter_options passed = {options->from, options->to, sequence};
     status = user_iter_open(merged, &passed, iter, error);
-    if (status == STATUS_OK && options->observed != NULL) {
+    if (status == STATUS_OK) {
         *options->observed = sequence;
     }
     return status;

@@ -33,6 +33,7 @@ struct engine {
     struct kv_options options;
     struct block_cache *blocks;
     struct table_cache *tables;
+    void *horizon;
     struct gate gate;
 
     /* Changed alone in the gate, or by open and close; read by those who entered. */

@@ -9,7 +9,7 @@ enum status engine_write(void *engine, const struct kv_op *ops, size_t count,
                          enum durability durability, uint64_t *sequence,
                          struct error *error);
 enum status engine_get(void *engine, struct slice key, struct buf *value,
-                       uint64_t *observed, struct error *error);
+                       const struct kv_read_options *options, struct error *error);
 enum status engine_iter(void *engine, const struct kv_iter_options *options,
                         struct iter **iter, struct error *error);
 enum status engine_sync(void *engine, struct error *error);

@@ -19,6 +19,7 @@ enum { PROPERTIES_FORMAT = 1 };
     X(largest_sequence, "last change that it stands for", "")                            \
     X(raw_key_bytes, "internal keys, unpacked", "bytes")                                 \
     X(raw_value_bytes, "values, unpacked", "bytes")                                      \
+    X(shadowed, "puts and deletes behind a newer one of their key", "")                  \
     X(smallest_sequence, "first change that it stands for", "")                          \
     X(tombstones, "deletes", "")
 
@@ -28,8 +29,8 @@ struct properties {
 #undef PROPERTIES_FIELD
 };
 
-/* Counts one more entry: its internal key (internal_key.h) and its value. data_blocks is
- * left to the caller. */
+/* Counts one more entry: its internal key (internal_key.h) and its value. data_blocks and
+ * shadowed are left to the caller. */
 void properties_count(struct properties *properties, struct slice key,
                       struct slice value);
 

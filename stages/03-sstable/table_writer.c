@@ -185,7 +185,7 @@ static enum status end_data_block(struct table_writer *writer, struct error *err
 
 enum status table_writer_add(struct table_writer *writer, struct slice key,
                              struct slice value, struct error *error) {
-    bool first = writer->properties.entries == 0;
+    const bool first = writer->properties.entries == 0;
     if (!internal_key_legal(key) ||
         (!first && internal_key_compare(buf_slice(&writer->last), key) >= 0)) {
         return error_set(error, STATUS_CORRUPT,
@@ -193,6 +193,8 @@ enum status table_writer_add(struct table_writer *writer, struct slice key,
                          " to be written is not above the one before",
                          writer->file->path, writer->properties.entries);
     }
+    bool shadowed = !first && slice_equal(internal_key_user(buf_slice(&writer->last)),
+                                          internal_key_user(key));
     enum status status = STATUS_OK;
     if (writer->unindexed.bytes > 0) {
         status = add_to_index(writer, key, error);
@@ -214,6 +216,7 @@ enum status table_writer_add(struct table_writer *writer, struct slice key,
         return fail(writer, status, error);
     }
     properties_count(&writer->properties, key, value);
+    writer->properties.shadowed += shadowed;
     return block_builder_bytes(&writer->data) < writer->options.block_bytes
                ? STATUS_OK
                : end_data_block(writer, error);

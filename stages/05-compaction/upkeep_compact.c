@@ -17,6 +17,7 @@
 #include "engine.h"
 #include "engine_store.h"
 #include "internal_key.h"
+#include "memory.h"
 #include "table.h"
 #include "upkeep_state.h"
 #include "upkeep_threads.h"
@@ -33,14 +34,22 @@ static enum status carry_out(struct upkeep *upkeep, const struct compaction *com
                              struct edit *edit, struct compact_counts *counts,
                              struct error *error) {
     struct engine *engine = upkeep->engine;
-    const struct compact_with with = {.directory = &engine->directory,
-                                      .options = &engine->options,
-                                      .tables = engine->tables,
-                                      .limit = upkeep->limit,
-                                      .stop = asked_to_end,
-                                      .context = upkeep};
+    struct compact_with with = {.directory = &engine->directory,
+                                .options = &engine->options,
+                                .tables = engine->tables,
+                                .limit = upkeep->limit,
+                                .stop = asked_to_end,
+                                .context = upkeep};
     uint64_t work = event_log_compaction_begins(upkeep->events, compaction);
-    error->status = compact(&with, compaction, edit, counts, error);
+    uint64_t *snapshots = NULL;
+    /* After the compaction's version was there: horizon.h. */
+    error->status = engine->parts->horizon->sequences(engine->horizon, &snapshots,
+                                                      &with.snapshot_count, error);
+    if (error->status == STATUS_OK) {
+        with.snapshots = snapshots;
+        error->status = compact(&with, compaction, edit, counts, error);
+    }
+    memory_give(snapshots);
     if (error->status == STATUS_OK) {
         error->status = engine_install(engine, edit, NULL, error);
     }
@@ -196,14 +205,15 @@ static struct version *claim(struct upkeep *upkeep, unsigned level, unsigned out
     return engine_version(upkeep->engine);
 }
 
-/* Whether the table has what a compaction in place would drop. */
-static enum status has_tombstones(struct upkeep *upkeep, struct table_file *file,
-                                  bool *has, struct error *error) {
+/* Whether the table has what a compaction in place would drop, but for snapshots. */
+static enum status has_droppable(struct upkeep *upkeep, struct table_file *file,
+                                 bool *has, struct error *error) {
     struct table *table;
     enum status status = table_cache_pin(upkeep->engine->tables, file, &table, error);
     if (status == STATUS_OK) {
         const struct properties *properties = table_properties(table);
-        *has = properties == NULL || properties->tombstones > 0;
+        *has =
+            properties == NULL || properties->tombstones > 0 || properties->shadowed > 0;
         table_unref(table);
     }
     return status;
@@ -241,8 +251,9 @@ static enum status push_down(struct upkeep *upkeep, unsigned level,
     return status;
 }
 
-/* Tombstones at the bottom hide nothing: tables that came there unmerged, or that
- * snapshots had kept them in, are written anew. Requires lock, which it gives up and
+/* Tombstones at the bottom hide nothing, and versions behind newer ones are for snapshots
+ * only: tables that came there unmerged, or in which snapshots had kept such entries, are
+ * written anew. Requires lock, which it gives up and
  * takes again. */
 static enum status clean(struct upkeep *upkeep, unsigned level, struct stretch *stretch,
                          struct error *error) {
@@ -255,7 +266,7 @@ static enum status clean(struct upkeep *upkeep, unsigned level, struct stretch *
         over = first == NULL;
         if (!over) {
             mutex_unlock(&upkeep->lock);
-            status = has_tombstones(upkeep, first, &wanted, error);
+            status = has_droppable(upkeep, first, &wanted, error);
             mutex_lock(&upkeep->lock);
         }
         if (status == STATUS_OK && wanted) {

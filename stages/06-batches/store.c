@@ -11,7 +11,7 @@
 #include "verify_engine.h"
 
 static const struct engine_parts parts = {&catalog_manifest, &commit_direct,
-                                          &upkeep_threads};
+                                          &upkeep_threads, &horizon_newest};
 
 static enum status open_store(const char *dir, const struct kv_options *options,
                               void **store, struct error *error) {

@@ -7,11 +7,12 @@
 #include "levels.h"
 #include "program/commands.h"
 #include "repair_manifest.h"
+#include "snapshots.h"
 #include "upkeep_threads.h"
 #include "verify_engine.h"
 
 static const struct engine_parts parts = {&catalog_manifest, &commit_direct,
-                                          &upkeep_threads};
+                                          &upkeep_threads, &horizon_snapshots};
 
 static enum status open_store(const char *dir, const struct kv_options *options,
                               void **store, struct error *error) {
@@ -42,9 +43,11 @@ static const struct store_ops store = {
     .sync = engine_sync,
     .flush = engine_flush,
     .compact = engine_compact,
+    .snapshot_take = engine_snapshot_take,
+    .snapshot_release = engine_snapshot_release,
     .resume = engine_resume,
     .progress = engine_progress,
-    .stats = engine_stats_compacted,
+    .stats = engine_stats_snapshots,
     .verify = verify_store,
     .repair = repair_store,
     .dump = manifest_dump,

@@ -133,7 +133,7 @@ static void iterators_stay_at_their_moment(void **state) {
 
 static bool has(struct kv *kv, const char *key, uint64_t *observed) {
     struct buf value = {0};
-    const struct kv_read_options options = {observed};
+    const struct kv_read_options options = {.observed = observed};
     enum status status = kv_get(kv, slice_of(key), &value, &options, NULL);
     assert_true(status == STATUS_OK || status == STATUS_NOT_FOUND);
     buf_free(&value);
@@ -292,7 +292,7 @@ static void read_one(void *argument) {
     uint64_t last = 0;
     for (; !is_over(member); member->done++) {
         uint64_t observed = 0;
-        const struct kv_read_options options = {&observed};
+        const struct kv_read_options options = {.observed = &observed};
         enum status status =
             kv_get(member->crowd->kv, slice_of("left"), &value, &options, NULL);
         member->wrong = status != STATUS_OK ? "a lookup" : NULL;

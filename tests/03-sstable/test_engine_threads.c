@@ -100,7 +100,7 @@ static void look(void *argument) {
         char key[32];
         uint64_t writer = random_below(&worker->seed, WRITERS), observed = 0;
         uint64_t least = atomic_u64_load(&shared->written[writer], memory_order_acquire);
-        const struct kv_read_options options = {&observed};
+        const struct kv_read_options options = {.observed = &observed};
         struct slice left = key_of(key, writer, "left");
         enum status status = kv_get(shared->kv, left, &value, &options, NULL);
         uint64_t found = status == STATUS_OK ? number_in(buf_slice(&value)) : 0;

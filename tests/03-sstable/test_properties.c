@@ -14,6 +14,7 @@ static const struct properties sample = {.compression = 1,
                                          .largest_sequence = UINT64_MAX,
                                          .raw_key_bytes = 128,
                                          .raw_value_bytes = 127,
+                                         .shadowed = 5,
                                          .smallest_sequence = 0,
                                          .tombstones = 7};
 
@@ -36,8 +37,10 @@ static void golden_bytes(void **state) {
         "raw_key_bytes\x80\x01"
         "\x04\x0b\x01"
         "value_bytes\x7f"
-        "\x00\x11\x01"
-        "smallest_sequence\x00"
+        "\x00\x08\x01"
+        "shadowed\x05"
+        "\x01\x10\x01"
+        "mallest_sequence\x00"
         "\x00\x0a\x01"
         "tombstones\x07"
         "\x00\x00\x00\x00\x01\x00\x00";

@@ -54,9 +54,10 @@ static enum status fake_write(void *store, const struct kv_op *ops, size_t count
 }
 
 static enum status fake_get(void *store, struct slice key, struct buf *value,
-                            uint64_t *observed, struct error *error) {
+                            const struct kv_read_options *options,
+                            struct error *error) {
     seen.op.key = key;
-    *observed = seen.sequence;
+    *options->observed = seen.sequence;
     if (seen.answer == STATUS_OK) {
         assert_ok(buf_assign(value, slice_of("value")));
     }
@@ -313,13 +314,13 @@ static void reads_tell_what_they_observed(void **state) {
     struct kv *kv = open_kv(NULL);
     seen.sequence = 5;
     uint64_t observed = 0;
-    struct kv_read_options read = {&observed};
+    struct kv_read_options read = {.observed = &observed};
     struct buf value = {0};
     assert_ok(kv_get(kv, slice_of("k"), &value, &read, NULL));
     assert_true(slice_equal(buf_slice(&value), slice_of("value")));
     assert_int_equal(observed, 5);
     assert_ok(kv_get(kv, slice_of("k"), &value, NULL, NULL));
-    struct kv_read_options nothing = {NULL};
+    struct kv_read_options nothing = {0};
     assert_ok(kv_get(kv, slice_of("k"), &value, &nothing, NULL));
     seen.answer = STATUS_NOT_FOUND;
     seen.sequence = 6;
@@ -336,7 +337,7 @@ static void reads_tell_what_they_observed(void **state) {
     seen.answer = STATUS_OK;
     assert_ok(kv_iter(kv, NULL, &iter, NULL));
     assert_false(slice_present(seen.from));
-    struct kv_iter_options bounds = {slice_of("f"), slice_of("t"), &observed};
+    struct kv_iter_options bounds = {slice_of("f"), slice_of("t"), &observed, NULL};
     seen.sequence = 8;
     assert_ok(kv_iter(kv, &bounds, &iter, NULL));
     assert_true(slice_equal(seen.from, slice_of("f")));

@@ -1,0 +1,176 @@
+/* A list of the snapshots that are held, oldest first. What it rests on:
+ *
+ *   take      lock · the last visible sequence is read, and listed · unlock
+ *   compact   a version is chosen from · lock · the list is copied · unlock · old
+ *             versions are dropped that no sequence of the copy needs
+ *
+ * A snapshot that the copy does not have was listed after it, so its sequence was read
+ * after it too, since both happen under one lock; and so after the version was there. All
+ * that a version's tables hold was visible before it got there. So the snapshot is no
+ * older than anything that is being merged: of each key it needs the newest, which stays.
+ * If the sequence were read before the lock, a write, a flush and the copy could come in
+ * between, and the compaction would drop what the snapshot then looks for.
+ *
+ * What a snapshot needs is in every view from its taking on: buffers keep all versions,
+ * a flush writes all of them down, compactions keep the list's. So a read at a snapshot
+ * looks at the view of its own time, whichever that is, and takes versions up to the
+ * sequence.
+ *
+ * Sequences come in order, as long as the engine's do; all the same each is put behind
+ * those that are no greater. */
+#include "snapshots.h"
+
+#include "engine_state.h"
+#include "engine_store.h"
+#include "memory.h"
+#include "upkeep_threads.h"
+
+struct snapshots;
+
+struct snapshot {
+    struct kv_snapshot shared; /* first: a kv_snapshot is converted to its snapshot */
+    struct snapshots *list;    /* whose lock guards what follows */
+    struct snapshot *older, *newer; /* NULL: there is none */
+    uint64_t taken_micros;          /* monotonic */
+};
+
+struct snapshots {
+    struct engine *engine;
+    struct mutex lock; /* for moments; engine.placing is taken within it */
+    /* guarded by lock */
+    struct snapshot *oldest, *newest; /* NULL: there is none */
+    size_t count;
+};
+
+/* ---- the list -------------------------------------------------------------------- */
+
+/* Requires lock. */
+static void insert(struct snapshots *list, struct snapshot *snapshot) {
+    struct snapshot *older = list->newest;
+    while (older != NULL && older->shared.sequence > snapshot->shared.sequence) {
+        older = older->older;
+    }
+    snapshot->older = older;
+    snapshot->newer = older == NULL ? list->oldest : older->newer;
+    *(older == NULL ? &list->oldest : &older->newer) = snapshot;
+    *(snapshot->newer == NULL ? &list->newest : &snapshot->newer->older) = snapshot;
+    list->count++;
+}
+
+/* Requires lock. */
+static void unlink_snapshot(struct snapshots *list, struct snapshot *snapshot) {
+    struct snapshot *older = snapshot->older;
+    struct snapshot *newer = snapshot->newer;
+    *(older == NULL ? &list->oldest : &older->newer) = newer;
+    *(newer == NULL ? &list->newest : &newer->older) = older;
+    list->count--;
+}
+
+enum status engine_snapshot_take(void *opened, struct kv_snapshot **out,
+                                 struct error *error) {
+    struct engine *engine = opened;
+    struct snapshots *list = engine->horizon;
+    struct snapshot *snapshot = memory_take_zeroed(sizeof *snapshot);
+    if (snapshot == NULL) {
+        return error_no_memory(error, "a snapshot", sizeof *snapshot);
+    }
+    snapshot->shared.store = engine;
+    snapshot->list = list;
+    mutex_lock(&list->lock);
+    snapshot->shared.sequence = engine_visible(engine);
+    snapshot->taken_micros = clock_monotonic_micros(engine->options.world->clock);
+    insert(list, snapshot);
+    mutex_unlock(&list->lock);
+    *out = &snapshot->shared;
+    return STATUS_OK;
+}
+
+void engine_snapshot_release(struct kv_snapshot *shared) {
+    struct snapshot *snapshot = (struct snapshot *)shared;
+    if (shared->store != NULL) {
+        mutex_lock(&snapshot->list->lock);
+        unlink_snapshot(snapshot->list, snapshot);
+        mutex_unlock(&snapshot->list->lock);
+    }
+    memory_give(snapshot);
+}
+
+/* ---- the horizon ----------------------------------------------------------------- */
+
+static enum status snapshots_open(struct engine *engine, void **horizon,
+                                  struct error *error) {
+    struct snapshots *list = memory_take_zeroed(sizeof *list);
+    if (list == NULL ||
+        mutex_init(&list->lock, engine->options.world->threads) != STATUS_OK) {
+        memory_give(list);
+        return error_no_memory(error, "the list of snapshots", sizeof *list);
+    }
+    list->engine = engine;
+    *horizon = list;
+    return STATUS_OK;
+}
+
+/* Requires lock. */
+static void copy_distinct(const struct snapshots *list, uint64_t *sequences,
+                          size_t *count) {
+    *count = 0;
+    for (const struct snapshot *at = list->oldest; at != NULL; at = at->newer) {
+        if (*count == 0 || sequences[*count - 1] != at->shared.sequence) {
+            sequences[(*count)++] = at->shared.sequence;
+        }
+    }
+}
+
+static enum status snapshots_sequences(void *horizon, uint64_t **sequences, size_t *count,
+                                       struct error *error) {
+    struct snapshots *list = horizon;
+    uint64_t *copy = NULL;
+    mutex_lock(&list->lock);
+    size_t bytes = list->count * sizeof *copy;
+    *count = 0;
+    if (bytes > 0) {
+        copy = memory_take(bytes);
+    }
+    if (copy != NULL) {
+        copy_distinct(list, copy, count);
+    }
+    mutex_unlock(&list->lock);
+    if (copy == NULL && bytes > 0) {
+        return error_no_memory(error, "a copy of the list of snapshots", bytes);
+    }
+    *sequences = copy;
+    return STATUS_OK;
+}
+
+/* Those that are still held are let go of: they say so when they are read at. */
+static void snapshots_close(void *horizon) {
+    struct snapshots *list = horizon;
+    if (list == NULL) {
+        return;
+    }
+    for (struct snapshot *at = list->oldest; at != NULL; at = at->newer) {
+        at->shared.store = NULL;
+    }
+    mutex_free(&list->lock);
+    memory_give(list);
+}
+
+const struct horizon_ops horizon_snapshots = {snapshots_open, snapshots_sequences,
+                                              snapshots_close};
+
+/* ---- statistics ------------------------------------------------------------------ */
+
+void engine_stats_snapshots(void *opened, struct kv_stats *stats) {
+    struct engine *engine = opened;
+    struct snapshots *list = engine->horizon;
+    engine_stats_compacted(engine, stats);
+    uint64_t now = clock_monotonic_micros(engine->options.world->clock);
+    mutex_lock(&list->lock);
+    stats->snapshots = list->count;
+    if (list->oldest != NULL) {
+        uint64_t taken = list->oldest->taken_micros;
+        stats->snapshot_oldest_sequence = list->oldest->shared.sequence;
+        stats->snapshot_oldest_micros = now > taken ? now - taken : 0;
+    }
+    mutex_unlock(&list->lock);
+}
