@@ -350,12 +350,30 @@ static enum status holds_later(const struct directory *directory, uint64_t numbe
     return status;
 }
 
-/* A table that no edit names, and whose number the last edit did not know yet: a crash
- * came before the edit that names it, or that edit was lost, and with it what the table
- * holds. A flush removes the logs of what it wrote only when its edit is durable; so
- * where no log is left, there was one. */
+static enum status lacks_its_end(const struct directory *directory, uint64_t manifest,
+                                 const struct manifest_tail *tail, uint64_t table,
+                                 struct error *error) {
+    return tail->dropped
+               ? error_set(error, STATUS_CORRUPT,
+                           "%s/MANIFEST-%06" PRIu64 ": offset %" PRIu64
+                           ": %s; without this edit none names %06" PRIu64
+                           ".ldb, and the logs of its changes are gone",
+                           directory->path, manifest, tail->offset, tail->why, table)
+               : error_set(error, STATUS_CORRUPT,
+                           "%s/%06" PRIu64 ".ldb: no edit of MANIFEST-%06" PRIu64
+                           " names it, and the logs of its changes are gone: the "
+                           "manifest lacks its end",
+                           directory->path, table, manifest);
+}
+
+/* A table that no edit names: a compaction has replaced it; or a crash came before the edit
+ * that names it, or that edit was lost, and with it what the table holds. A flush removes
+ * the logs of what it wrote only when its edit is durable; so where no log is left and the
+ * table has what no other has, there was one. A table whose number the last edit did not
+ * know yet is none that was replaced. */
 static enum status look_for_younger(const struct directory *directory,
                                     const struct manifest_state *state, uint64_t manifest,
+                                    const struct manifest_tail *tail,
                                     struct catalog_found *found, struct error *error) {
     const struct listing *listing = &directory->listing;
     bool logs = listing->log_count > 0 &&
@@ -364,24 +382,46 @@ static enum status look_for_younger(const struct directory *directory,
     for (size_t i = 0; i < listing->other_count && status == STATUS_OK; i++) {
         const struct name *name = &listing->others[i];
         bool later = false;
-        if (name->kind != NAME_TABLE || name->number < state->next_number) {
+        if (name->kind != NAME_TABLE ||
+            manifest_state_find(state, name->number) < state->table_count) {
             continue;
         }
-        error_set(&found->dropped, STATUS_CORRUPT,
-                  "%s/%06" PRIu64 ".ldb: no edit of MANIFEST-%06" PRIu64
-                  " names it, though it is younger than the last",
-                  directory->path, name->number, manifest);
+        if (name->number >= state->next_number) {
+            error_set(&found->dropped, STATUS_CORRUPT,
+                      "%s/%06" PRIu64 ".ldb: no edit of MANIFEST-%06" PRIu64
+                      " names it, though it is younger than the last",
+                      directory->path, name->number, manifest);
+        }
         if (!logs) {
             status = holds_later(directory, name->number, found->flushed, &later, error);
         }
         if (status == STATUS_OK && later) {
-            status = error_set(error, STATUS_CORRUPT,
-                               "%s; the logs of its changes are "
-                               "gone: the manifest lacks its end",
-                               found->dropped.message);
+            status = lacks_its_end(directory, manifest, tail, name->number, error);
         }
     }
     return status;
+}
+
+/* What a compaction replaced is removed once its edit is durable. So where a table is
+ * missing an edit may be: what came of it must neither be set aside nor removed. */
+static enum status must_be_listed(const struct catalog_of_manifest *catalog,
+                                  const struct version *version, uint64_t manifest,
+                                  struct error *error) {
+    const struct directory *directory = catalog->directory;
+    size_t listed = 0, named = 0;
+    for (size_t i = 0; i < directory->listing.other_count; i++) {
+        const struct name *name = &directory->listing.others[i];
+        listed += is_table(name) && names(version, name->number);
+    }
+    for (size_t i = 0; i < version->run_count; i++) {
+        named += version->runs[i].count;
+    }
+    return listed >= named
+               ? STATUS_OK
+               : error_set(error, STATUS_CORRUPT,
+                           "%s/MANIFEST-%06" PRIu64 ": of %zu tables that it names %zu "
+                           "are not there",
+                           directory->path, manifest, named, named - listed);
 }
 
 /* What the manifest says; *tail tells whether that is all of it. */
@@ -402,7 +442,7 @@ static enum status read_manifest(struct catalog_of_manifest *catalog, uint64_t n
         catalog->log_number = found->first_log;
         catalog->last_sequence = state.last_sequence;
         catalog->foreign = state.foreign;
-        status = look_for_younger(directory, &state, number, found, error);
+        status = look_for_younger(directory, &state, number, tail, found, error);
     }
     if (status == STATUS_OK && tail->dropped) {
         error_set(&found->dropped, STATUS_CORRUPT,
@@ -438,6 +478,9 @@ static enum status load(struct catalog_of_manifest *catalog, uint64_t number,
                         struct catalog_found *found, struct error *error) {
     struct manifest_tail tail = {0};
     enum status status = read_manifest(catalog, number, &tail, found, error);
+    if (status == STATUS_OK) {
+        status = must_be_listed(catalog, found->version, number, error);
+    }
     if (status == STATUS_OK && found->dropped.status != STATUS_OK) {
         status = try_logs(catalog, found, error);
     }

@@ -220,9 +220,11 @@ static enum status missing(const struct loading *loading, enum name_kind kind,
     return corrupt_at(loading, words, error);
 }
 
-/* All the tables that the state names must be there, and a log from the one that it names
- * on (0: any): an edit that was cut off was to replace logs by a table, and leaves them;
- * one that was whole has removed them. */
+/* All the tables that the state names must be there: an edit that was cut off was to
+ * replace some, and leaves them; one that was whole has removed them. LevelDB's logs are
+ * there before an edit names them, so of these the same is true. Strata begins a log with
+ * the first change that goes into it, so there may be none yet: whether there was one is
+ * for the catalog to judge, by the tables. */
 static enum status check_files(const struct loading *loading, struct error *error) {
     const struct manifest_state *state = loading->state;
     struct presence presence = {.state = state,
@@ -241,7 +243,7 @@ static enum status check_files(const struct loading *loading, struct error *erro
     if (status == STATUS_OK && !presence.previous_log) {
         status = missing(loading, NAME_LOG, state->previous_log_number, error);
     }
-    if (status == STATUS_OK && !presence.log) {
+    if (status == STATUS_OK && state->foreign && !presence.log) {
         status = missing(loading, NAME_LOG, state->log_number, error);
     }
     memory_give(presence.tables);
