@@ -402,26 +402,30 @@ static enum status look_for_younger(const struct directory *directory,
     return status;
 }
 
+static bool is_listed(const struct listing *listing, uint64_t number) {
+    for (size_t i = 0; i < listing->other_count; i++) {
+        if (listing->others[i].number == number && is_table(&listing->others[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What a compaction replaced is removed once its edit is durable. So where a table is
- * missing an edit may be: what came of it must neither be set aside nor removed. */
-static enum status must_be_listed(const struct catalog_of_manifest *catalog,
-                                  const struct version *version, uint64_t manifest,
-                                  struct error *error) {
-    const struct directory *directory = catalog->directory;
-    size_t listed = 0, named = 0;
-    for (size_t i = 0; i < directory->listing.other_count; i++) {
-        const struct name *name = &directory->listing.others[i];
-        listed += is_table(name) && names(version, name->number);
-    }
+ * missing, an edit may be: what came of it must neither be set aside nor removed. */
+static enum status must_be_listed(const struct directory *directory,
+                                  const struct version *version, struct error *error) {
     for (size_t i = 0; i < version->run_count; i++) {
-        named += version->runs[i].count;
+        for (size_t j = 0; j < version->runs[i].count; j++) {
+            uint64_t number = version->runs[i].files[j]->meta.number;
+            if (!is_listed(&directory->listing, number)) {
+                return error_set(error, STATUS_CORRUPT,
+                                 "%s/%06" PRIu64 ".ldb: a table is missing",
+                                 directory->path, number);
+            }
+        }
     }
-    return listed >= named
-               ? STATUS_OK
-               : error_set(error, STATUS_CORRUPT,
-                           "%s/MANIFEST-%06" PRIu64 ": of %zu tables that it names %zu "
-                           "are not there",
-                           directory->path, manifest, named, named - listed);
+    return STATUS_OK;
 }
 
 /* What the manifest says; *tail tells whether that is all of it. */
@@ -479,7 +483,7 @@ static enum status load(struct catalog_of_manifest *catalog, uint64_t number,
     struct manifest_tail tail = {0};
     enum status status = read_manifest(catalog, number, &tail, found, error);
     if (status == STATUS_OK) {
-        status = must_be_listed(catalog, found->version, number, error);
+        status = must_be_listed(catalog->directory, found->version, error);
     }
     if (status == STATUS_OK && found->dropped.status != STATUS_OK) {
         status = try_logs(catalog, found, error);
