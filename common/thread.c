@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "memory.h"
@@ -56,6 +57,10 @@ enum status thread_create(struct thread *thread, const struct threads *threads,
                           thread_body *body, void *argument) {
     thread->threads = threads;
     return threads->ops->create(threads->state, thread, body, argument);
+}
+
+void thread_give_way(const struct threads *threads) {
+    threads->ops->give_way(threads->state);
 }
 
 void thread_join(struct thread *thread) {
@@ -179,6 +184,14 @@ static void posix_join(void *state, struct thread *thread) {
     must_succeed(pthread_join(thread->as.posix, NULL));
 }
 
+/* Linux has a nice value for each thread (setpriority(2), under "C library/kernel
+ * differences"). */
+static void posix_give_way(void *state) {
+    enum { NICE = 10 };
+    (void)state;
+    (void)setpriority(PRIO_PROCESS, 0, NICE);
+}
+
 static const struct thread_ops posix_thread_ops = {
     .mutex_init = posix_mutex_init,
     .mutex_free = posix_mutex_free,
@@ -192,6 +205,7 @@ static const struct thread_ops posix_thread_ops = {
     .condition_broadcast = posix_condition_broadcast,
     .create = posix_create,
     .join = posix_join,
+    .give_way = posix_give_way,
 };
 
 const struct threads threads_posix = {&posix_thread_ops, NULL};

@@ -58,6 +58,7 @@ struct thread_ops {
     enum status (*create)(void *state, struct thread *thread, thread_body *body,
                           void *argument);
     void (*join)(void *state, struct thread *thread);
+    void (*give_way)(void *state);
 };
 
 struct threads {
@@ -87,6 +88,10 @@ void condition_broadcast(struct condition *condition);
 MUST_CHECK enum status thread_create(struct thread *thread, const struct threads *threads,
                                      thread_body *body, void *argument);
 void thread_join(struct thread *thread);
+
+/* From here on the calling thread lets others go first where there are more of them than
+ * processors; it still gets on. Where the system has no such thing, nothing happens. */
+void thread_give_way(const struct threads *threads);
 
 /* A number that is the calling thread's as long as it lives, for spreading threads over
  * the parts of something shared. Simulated threads have one number together. */

@@ -447,13 +447,19 @@ static void simulated_join(void *state, struct thread *thread) {
     memory_give(target);
 }
 
+/* Who goes first is the schedule's choice. */
+static void simulated_give_way(void *state) {
+    (void)state;
+}
+
 static const struct thread_ops simulated_thread_ops = {
     simulated_mutex_init,       simulated_mutex_free,
     simulated_mutex_lock,       simulated_mutex_unlock,
     simulated_condition_init,   simulated_condition_free,
     simulated_condition_wait,   simulated_condition_wait_until,
     simulated_condition_signal, simulated_condition_broadcast,
-    simulated_create,           simulated_join};
+    simulated_create,           simulated_join,
+    simulated_give_way};
 
 /* ---- clock.h ----------------------------------------------------------------------- */
 

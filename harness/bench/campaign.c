@@ -28,26 +28,21 @@ static void show_place(void *context, enum row row) {
     }
 }
 
-/* ---- which sessions -------------------------------------------------------------- */
+/* ---- which rows ------------------------------------------------------------------ */
 
-/* The rows of a session that are run: all of them where others go on with the result. */
+/* The rows of a session that are run: those asked for, and what they need. */
 static bool plan_rows(const struct campaign *campaign, enum session session,
                       bool wanted[ROWS]) {
     bool any = false;
-    for (enum row row = 0; row < ROWS; row++) {
-        wanted[row] = rows[row].session == session && campaign->rows[row];
-        any = any || wanted[row];
-        if (session == SESSION_LOAD && campaign->rows[row]) {
-            any = any || (!session_fresh(rows[row].session));
+    for (enum row asked = 0; asked < ROWS; asked++) {
+        if (!campaign->rows[asked]) {
+            continue;
+        }
+        for (enum row row = asked; row != ROW_NONE; row = rows[row].needs) {
+            wanted[row] = wanted[row] || rows[row].session == session;
+            any = any || wanted[row];
         }
     }
-    for (enum row row = 0; row < ROWS; row++) {
-        bool whole = session == SESSION_LOAD || session == SESSION_MIX;
-        wanted[row] = wanted[row] || (any && whole && rows[row].session == session);
-    }
-    /* deleterandom needs what fillseq wrote, compactdeleted what it left. */
-    wanted[ROW_DELETERANDOM] = wanted[ROW_DELETERANDOM] || wanted[ROW_COMPACTDELETED];
-    wanted[ROW_FILLSEQ] = wanted[ROW_FILLSEQ] || wanted[ROW_DELETERANDOM];
     return any;
 }
 
@@ -119,6 +114,9 @@ enum status campaign_run(const struct campaign *campaign, struct findings *findi
         enum status status = error_set(error, STATUS_IO, "%s: %s", dir, strerror(errno));
         memory_give(dir);
         return status;
+    }
+    if (getloadavg(&findings->load, 1) != 1) {
+        findings->load = 0;
     }
     struct course course = {campaign, findings, dir, interrupted, error};
     enum status status = STATUS_OK;

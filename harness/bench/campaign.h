@@ -21,6 +21,7 @@ struct campaign {
 struct findings {
     struct sample samples[ROWS][CONTENDERS][ROUNDS_MAX];
     double cpu_seconds[CONTENDERS][ROUNDS_MAX]; /* all processes of a round */
+    double load; /* of the machine in the minute before (getloadavg(3)); 0: not known */
 };
 
 MUST_CHECK enum status campaign_run(const struct campaign *campaign,

@@ -4,18 +4,21 @@
 #include "stage.h"
 #include "summary.h"
 
-static enum status print_settings(const struct campaign *campaign, struct buf *out) {
+static enum status print_settings(const struct campaign *campaign,
+                                  const struct findings *findings, struct buf *out) {
     const struct kv_options *options = &campaign->options;
     return buf_printf(
         out,
         "{\"benchmark\":\"bench\",\"stage\":\"%s\",\"count\":%" PRIu64
         ",\"key_bytes\":%d,\"value_bytes\":%d,\"rounds\":%" PRIu64 ",\"seed\":%" PRIu64
         ",\"write_buffer_bytes\":%" PRIu64 ",\"block_cache_bytes\":%" PRIu64
-        ",\"filter_bits\":%u,\"compression\":\"%s\",\"durability\":\"none\"",
+        ",\"filter_bits\":%u,\"compression\":\"%s\",\"durability\":\"none\",\"load\":%."
+        "2f",
         stage.name, campaign->count, ENTRIES_KEY_BYTES, ENTRIES_VALUE_BYTES,
         campaign->rounds, campaign->seed, options->write_buffer_bytes,
         options->block_cache_bytes, options->filter_bits,
-        options->compression == TABLE_COMPRESSION_SNAPPY ? "snappy" : "none");
+        options->compression == TABLE_COMPRESSION_SNAPPY ? "snappy" : "none",
+        findings->load);
 }
 
 static enum status print_contenders(const struct campaign *campaign,
@@ -102,7 +105,7 @@ static enum status print_row(const struct campaign *campaign,
 enum status report_json(const struct campaign *campaign, const struct findings *findings,
                         struct buf *out) {
     struct comparison comparison = summary_compare(findings, campaign->rounds);
-    enum status status = print_settings(campaign, out);
+    enum status status = print_settings(campaign, findings, out);
     if (status == STATUS_OK) {
         status = print_contenders(campaign, findings, out);
     }

@@ -36,12 +36,12 @@ static enum status end_line(struct buf *out) {
 /* ---- the table of times ---------------------------------------------------------- */
 
 static enum status print_spread(const struct summary *summary, struct buf *out) {
-    char least[CELL_BYTES], most[CELL_BYTES], both[2 * CELL_BYTES + 3];
+    char least[CELL_BYTES], most[CELL_BYTES], both[2 * CELL_BYTES + 1];
     struct unit unit = unit_of(summary->median);
     print_number(least, summary->least / unit.micros);
     print_number(most, summary->most / unit.micros);
-    snprintf(both, sizeof both, "(%s-%s)", least, most);
-    return buf_printf(out, " %-13s", summary->rounds > 1 ? both : "");
+    snprintf(both, sizeof both, "%s-%s", least, most);
+    return buf_printf(out, " %-11s", summary->rounds > 1 ? both : "");
 }
 
 static enum status print_time(const struct findings *findings, uint64_t rounds,
@@ -70,7 +70,7 @@ static enum status print_times(const struct campaign *campaign,
     enum status status = buf_printf(out, "\n%-16s", "time");
     for (size_t i = 0; i < CONTENDERS && status == STATUS_OK; i++) {
         if (campaign->contenders[i]) {
-            status = buf_printf(out, " %-*s", i == 0 ? 23 : 30, contenders[i]->name);
+            status = buf_printf(out, " %-*s", i == 0 ? 21 : 28, contenders[i]->name);
         }
     }
     for (enum row row = 0; row < ROWS && status == STATUS_OK; row++) {
@@ -110,8 +110,7 @@ static const struct {
 enum { COLUMNS = sizeof columns / sizeof columns[0] };
 
 static enum status print_costs_title(const struct campaign *campaign, struct buf *out) {
-    static const char *const titles[COLUMNS] = {"CPU s, all threads", "peak memory, MB",
-                                                "disk, MB"};
+    static const char *const titles[COLUMNS] = {"CPU s", "peak MB", "disk MB"};
     int shown = 0;
     for (size_t i = 0; i < CONTENDERS; i++) {
         shown += campaign->contenders[i];
@@ -121,7 +120,10 @@ static enum status print_costs_title(const struct campaign *campaign, struct buf
         status = buf_printf(out, "  %-*s", shown * 9 - 1, titles[column]);
     }
     if (status == STATUS_OK) {
-        status = buf_printf(out, "\n%-16s", "");
+        status = end_line(out);
+    }
+    if (status == STATUS_OK) {
+        status = buf_printf(out, "%-16s", "");
     }
     for (size_t column = 0; column < COLUMNS && status == STATUS_OK; column++) {
         for (size_t i = 0; i < CONTENDERS && status == STATUS_OK; i++) {
@@ -184,25 +186,28 @@ static enum status print_contenders(const struct campaign *campaign, struct buf 
     return status;
 }
 
-static enum status print_title(const struct campaign *campaign, struct buf *out) {
+static enum status print_title(const struct campaign *campaign,
+                               const struct findings *findings, struct buf *out) {
     const struct kv_options *options = &campaign->options;
     bool snappy = options->compression == TABLE_COMPRESSION_SNAPPY;
     enum status status = print_contenders(campaign, out);
     if (status == STATUS_OK) {
-        status = buf_printf(
-            out,
-            "\n%" PRIu64 " entries of %d+%d bytes; write buffer %" PRIu64
-            " KiB, cache %" PRIu64 " KiB, %u filter bits, %s;\n"
-            "checksums verified, durability none; seed %" PRIu64 "; rounds: %" PRIu64,
-            campaign->count, ENTRIES_KEY_BYTES, ENTRIES_VALUE_BYTES,
-            options->write_buffer_bytes / 1024, options->block_cache_bytes / 1024,
-            options->filter_bits, snappy ? "snappy" : "no compression", campaign->seed,
-            campaign->rounds);
+        status = buf_printf(out,
+                            "\n%" PRIu64 " entries of %d+%d bytes; write buffer %" PRIu64
+                            " KiB, cache %" PRIu64 " KiB, %u filter bits, %s;\n"
+                            "checksums verified, durability none; seed %" PRIu64
+                            "; load before: %.1f\nrounds: %" PRIu64,
+                            campaign->count, ENTRIES_KEY_BYTES, ENTRIES_VALUE_BYTES,
+                            options->write_buffer_bytes / 1024,
+                            options->block_cache_bytes / 1024, options->filter_bits,
+                            snappy ? "snappy" : "no compression", campaign->seed,
+                            findings->load, campaign->rounds);
     }
     if (status == STATUS_OK && campaign->rounds > 1) {
-        status = buf_append_text(out, ", medians (least-most)");
+        status = buf_append_text(out, ", medians and least-most");
     }
-    return status == STATUS_OK ? buf_append_text(out, "; x: against strata\n") : status;
+    return status == STATUS_OK ? buf_append_text(out, "; x: as long as strata takes\n")
+                               : status;
 }
 
 static enum status print_verdict(const struct campaign *campaign,
@@ -230,7 +235,7 @@ static enum status print_verdict(const struct campaign *campaign,
 
 enum status report_text(const struct campaign *campaign, const struct findings *findings,
                         struct buf *out) {
-    enum status status = print_title(campaign, out);
+    enum status status = print_title(campaign, findings, out);
     if (status == STATUS_OK) {
         status = print_times(campaign, findings, out);
     }

@@ -1,4 +1,5 @@
-/* RocksDB through its C interface (rocksdb/c.h), as Debian builds it.
+/* RocksDB through its C interface (rocksdb/c.h), as Debian builds it: with Snappy,
+ * without the processor's CRC instructions (its log has CRC-32C, its tables XXH3).
  *
  * What all contenders share comes from the options, as in leveldb.c; of write buffers it
  * has as many as Strata. Its tables are block-based (the only kind that compresses), with

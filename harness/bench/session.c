@@ -96,7 +96,7 @@ static enum status run_row(struct work *work, int to) {
         send(to, &(struct message){
                      .kind = MESSAGE_SAMPLE, .row = work->row, .sample = *sample});
     }
-    return status;
+    return status == STATUS_OK ? workload_check(work) : status;
 }
 
 /* One row that is measured with another is sent after that. */

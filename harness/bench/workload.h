@@ -27,36 +27,47 @@ enum row_kind {
     ROW_NOTED    /* shown, so that nothing is hidden */
 };
 
-/* name, as typed, session, kind, one operation for so many entries, what it is */
+/* name, as typed, session, kind, one operation for so many entries, the row whose result
+ * it needs, what it is */
 #define ROW_TABLE(X)                                                                     \
-    X(FILLSEQ, "fillseq", FILL, COUNTED, 1, "new keys in order")                         \
-    X(FILLRANDOM, "fillrandom", LOAD, COUNTED, 1, "new keys in no order, each once")     \
-    X(OVERWRITE, "overwrite", LOAD, COUNTED, 1, "keys of fillrandom, picked at random")  \
-    X(DELETERANDOM, "deleterandom", FILL, COUNTED, 1,                                    \
+    X(FILLSEQ, "fillseq", FILL, COUNTED, 1, NONE, "new keys in order")                   \
+    X(FILLRANDOM, "fillrandom", LOAD, COUNTED, 1, NONE,                                  \
+      "new keys in no order, each once")                                                 \
+    X(OVERWRITE, "overwrite", LOAD, COUNTED, 1, FILLRANDOM,                              \
+      "keys of fillrandom, picked at random")                                            \
+    X(DELETERANDOM, "deleterandom", FILL, COUNTED, 1, FILLSEQ,                           \
       "all keys of fillseq in no order, right after it")                                 \
-    X(FILLBIG, "fillbig", BIG, COUNTED, 1000, "values of 100 kB under keys in no order") \
-    X(FILLSYNC, "fillsync", SYNC, COUNTED, 1000, "as fillrandom, each write on disk")    \
-    X(COMPACT, "compact", LOAD, NOTED, 0,                                                \
+    X(FILLBIG, "fillbig", BIG, COUNTED, 1000, NONE,                                      \
+      "values of 100 kB under keys in no order")                                         \
+    X(FILLSYNC, "fillsync", SYNC, COUNTED, 1000, NONE,                                   \
+      "as fillrandom, each write on disk")                                               \
+    X(COMPACT, "compact", LOAD, NOTED, 0, OVERWRITE,                                     \
       "after overwrite: flush and merge of all there is")                                \
-    X(COMPACTDELETED, "compactdeleted", FILL, NOTED, 0, "the same after deleterandom")   \
-    X(READRANDOM, "readrandom", READ, COUNTED, 2, "lookups of any keys")                 \
-    X(READMISSING, "readmissing", READ, COUNTED, 2, "lookups of keys in between")        \
-    X(READHOT, "readhot", READ, COUNTED, 2, "lookups within the first 1 % of the keys")  \
-    X(READSEQ, "readseq", READ, COUNTED, 1, "all entries with an iterator")              \
-    X(READREVERSE, "readreverse", READ, COUNTED, 1, "the same from the last to first")   \
-    X(SEEKRANDOM, "seekrandom", READ, COUNTED, 8,                                        \
+    X(COMPACTDELETED, "compactdeleted", FILL, NOTED, 0, DELETERANDOM,                    \
+      "the same after deleterandom")                                                     \
+    X(READRANDOM, "readrandom", READ, COUNTED, 2, COMPACT, "lookups of any keys")        \
+    X(READMISSING, "readmissing", READ, COUNTED, 2, COMPACT,                             \
+      "lookups of keys in between")                                                      \
+    X(READHOT, "readhot", READ, COUNTED, 2, COMPACT,                                     \
+      "lookups within the first 1 % of the keys")                                        \
+    X(READSEQ, "readseq", READ, COUNTED, 1, COMPACT, "all entries with an iterator")     \
+    X(READREVERSE, "readreverse", READ, COUNTED, 1, COMPACT,                             \
+      "the same from the last to the first")                                             \
+    X(SEEKRANDOM, "seekrandom", READ, COUNTED, 8, COMPACT,                               \
       "an iterator of its own, a seek, 10 steps")                                        \
-    X(READWHILEWRITING, "readwhilewriting", MIX, COUNTED, 4,                             \
+    X(READWHILEWRITING, "readwhilewriting", MIX, COUNTED, 4, COMPACT,                    \
       "readrandom while a second thread overwrites")                                     \
-    X(WRITER, "itswriter", MIX, NOTED, 0, "what one write of that thread took")          \
-    X(REOPEN, "reopen", REOPEN, COUNTED, 0,                                              \
+    X(WRITER, "itswriter", MIX, NOTED, 0, READWHILEWRITING,                              \
+      "what one write of that thread took")                                              \
+    X(REOPEN, "reopen", REOPEN, COUNTED, 0, COMPACT,                                     \
       "close and open, half a write buffer in the log")
 
 enum row {
-#define ROW_MEMBER(id, name, session, kind, share, words) ROW_##id,
+#define ROW_MEMBER(id, name, session, kind, share, needs, words) ROW_##id,
     ROW_TABLE(ROW_MEMBER)
 #undef ROW_MEMBER
-        ROWS
+        ROWS,
+    ROW_NONE = ROWS
 };
 
 struct row_about {
@@ -64,6 +75,7 @@ struct row_about {
     enum session session;
     enum row_kind kind;
     uint64_t share;
+    enum row needs;
     const char *words;
 };
 
@@ -71,7 +83,7 @@ extern const struct row_about rows[ROWS];
 
 /* What one run of a row found. */
 struct sample {
-    uint64_t operations; /* 0: not run, or the contender cannot do it */
+    uint64_t operations; /* 0: not run */
     uint64_t micros;     /* of all of them */
     double cpu_seconds;  /* of all threads, in that time */
     uint64_t peak_bytes; /* anonymous resident memory */
@@ -95,5 +107,9 @@ struct work {
 /* Runs work->row on the open database; operations, micros and cpu_seconds of its sample
  * are then known. CORRUPT: something was read that was not written. */
 MUST_CHECK enum status workload_run(struct work *work);
+
+/* Looks at some of what work->row wrote or removed; to be called outside of what is
+ * measured. CORRUPT: it is not so. */
+MUST_CHECK enum status workload_check(struct work *work);
 
 #endif

@@ -220,11 +220,9 @@ static enum status missing(const struct loading *loading, enum name_kind kind,
     return corrupt_at(loading, words, error);
 }
 
-/* All the tables that the state names must be there: an edit that was cut off was to
- * replace some, and leaves them; one that was whole has removed them. LevelDB's logs are
- * there before an edit names them, so of these the same is true. Strata begins a log with
- * the first change that goes into it, so there may be none yet: whether there was one is
- * for the catalog to judge, by the tables. */
+/* All tables that the state names must be there: a merge that was cut off leaves them.
+ * A flush leaves logs; but there may have been none, which the tables tell (unnamed.h).
+ * LevelDB's do not, but it always has a log: the one that is named or later (0: any). */
 static enum status check_files(const struct loading *loading, struct error *error) {
     const struct manifest_state *state = loading->state;
     struct presence presence = {.state = state,
