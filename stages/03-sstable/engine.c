@@ -390,13 +390,19 @@ enum status engine_flush(void *opened, struct error *error) {
     struct engine *engine = opened;
     gate_enter(&engine->gate);
     engine_lock_writing(engine);
+    const struct upkeep_ops *upkeep = engine->parts->upkeep;
     enum status status = engine_usable(engine, error);
+    /* Where flushes fail, or many ask for one, each would add a buffer. */
+    if (status == STATUS_OK &&
+        engine_buffers(engine).frozen + 1 >= engine->options.write_buffers) {
+        status = upkeep->flush(engine->upkeep, error);
+    }
     if (status == STATUS_OK) {
         status = engine_freeze(engine, error);
     }
     engine_unlock_writing(engine);
     if (status == STATUS_OK) {
-        status = engine->parts->upkeep->flush(engine->upkeep, error);
+        status = upkeep->flush(engine->upkeep, error);
     }
     gate_leave(&engine->gate);
     return status;
