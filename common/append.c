@@ -4,9 +4,12 @@
 
 #include "append_tenant.h"
 
-enum status append_open(struct file *file, uint64_t end, enum append_kind kind,
-                        size_t step_bytes, struct append **append, struct error *error) {
-    assert(step_bytes > 0);
+/* A larger buffer, grown for one large change, is given back at its commit. */
+enum { BUFFER_KEPT_BYTES = 1024 * 1024 };
+
+static enum status open_as(enum append_kind kind, struct file *file, uint64_t end,
+                           size_t step_bytes, struct append **append,
+                           struct error *error) {
     struct append *opened = NULL;
     enum status status = kind == APPEND_MAPPED ? append_mapped_open(&opened, error)
                                                : append_write_open(&opened, error);
@@ -23,6 +26,9 @@ enum status append_open(struct file *file, uint64_t end, enum append_kind kind,
     if (status == STATUS_OK && kind == APPEND_MAPPED) {
         unsigned char *space;
         status = append_reserve(opened, 1, &space, error);
+        if (status == STATUS_OK) {
+            status = append_commit(opened, 0, error);
+        }
     }
     if (status != STATUS_OK) {
         append_abandon(opened); /* the first error is the one to tell */
@@ -30,6 +36,17 @@ enum status append_open(struct file *file, uint64_t end, enum append_kind kind,
     }
     *append = opened;
     return STATUS_OK;
+}
+
+enum status append_open(struct file *file, uint64_t end, enum append_kind kind,
+                        size_t step_bytes, struct append **append, struct error *error) {
+    assert(step_bytes > 0);
+    struct error refusal = {0};
+    enum status status = open_as(kind, file, end, step_bytes, append, &refusal);
+    if (status == STATUS_UNSUPPORTED) {
+        return open_as(APPEND_WRITE, file, end, step_bytes, append, error);
+    }
+    return status == STATUS_OK ? status : error_set(error, status, "%s", refusal.message);
 }
 
 enum status append_reserve(struct append *append, size_t bytes, unsigned char **space,
@@ -67,6 +84,36 @@ enum status append_allocate(struct append *append, size_t bytes, struct error *e
         file_allocate(append->file, append->allocated, target - append->allocated, error);
     if (status == STATUS_OK) {
         append->allocated = target;
+    }
+    return status;
+}
+
+/* buf_reserve keeps only `length` bytes by contract; counting what is owned as used while
+ * it grows keeps all that a first reserve was given. */
+enum status append_buffer_reserve(struct buf *buf, size_t bytes, unsigned char **space,
+                                  struct error *error) {
+    if (bytes > buf->capacity) {
+        size_t extra = bytes - buf->capacity;
+        buf->length = buf->capacity;
+        enum status status = buf_reserve(buf, extra);
+        buf->length = 0;
+        if (status != STATUS_OK) {
+            return error_no_memory(error, "log buffer", bytes);
+        }
+    }
+    *space = buf->data;
+    return STATUS_OK;
+}
+
+enum status append_buffer_commit(struct append *append, struct buf *buf, size_t bytes,
+                                 struct error *error) {
+    assert(bytes <= buf->capacity);
+    enum status status = file_write(append->file, append->end, buf->data, bytes, error);
+    if (status == STATUS_OK) {
+        append->end += bytes;
+    }
+    if (buf->capacity > BUFFER_KEPT_BYTES) {
+        buf_free(buf);
     }
     return status;
 }

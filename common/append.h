@@ -6,13 +6,14 @@
  *
  * Two tenants. APPEND_WRITE builds in a buffer and hands over with write(2), one call a
  * commit. APPEND_MAPPED builds in the shared mapping itself, so a commit costs no system
- * call.
+ * call; what is longer than a page it hands over as the other does.
  *
  * Space is allocated ahead in steps of `step_bytes`, so that a sync need not write the
  * file's size: behind the committed end stand zeros, and after a crash perhaps anything
  * that was reserved but never committed. Readers must accept both. append_close cuts the
  * file at its committed end. Where the file system cannot allocate ahead, APPEND_WRITE
- * does without and APPEND_MAPPED answers UNSUPPORTED.
+ * does without; where it can neither do that nor map a file, APPEND_WRITE stands in for
+ * APPEND_MAPPED.
  *
  * NO_SPACE from append_reserve has changed nothing: it may be tried again later. After
  * any error from append_commit or append_sync the region must only be closed.
@@ -47,7 +48,7 @@ struct append {
 
 /* A region that begins at `end` bytes into the file, which is cut there if it is longer.
  * The file stays the caller's and must outlive the region. APPEND_MAPPED takes its first
- * space here, so it may answer NO_SPACE and UNSUPPORTED. step_bytes is not 0. */
+ * space here, so it may answer NO_SPACE. step_bytes is not 0. */
 MUST_CHECK enum status append_open(struct file *file, uint64_t end, enum append_kind kind,
                                    size_t step_bytes, struct append **append,
                                    struct error *error);
@@ -60,8 +61,9 @@ MUST_CHECK enum status append_commit(struct append *append, size_t bytes,
                                      struct error *error);
 MUST_CHECK enum status append_sync(struct append *append, struct error *error);
 
-/* Whether what is written into reserved space may be in the file before it is committed
- * (it is, in a mapping); else nothing is before the commit. */
+/* Whether what is written into the space reserved last may be in the file before it is
+ * committed (it is, in a mapping); else nothing is before the commit. A second reserve
+ * before the commit does not change it. */
 static inline bool append_is_shared(const struct append *append) {
     return append->shared;
 }

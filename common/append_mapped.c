@@ -8,15 +8,24 @@
  * Only allocated space is ever mapped, so a store finds its block (a full disk would
  * otherwise kill the process with SIGBUS). A new window is mapped before the old one is
  * given up; both show the same pages, so bytes of a reserve that is not yet committed
- * are in the new one too. */
+ * are in the new one too.
+ *
+ * Each page that is touched first through a mapping costs a fault, about as much as a
+ * system call. So what fills pages is built in a buffer and handed over with write(2), as
+ * the other tenant does with everything; the window shows those bytes as well. */
 #include "append_tenant.h"
 
 #include <assert.h>
 
 #include "memory.h"
 
+/* A longer reserve is built in the buffer. */
+enum { STORED_BYTES_MAX = 4096 };
+
 struct append_mapped {
     struct append append;
+    bool reserved;         /* and not committed: shared or not is decided */
+    struct buf buf;        /* for what is not shared */
     unsigned char *window; /* NULL before the first */
     uint64_t window_start; /* its offset in the file */
     size_t window_bytes;
@@ -51,6 +60,16 @@ static enum status move_window(struct append_mapped *mapped, struct error *error
 static enum status mapped_reserve(struct append *append, size_t bytes,
                                   unsigned char **space, struct error *error) {
     struct append_mapped *mapped = (struct append_mapped *)append;
+    if (!mapped->reserved) {
+        mapped->reserved = true;
+        append->shared = bytes <= STORED_BYTES_MAX;
+    }
+    if (!append->shared) {
+        enum status status = append_allocate(append, bytes, error);
+        return status == STATUS_OK
+                   ? append_buffer_reserve(&mapped->buf, bytes, space, error)
+                   : status;
+    }
     if (mapped->window == NULL ||
         append->end + bytes > mapped->window_start + mapped->window_bytes) {
         enum status status = append_allocate(append, bytes, error);
@@ -67,10 +86,12 @@ static enum status mapped_reserve(struct append *append, size_t bytes,
 
 static enum status mapped_commit(struct append *append, size_t bytes,
                                  struct error *error) {
-    (void)error;
     struct append_mapped *mapped = (struct append_mapped *)append;
+    mapped->reserved = false;
+    if (!append->shared) {
+        return append_buffer_commit(append, &mapped->buf, bytes, error);
+    }
     assert(append->end + bytes <= mapped->window_start + mapped->window_bytes);
-    (void)mapped;
     append->end += bytes;
     return STATUS_OK;
 }
@@ -83,6 +104,7 @@ static enum status mapped_close(struct append *append, bool cut, struct error *e
     if (status == STATUS_OK && cut) {
         status = append_cut(append, error);
     }
+    buf_free(&mapped->buf);
     memory_give(mapped);
     return status;
 }
@@ -95,7 +117,6 @@ enum status append_mapped_open(struct append **append, struct error *error) {
         return error_no_memory(error, "log region", sizeof *mapped);
     }
     mapped->append.ops = &mapped_ops;
-    mapped->append.shared = true;
     *append = &mapped->append;
     return STATUS_OK;
 }

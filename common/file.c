@@ -122,6 +122,10 @@ enum status file_map(struct file *file, uint64_t offset, size_t bytes, bool writ
     assert(offset % FILE_MAP_BYTES == 0);
     int errnum;
     UNINTERRUPTED(errnum, file->ops->map(file, offset, bytes, writable, address));
+    if (errnum == ENODEV) { /* mmap(2) */
+        return error_set(error, STATUS_UNSUPPORTED,
+                         "%s: its file system cannot map files", file->path);
+    }
     return errnum == 0
                ? STATUS_OK
                : error_set_errno(error, errnum, "%s: map %zu bytes at offset %" PRIu64,

@@ -32,6 +32,17 @@ struct iter {
     const struct iter_ops *ops;
 };
 
+/* Makes another iterator's entry that of `iter`. The words are volatile so that each is
+ * loaded as it was stored, moments ago, by itself: of two that are loaded as one, as
+ * compilers do, a processor waits until both stores have left it. */
+static inline void iter_show(struct iter *iter, const struct iter *of) {
+    const volatile struct slice *key = &of->key;
+    const volatile struct slice *value = &of->value;
+    iter->key = slice_make(key->data, key->length);
+    iter->value = slice_make(value->data, value->length);
+    iter->valid = true;
+}
+
 static inline void iter_first(struct iter *iter) {
     iter->ops->first(iter);
 }

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 
 #include "buf.h"
@@ -48,8 +49,9 @@ const struct setting settings[] = {
     [ROW_INTERVAL_BYTES] = {"interval-bytes", SETTING_BYTES, 1, TIB, "8m", NULL,
                             "under durability interval, the most that a loss of power "
                             "may take; writes wait at this mark"},
-    [ROW_LOG_REGION] = {"log-region", SETTING_CHOICE, 0, 1, "write", "write|mapped",
-                        "how the log is written: by system calls or through a mapping"},
+    [ROW_LOG_REGION] = {"log-region", SETTING_CHOICE, 0, 1, "mapped", "write|mapped",
+                        "how the log is written: by system calls, or through a mapping "
+                        "where the file system has those"},
     [ROW_LOG_BYTES] = {"log-bytes", SETTING_BYTES, 4 * KIB, TIB, "64m", NULL,
                        "a log longer than this is followed by a new one"},
     [ROW_LOG_STEP_BYTES] = {"log-step-bytes", SETTING_BYTES, 4 * KIB, GIB, "1m", NULL,
@@ -110,136 +112,65 @@ const struct setting settings[] = {
 
 const size_t setting_count = ROW_COUNT;
 
+/* Where a row's value is in the options, as a number of four or of eight bytes; choices
+ * are counted from `first`. */
+static const struct field {
+    size_t offset;
+    size_t bytes;
+    uint64_t first;
+} fields[ROW_COUNT] = {
+#define FIELD(row, name, first)                                                          \
+    [ROW_##row] = {offsetof(struct kv_options, name),                                    \
+                   sizeof(((struct kv_options *)0)->name), first}
+    FIELD(DURABILITY, durability, DURABILITY_NONE),
+    FIELD(INTERVAL_MILLIS, interval_millis, 0),
+    FIELD(INTERVAL_BYTES, interval_bytes, 0),
+    FIELD(LOG_REGION, log_region, 0),
+    FIELD(LOG_BYTES, log_bytes, 0),
+    FIELD(LOG_STEP_BYTES, log_step_bytes, 0),
+    FIELD(MEMORY_BYTES, memory_bytes, 0),
+    FIELD(WRITE_BUFFER_BYTES, write_buffer_bytes, 0),
+    FIELD(BLOCK_CACHE_BYTES, block_cache_bytes, 0),
+    FIELD(MAX_OPEN_FILES, max_open_files, 0),
+    FIELD(BLOCK_BYTES, block_bytes, 0),
+    FIELD(RESTART_INTERVAL, restart_interval, 0),
+    FIELD(FILTER_BITS, filter_bits, 0),
+    FIELD(COMPRESSION, compression, 0),
+    FIELD(WRITE_BUFFERS, write_buffers, 0),
+    FIELD(TABLE_BYTES, table_bytes, 0),
+    FIELD(LEVEL0_TABLES, level0_tables, 0),
+    FIELD(LEVEL0_SLOW_TABLES, level0_slow_tables, 0),
+    FIELD(LEVEL0_STOP_TABLES, level0_stop_tables, 0),
+    FIELD(STALL_MILLIS, stall_millis, 0),
+    FIELD(COMPACTION_THREADS, compaction_threads, 0),
+    FIELD(COMPACTION_BYTES_PER_SECOND, compaction_bytes_per_second, 0),
+    FIELD(EVENT_LOG_BYTES, event_log_bytes, 0),
+#undef FIELD
+};
+
 static uint64_t field_value(const struct kv_options *options, enum row row) {
-    switch (row) {
-    case ROW_DURABILITY:
-        return (uint64_t)options->durability - DURABILITY_NONE;
-    case ROW_INTERVAL_MILLIS:
-        return options->interval_millis;
-    case ROW_INTERVAL_BYTES:
-        return options->interval_bytes;
-    case ROW_LOG_REGION:
-        return options->log_region;
-    case ROW_LOG_BYTES:
-        return options->log_bytes;
-    case ROW_LOG_STEP_BYTES:
-        return options->log_step_bytes;
-    case ROW_MEMORY_BYTES:
-        return options->memory_bytes;
-    case ROW_WRITE_BUFFER_BYTES:
-        return options->write_buffer_bytes;
-    case ROW_BLOCK_CACHE_BYTES:
-        return options->block_cache_bytes;
-    case ROW_MAX_OPEN_FILES:
-        return options->max_open_files;
-    case ROW_BLOCK_BYTES:
-        return options->block_bytes;
-    case ROW_RESTART_INTERVAL:
-        return options->restart_interval;
-    case ROW_FILTER_BITS:
-        return options->filter_bits;
-    case ROW_COMPRESSION:
-        return (uint64_t)options->compression;
-    case ROW_WRITE_BUFFERS:
-        return options->write_buffers;
-    case ROW_TABLE_BYTES:
-        return options->table_bytes;
-    case ROW_LEVEL0_TABLES:
-        return options->level0_tables;
-    case ROW_LEVEL0_SLOW_TABLES:
-        return options->level0_slow_tables;
-    case ROW_LEVEL0_STOP_TABLES:
-        return options->level0_stop_tables;
-    case ROW_STALL_MILLIS:
-        return options->stall_millis;
-    case ROW_COMPACTION_THREADS:
-        return options->compaction_threads;
-    case ROW_COMPACTION_BYTES_PER_SECOND:
-        return options->compaction_bytes_per_second;
-    case ROW_EVENT_LOG_BYTES:
-        return options->event_log_bytes;
-    case ROW_COUNT:
-        break;
+    const unsigned char *from = (const unsigned char *)options + fields[row].offset;
+    uint32_t narrow = 0;
+    uint64_t value = 0;
+    if (fields[row].bytes == sizeof narrow) {
+        memcpy(&narrow, from, sizeof narrow);
+        value = narrow;
+    } else {
+        assert(fields[row].bytes == sizeof value);
+        memcpy(&value, from, sizeof value);
     }
-    assert(false);
-    return 0;
+    return value - fields[row].first;
 }
 
 static void field_set(struct kv_options *options, enum row row, uint64_t value) {
-    switch (row) {
-    case ROW_DURABILITY:
-        options->durability = (enum durability)(value + DURABILITY_NONE);
-        return;
-    case ROW_INTERVAL_MILLIS:
-        options->interval_millis = (uint32_t)value;
-        return;
-    case ROW_INTERVAL_BYTES:
-        options->interval_bytes = value;
-        return;
-    case ROW_LOG_REGION:
-        options->log_region = (enum append_kind)value;
-        return;
-    case ROW_LOG_BYTES:
-        options->log_bytes = value;
-        return;
-    case ROW_LOG_STEP_BYTES:
-        options->log_step_bytes = (uint32_t)value;
-        return;
-    case ROW_MEMORY_BYTES:
-        options->memory_bytes = value;
-        return;
-    case ROW_WRITE_BUFFER_BYTES:
-        options->write_buffer_bytes = value;
-        return;
-    case ROW_BLOCK_CACHE_BYTES:
-        options->block_cache_bytes = value;
-        return;
-    case ROW_MAX_OPEN_FILES:
-        options->max_open_files = (uint32_t)value;
-        return;
-    case ROW_BLOCK_BYTES:
-        options->block_bytes = (uint32_t)value;
-        return;
-    case ROW_RESTART_INTERVAL:
-        options->restart_interval = (uint32_t)value;
-        return;
-    case ROW_FILTER_BITS:
-        options->filter_bits = (uint32_t)value;
-        return;
-    case ROW_COMPRESSION:
-        options->compression = (enum table_compression)value;
-        return;
-    case ROW_WRITE_BUFFERS:
-        options->write_buffers = (uint32_t)value;
-        return;
-    case ROW_TABLE_BYTES:
-        options->table_bytes = value;
-        return;
-    case ROW_LEVEL0_TABLES:
-        options->level0_tables = (uint32_t)value;
-        return;
-    case ROW_LEVEL0_SLOW_TABLES:
-        options->level0_slow_tables = (uint32_t)value;
-        return;
-    case ROW_LEVEL0_STOP_TABLES:
-        options->level0_stop_tables = (uint32_t)value;
-        return;
-    case ROW_STALL_MILLIS:
-        options->stall_millis = (uint32_t)value;
-        return;
-    case ROW_COMPACTION_THREADS:
-        options->compaction_threads = (uint32_t)value;
-        return;
-    case ROW_COMPACTION_BYTES_PER_SECOND:
-        options->compaction_bytes_per_second = value;
-        return;
-    case ROW_EVENT_LOG_BYTES:
-        options->event_log_bytes = value;
-        return;
-    case ROW_COUNT:
-        break;
+    unsigned char *to = (unsigned char *)options + fields[row].offset;
+    uint64_t wide = value + fields[row].first;
+    uint32_t narrow = (uint32_t)wide;
+    if (fields[row].bytes == sizeof narrow) {
+        memcpy(to, &narrow, sizeof narrow);
+    } else {
+        memcpy(to, &wide, sizeof wide);
     }
-    assert(false);
 }
 
 /* ---- values ---------------------------------------------------------------------- */

@@ -17,7 +17,10 @@ enum {
     /* The log's bytes for one such put: record header 7, sequence 8, count 4, type 1,
      * lengths 1 and 1 (LevelDB's log and write batch formats). */
     LOG_BYTES = 7 + 8 + 4 + 1 + 1 + KEY_BYTES + 1 + VALUE_BYTES,
+    LONG_BYTES = 100000,
+    VALUES = 64,
     SYNCED_SHARE = 100, /* a case that waits for the disk does this part of the count */
+    LONG_SHARE = 500,   /* a case of long values */
     NO_FLOOR = -1
 };
 
@@ -29,25 +32,30 @@ struct bench_case {
     enum floor_kind floor_kind;
     enum append_kind region;
     enum durability durability;
-    bool synced;        /* each change waits for the disk */
+    unsigned share;     /* 1, SYNCED_SHARE or LONG_SHARE */
     int against, other; /* indices of the floors that it is held against, or NO_FLOOR */
 };
 
 static const struct bench_case cases[] = {
-    {"write(2)", CASE_FLOOR, FLOOR_WRITE, 0, 0, false, NO_FLOOR, NO_FLOOR},
-    {"append + fdatasync", CASE_FLOOR, FLOOR_SYNC, 0, 0, true, NO_FLOOR, NO_FLOOR},
-    {"preallocated + fdatasync", CASE_FLOOR, FLOOR_PREALLOCATED, 0, 0, true, NO_FLOOR,
+    {"write(2)", CASE_FLOOR, FLOOR_WRITE, 0, 0, 1, NO_FLOOR, NO_FLOOR},
+    {"append + fdatasync", CASE_FLOOR, FLOOR_SYNC, 0, 0, SYNCED_SHARE, NO_FLOOR,
      NO_FLOOR},
-    {"put, write, none", CASE_STORE, 0, APPEND_WRITE, DURABILITY_NONE, false, 0,
+    {"preallocated + fdatasync", CASE_FLOOR, FLOOR_PREALLOCATED, 0, 0, SYNCED_SHARE,
+     NO_FLOOR, NO_FLOOR},
+    {"put, write, none", CASE_STORE, 0, APPEND_WRITE, DURABILITY_NONE, 1, 0, NO_FLOOR},
+    {"put, mapped, none", CASE_STORE, 0, APPEND_MAPPED, DURABILITY_NONE, 1, 0, NO_FLOOR},
+    {"put, write, interval", CASE_STORE, 0, APPEND_WRITE, DURABILITY_INTERVAL, 1, 0,
      NO_FLOOR},
-    {"put, mapped, none", CASE_STORE, 0, APPEND_MAPPED, DURABILITY_NONE, false, 0,
+    {"put, mapped, interval", CASE_STORE, 0, APPEND_MAPPED, DURABILITY_INTERVAL, 1, 0,
      NO_FLOOR},
-    {"put, write, interval", CASE_STORE, 0, APPEND_WRITE, DURABILITY_INTERVAL, false, 0,
-     NO_FLOOR},
-    {"put, mapped, interval", CASE_STORE, 0, APPEND_MAPPED, DURABILITY_INTERVAL, false, 0,
-     NO_FLOOR},
-    {"put, write, always", CASE_STORE, 0, APPEND_WRITE, DURABILITY_ALWAYS, true, 1, 2},
-    {"put, mapped, always", CASE_STORE, 0, APPEND_MAPPED, DURABILITY_ALWAYS, true, 1, 2},
+    {"put, write, always", CASE_STORE, 0, APPEND_WRITE, DURABILITY_ALWAYS, SYNCED_SHARE,
+     1, 2},
+    {"put, mapped, always", CASE_STORE, 0, APPEND_MAPPED, DURABILITY_ALWAYS, SYNCED_SHARE,
+     1, 2},
+    {"long put, write, none", CASE_STORE, 0, APPEND_WRITE, DURABILITY_NONE, LONG_SHARE,
+     NO_FLOOR, NO_FLOOR},
+    {"long put, mapped, none", CASE_STORE, 0, APPEND_MAPPED, DURABILITY_NONE, LONG_SHARE,
+     NO_FLOOR, NO_FLOOR},
 };
 
 enum { CASES = sizeof cases / sizeof cases[0] };
@@ -69,29 +77,26 @@ static uint64_t next_random(uint64_t *state) {
     return *state;
 }
 
-/* Half of it repeats the other half. */
-static void fill_value(uint64_t *random, unsigned char value[VALUE_BYTES]) {
-    for (size_t i = 0; i < VALUE_BYTES / 2; i++) {
-        value[i] = (unsigned char)next_random(random);
-        value[i + VALUE_BYTES / 2] = value[i];
+/* Half of each hundred bytes repeats the other half. */
+static void fill_values(uint64_t *random, unsigned char *bytes, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        bytes[i] = i % VALUE_BYTES < VALUE_BYTES / 2 ? (unsigned char)next_random(random)
+                                                     : bytes[i - VALUE_BYTES / 2];
     }
 }
 
 /* ---- one case, one round ---------------------------------------------------- */
 
-static enum status put_all(struct kv *kv, uint64_t count, struct error *error) {
-    enum { VALUES = 64 };
-    unsigned char values[VALUES][VALUE_BYTES];
+/* Values begin at VALUES places of what they are taken from. */
+static enum status put_all(struct kv *kv, uint64_t count, const unsigned char *values,
+                           size_t value_bytes, struct error *error) {
     uint64_t random = 88172645463325252u;
-    for (size_t i = 0; i < VALUES; i++) {
-        fill_value(&random, values[i]);
-    }
     enum status status = STATUS_OK;
     for (uint64_t i = 0; i < count && status == STATUS_OK; i++) {
         char key[KEY_BYTES + 16];
         snprintf(key, sizeof key, "%016" PRIu64, next_random(&random) % 10000000);
         status = kv_put(kv, slice_make(key, KEY_BYTES),
-                        slice_make(values[i % VALUES], VALUE_BYTES), NULL, error);
+                        slice_make(values + i % VALUES, value_bytes), NULL, error);
     }
     return status;
 }
@@ -105,12 +110,20 @@ static enum status run_store(const struct command_run *run,
     options.log_region = bench_case->region;
     struct kv *kv = NULL;
     struct error *error = run->error, later = {0};
+    size_t value_bytes = bench_case->share == LONG_SHARE ? LONG_BYTES : VALUE_BYTES;
+    unsigned char *values = memory_take(value_bytes + VALUES);
+    if (values == NULL) {
+        return error_no_memory(error, "values", value_bytes + VALUES);
+    }
+    uint64_t random = 362436069;
+    fill_values(&random, values, value_bytes + VALUES);
     enum status status = kv_open(path, &options, &kv, error);
     if (status == STATUS_OK) {
         uint64_t began = clock_monotonic_micros(options.world->clock);
-        status = put_all(kv, count, error);
+        status = put_all(kv, count, values, value_bytes, error);
         *micros = clock_monotonic_micros(options.world->clock) - began;
     }
+    memory_give(values);
     enum status closed = kv_close(kv, status == STATUS_OK ? error : &later);
     enum status removed = scratch_remove(
         run, path, status == STATUS_OK && closed == STATUS_OK ? error : &later);
@@ -121,7 +134,7 @@ static enum status run_case(const struct bench_append *bench,
                             const struct command_run *run, const char *dir, size_t index,
                             struct results *results) {
     const struct bench_case *bench_case = &cases[index];
-    uint64_t count = bench_case->synced ? bench->count / SYNCED_SHARE : bench->count;
+    uint64_t count = bench->count / bench_case->share;
     count = count == 0 ? 1 : count;
     char *path = path_join(dir, bench_case->kind == CASE_STORE ? "store" : "floor");
     if (path == NULL) {
@@ -162,13 +175,14 @@ static double ratio(const struct results *results, size_t index, int floor_index
 
 static enum status print_table(const struct bench_append *bench, const char *dir,
                                const struct results *results, struct buf *out) {
-    enum status status =
-        buf_printf(out,
-                   "puts of %d+%d bytes in %s, %" PRIu64 " a round (%" PRIu64
-                   " where each waits for the disk), %" PRIu64
-                   " rounds; us a change\n%-26s %9s %9s %9s  %s\n",
-                   KEY_BYTES, VALUE_BYTES, dir, bench->count, bench->count / SYNCED_SHARE,
-                   results->rounds, "", "median", "least", "most", "ratio");
+    enum status status = buf_printf(
+        out,
+        "puts of %d+%d bytes in %s, %" PRIu64 " a round (%" PRIu64
+        " where each waits for the disk, %" PRIu64 " of values of %d bytes), %" PRIu64
+        " rounds; us a change\n%-26s %9s %9s %9s  %s\n",
+        KEY_BYTES, VALUE_BYTES, dir, bench->count, bench->count / SYNCED_SHARE,
+        bench->count / LONG_SHARE, LONG_BYTES, results->rounds, "", "median", "least",
+        "most", "ratio");
     for (size_t i = 0; i < CASES && status == STATUS_OK; i++) {
         const double *sorted = results->micros[i];
         if (results->lacks[i]) {

@@ -14,6 +14,7 @@
 enum command_directory {
     DIRECTORY_UNUSED,
     DIRECTORY_PRESENT, /* it must be there; the command works on it offline */
+    DIRECTORY_BESIDE,  /* it must be there; the command looks at it, open or not */
     DIRECTORY_OPEN,    /* it must be there; run->kv is open */
     DIRECTORY_CREATE   /* made where missing; run->kv is open */
 };

@@ -29,9 +29,10 @@ static error_t parse_option(int key, char *argument, struct argp_state *state) {
 static void tell(const struct kv_stats *before, const struct kv_stats *after) {
     if (isatty(STDERR_FILENO) == 1) {
         fprintf(stderr,
-                "%" PRIu64 " bytes in %" PRIu64 " tables are %" PRIu64 " in %" PRIu64
-                " now\n",
-                before->table_bytes, before->tables, after->table_bytes, after->tables);
+                "%" PRIu64 " bytes in %" PRIu64 " table%s → %" PRIu64 " in %" PRIu64
+                " table%s\n",
+                before->table_bytes, before->tables, before->tables == 1 ? "" : "s",
+                after->table_bytes, after->tables, after->tables == 1 ? "" : "s");
     }
 }
 

@@ -26,7 +26,8 @@ struct shell {
 
 static bool runs_here(const struct command *command) {
     return (command->directory == DIRECTORY_OPEN ||
-            command->directory == DIRECTORY_CREATE) &&
+            command->directory == DIRECTORY_CREATE ||
+            command->directory == DIRECTORY_BESIDE) &&
            command->run != command_shell.run;
 }
 

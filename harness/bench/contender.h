@@ -48,8 +48,7 @@ struct contender {
     enum status (*seek)(void *db, struct slice key, unsigned int steps, struct seen *seen,
                         struct error *error);
 
-    /* Writes what is in memory to tables, and merges all of those. UNSUPPORTED: it wrote
-     * them, but does not merge. */
+    /* Writes what is in memory to tables, and merges all of those. */
     enum status (*compact)(void *db, struct error *error);
 };
 

@@ -105,12 +105,7 @@ static enum status strata_seek(void *db, struct slice key, unsigned int steps,
 
 static enum status strata_compact(void *db, struct error *error) {
     static const struct slice all = {0};
-    struct kv *kv = ((struct strata *)db)->kv;
-    if (stage.store->compact != NULL) {
-        return kv_compact(kv, all, all, error);
-    }
-    enum status status = kv_flush(kv, error);
-    return status == STATUS_OK ? stage_lacks(FEATURE_COMPACT, error) : status;
+    return kv_compact(((struct strata *)db)->kv, all, all, error);
 }
 
 const struct contender contender_strata = {

@@ -119,14 +119,11 @@ static enum status fill_big(struct work *work) {
     return status;
 }
 
-/* A contender that does not merge has no such row. */
 static enum status compact(struct work *work) {
     begin(work);
     enum status status = work->contender->compact(work->db, work->error);
-    if (status == STATUS_OK) {
-        end(work, 1);
-    }
-    return status == STATUS_UNSUPPORTED ? STATUS_OK : status;
+    end(work, 1);
+    return status;
 }
 
 /* ---- looking up ------------------------------------------------------------------ */

@@ -83,7 +83,7 @@ extern const struct row_about rows[ROWS];
 
 /* What one run of a row found. */
 struct sample {
-    uint64_t operations; /* 0: not run, or the contender cannot do it */
+    uint64_t operations; /* 0: not run */
     uint64_t micros;     /* of all of them */
     double cpu_seconds;  /* of all threads, in that time */
     uint64_t peak_bytes; /* anonymous resident memory */

@@ -356,3 +356,22 @@ enum status directory_set_aside(const char *path, const struct world *world,
     memory_give(lost);
     return status;
 }
+
+void directory_count_logs(const struct directory *directory, uint64_t *count,
+                          uint64_t *bytes) {
+    struct listing listing = {0};
+    enum status status = listing_read(&listing, directory->path, directory->world, NULL);
+    *count = status == STATUS_OK ? listing.log_count : 0;
+    *bytes = 0;
+    for (size_t i = 0; i < *count; i++) {
+        struct file *file = NULL;
+        uint64_t size = 0;
+        if (directory_file(directory->path, directory->world, NAME_LOG, listing.logs[i],
+                           FILE_READ, &file, NULL) == STATUS_OK &&
+            file_size(file, &size, NULL) == STATUS_OK) {
+            *bytes += size;
+        }
+        file_release(file);
+    }
+    listing_free(&listing);
+}

@@ -86,6 +86,11 @@ MUST_CHECK enum status directory_table(const char *path, const struct world *wor
                                        uint64_t number, struct file **file,
                                        struct error *error);
 
+/* How many logs there are now, and their sizes together. A failure to list them leaves
+ * zeros; one that cannot be opened is counted without its size. Any thread. */
+void directory_count_logs(const struct directory *directory, uint64_t *count,
+                          uint64_t *bytes);
+
 /* Moves numbered files into DIR/lost, for a person to look at: durably gone from DIR and
  * durably there when OK comes back; either or both after an error or a crash. */
 MUST_CHECK enum status directory_set_aside(const char *path, const struct world *world,

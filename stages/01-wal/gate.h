@@ -4,14 +4,14 @@
 #ifndef STRATA_GATE_H
 #define STRATA_GATE_H
 
+#include "atomic.h"
 #include "thread.h"
 
 struct gate {
+    struct atomic_u64 inside; /* threads; among them some that will find it closed */
+    struct atomic_u64 closed; /* somebody is, or wants to be, alone; lock to change it */
     struct mutex lock;
     struct condition changed;
-    /* guarded by lock */
-    uint64_t inside;
-    bool closed; /* somebody is, or wants to be, alone */
 };
 
 /* NO_MEMORY. */

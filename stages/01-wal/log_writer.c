@@ -24,7 +24,8 @@ static size_t before_forged_mark(const unsigned char *data, size_t length, bool 
         return (size_t)(forged - data);
     }
     for (size_t part = LOG_HEADER_BYTES - 1; ends && part >= 4; part--) {
-        if (length >= part && memcmp(data + length - part, log_empty_first, part) == 0) {
+        if (length >= part && data[length - part] == log_empty_first[0] &&
+            memcmp(data + length - part, log_empty_first, part) == 0) {
             return length - part;
         }
     }
@@ -122,7 +123,7 @@ enum status log_writer_begin(struct log_writer *writer, size_t payload_bytes,
         return status;
     }
     writer->payload = place(writer);
-    if (append_is_shared(writer->append)) {
+    if (append_is_shared(writer->append) && payload_bytes > 0) {
         buf_clear(writer->scratch);
         if (buf_reserve(writer->scratch, payload_bytes) != STATUS_OK) {
             return error_no_memory(error, "a change", payload_bytes);

@@ -333,26 +333,6 @@ static uint64_t counted(const struct atomic_u64 *counter) {
     return atomic_u64_load(counter, memory_order_relaxed);
 }
 
-/* The logs' number and bytes are the directory's; a failure to list them leaves zeros. */
-static void count_logs(struct scan_store *store, struct kv_stats *stats) {
-    struct listing listing = {0};
-    if (listing_read(&listing, store->directory.path, store->options.world, NULL) ==
-        STATUS_OK) {
-        stats->log_files = listing.log_count;
-        for (size_t i = 0; i < listing.log_count; i++) {
-            struct file *file = NULL;
-            uint64_t bytes = 0;
-            if (directory_file(store->directory.path, store->options.world, NAME_LOG,
-                               listing.logs[i], FILE_READ, &file, NULL) == STATUS_OK &&
-                file_size(file, &bytes, NULL) == STATUS_OK) {
-                stats->log_bytes += bytes;
-            }
-            file_release(file);
-        }
-    }
-    listing_free(&listing);
-}
-
 static void scan_store_stats(void *opened, struct kv_stats *stats) {
     struct scan_store *store = opened;
     gate_enter(&store->gate);
@@ -361,7 +341,7 @@ static void scan_store_stats(void *opened, struct kv_stats *stats) {
         wal_progress(store->wal, &now);
         stats->write_stalls = syncer_stalls(store->syncer);
     }
-    count_logs(store, stats);
+    directory_count_logs(&store->directory, &stats->log_files, &stats->log_bytes);
     stats->recovered_changes = store->recovery.changes;
     stats->recovered_rewritten = store->recovery.rewritten;
     stats->recovered_dropped_bytes = store->recovery.dropped_bytes;

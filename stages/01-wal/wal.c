@@ -47,13 +47,18 @@ struct wal {
 
     struct mutex lock;
     struct condition sync_done;
+    /* guarded by lock; an append that goes well reads them without it */
+    struct atomic_u64 durable; /* D */
+    struct atomic_u64 failed;  /* whether there is a failure */
+    /* guarded by both locks to be changed, by either to be read */
+    uint64_t issued, written;
     /* guarded by lock */
     struct log_file *logs[WAL_LOGS_MAX]; /* oldest first; the last is the live one */
     size_t log_count;
     bool syncing;
-    struct error failure; /* status OK: none */
-    struct wal_progress progress;
-    uint64_t synced_bytes; /* of progress.appended_bytes */
+    struct error failure;         /* status OK: none */
+    struct wal_progress progress; /* but for its sequences */
+    uint64_t synced_bytes;        /* of progress.appended_bytes */
 };
 
 /* ---- state ----------------------------------------------------------------------- */
@@ -64,6 +69,7 @@ static void fail(struct wal *wal, enum status status, const struct error *error)
         error_set(&wal->failure, status,
                   "writes are refused until resume or reopen, since the log failed: %s",
                   error != NULL ? error->message : status_words(status));
+        atomic_u64_store(&wal->failed, 1, memory_order_release);
     }
     condition_broadcast(&wal->sync_done);
 }
@@ -84,15 +90,30 @@ static enum status state(const struct wal *wal, struct error *error) {
 }
 
 enum status wal_state(struct wal *wal, struct error *error) {
+    if (atomic_u64_load(&wal->failed, memory_order_acquire) == 0) {
+        return STATUS_OK;
+    }
     mutex_lock(&wal->lock);
     enum status status = state(wal, error);
     mutex_unlock(&wal->lock);
     return status;
 }
 
+static uint64_t durable(const struct wal *wal) {
+    return atomic_u64_load(&wal->durable, memory_order_acquire);
+}
+
+/* Requires lock. */
+static void set_durable(struct wal *wal, uint64_t sequence) {
+    atomic_u64_store(&wal->durable, sequence, memory_order_release);
+}
+
 void wal_progress(struct wal *wal, struct wal_progress *progress) {
     mutex_lock(&wal->lock);
     *progress = wal->progress;
+    progress->issued = wal->issued;
+    progress->written = wal->written;
+    progress->durable = durable(wal);
     progress->unsynced_bytes = wal->progress.appended_bytes - wal->synced_bytes;
     mutex_unlock(&wal->lock);
 }
@@ -126,7 +147,7 @@ static void sync_once(struct wal *wal) {
     struct error error = {0};
     size_t count = wal->log_count;
     size_t closed = 0;
-    uint64_t written = wal->progress.written;
+    uint64_t written = wal->written;
     uint64_t bytes = wal->progress.appended_bytes;
     const struct clock *clock = wal->options.world->clock;
     memcpy(logs, wal->logs, count * sizeof(struct log_file *));
@@ -148,21 +169,21 @@ static void sync_once(struct wal *wal) {
         fail(wal, status, &error);
         return;
     }
-    wal->progress.durable = written;
+    set_durable(wal, written);
     wal->synced_bytes = bytes;
     condition_broadcast(&wal->sync_done);
 }
 
 /* Requires lock. */
 static enum status sync_to(struct wal *wal, uint64_t sequence, struct error *error) {
-    while (wal->progress.durable < sequence && wal->failure.status == STATUS_OK) {
+    while (durable(wal) < sequence && wal->failure.status == STATUS_OK) {
         if (wal->syncing) {
             condition_wait(&wal->sync_done, &wal->lock);
         } else {
             sync_once(wal);
         }
     }
-    return wal->progress.durable >= sequence ? STATUS_OK : state(wal, error);
+    return durable(wal) >= sequence ? STATUS_OK : state(wal, error);
 }
 
 enum status wal_sync(struct wal *wal, uint64_t sequence, struct error *error) {
@@ -185,9 +206,9 @@ static enum status open_or_create(struct wal *wal, bool continues, struct log_fi
     enum status status = STATUS_OK;
     mutex_lock(&wal->lock);
     if (wal->log_count == WAL_LOGS_MAX) {
-        status = sync_to(wal, wal->progress.written, error);
+        status = sync_to(wal, wal->written, error);
     }
-    uint64_t durable = wal->progress.durable;
+    uint64_t synced = durable(wal);
     mutex_unlock(&wal->lock);
     if (status != STATUS_OK) {
         return status;
@@ -197,9 +218,9 @@ static enum status open_or_create(struct wal *wal, bool continues, struct log_fi
                              wal->start.offset, log, error);
     }
     uint64_t number = wal->rotate_to != 0 ? wal->rotate_to : next_number(wal);
-    status = log_file_create(wal->dir, &wal->options, number, durable, log, error);
+    status = log_file_create(wal->dir, &wal->options, number, synced, log, error);
     if (status == STATUS_OK) {
-        wal->marked = durable + 1;
+        wal->marked = synced + 1;
         wal->rotate_to = 0;
     } else if (wal->rotate_to != 0) {
         wal->rotate_to = next_number(wal); /* a file of that number may be left */
@@ -231,30 +252,30 @@ static enum status next_log(struct wal *wal, struct error *error) {
     return STATUS_OK;
 }
 
-/* Requires append_lock. Gets ready to append: a live log with room, and the progress so
- * far. */
-static enum status begin(struct wal *wal, struct wal_progress *now, struct error *error) {
-    enum status status = STATUS_OK;
-    if (wal->live == NULL || wal->rotate_to != 0 ||
-        append_end(wal->live->append) >= wal->options.log_bytes) {
-        status = wal_state(wal, error);
+/* Requires append_lock. Gets ready to append: a live log with room. */
+static enum status begin(struct wal *wal, struct error *error) {
+    enum status status = wal_state(wal, error);
+    if (status == STATUS_OK &&
+        (wal->live == NULL || wal->rotate_to != 0 ||
+         append_end(wal->live->append) >= wal->options.log_bytes)) {
+        status = next_log(wal, error);
         if (status == STATUS_OK) {
-            status = next_log(wal, error);
+            status = wal_state(wal, error);
         }
-    }
-    if (status == STATUS_OK) {
-        mutex_lock(&wal->lock);
-        status = state(wal, error);
-        *now = wal->progress;
-        mutex_unlock(&wal->lock);
     }
     return status;
 }
 
+/* Requires append_lock. The sequence of the mark that the next write takes along; 0: the
+ * log has it already. */
+static uint64_t mark_due(const struct wal *wal) {
+    uint64_t mark = durable(wal) + 1;
+    return mark > wal->marked ? mark : 0;
+}
+
 enum status wal_begin(struct wal *wal, struct error *error) {
-    struct wal_progress now;
     mutex_lock(&wal->append_lock);
-    enum status status = begin(wal, &now, error);
+    enum status status = begin(wal, error);
     mutex_unlock(&wal->append_lock);
     return status;
 }
@@ -269,10 +290,10 @@ static enum status finish(struct wal *wal, struct log_writer *writer, uint64_t l
     *sequence = begun ? last : 0;
     mutex_lock(&wal->lock);
     if (begun) {
-        wal->progress.issued = last;
+        wal->issued = last;
     }
     if (status == STATUS_OK) {
-        wal->progress.written = last;
+        wal->written = last;
         wal->progress.log_end = append_end(writer->append);
         wal->progress.appended_bytes += append_end(writer->append) - before;
     } else if (begun) {
@@ -295,9 +316,8 @@ struct content {
 /* Requires append_lock. */
 static enum status append(struct wal *wal, const struct content *content,
                           uint64_t *sequence, struct error *error) {
-    struct wal_progress now;
     unsigned char *payload;
-    enum status status = begin(wal, &now, error);
+    enum status status = begin(wal, error);
     if (status == STATUS_OK && failpoint(log_append)) {
         status = error_set(error, STATUS_IO, "%s: failpoint log_append",
                            wal->live->file->path);
@@ -306,23 +326,23 @@ static enum status append(struct wal *wal, const struct content *content,
     if (status != STATUS_OK) {
         return status;
     }
-    uint64_t mark = now.durable + 1 > wal->marked ? now.durable + 1 : 0;
+    uint64_t first = wal->written + 1;
     bool encoded = slice_present(content->encoded);
     size_t bytes =
         encoded ? content->encoded.length : change_bytes(content->ops, content->count);
     struct log_writer writer = {.append = wal->live->append,
                                 .scratch = &wal->live->scratch};
-    status = log_writer_begin(&writer, bytes, mark, &payload, error);
+    status = log_writer_begin(&writer, bytes, mark_due(wal), &payload, error);
     if (status != STATUS_OK) {
         return status;
     }
     if (encoded) {
         memcpy(payload, content->encoded.data, bytes);
-        encode_fixed64(payload, now.written + 1);
+        encode_fixed64(payload, first);
     } else {
-        change_encode(payload, now.written + 1, content->ops, content->count);
+        change_encode(payload, first, content->ops, content->count);
     }
-    return finish(wal, &writer, now.written + content->count, sequence, error);
+    return finish(wal, &writer, first + content->count - 1, sequence, error);
 }
 
 enum status wal_append(struct wal *wal, const struct kv_op *ops, size_t count,
@@ -352,14 +372,14 @@ enum status wal_append_encoded(struct wal *wal, struct slice change, uint64_t *s
 
 enum status wal_mark(struct wal *wal, struct error *error) {
     mutex_lock(&wal->append_lock);
-    struct wal_progress now;
-    enum status status = begin(wal, &now, error);
-    if (status == STATUS_OK && now.durable + 1 > wal->marked) {
+    enum status status = begin(wal, error);
+    uint64_t mark = mark_due(wal);
+    if (status == STATUS_OK && mark != 0) {
         struct log_writer writer = {.append = wal->live->append};
         uint64_t before = append_end(writer.append);
-        status = log_writer_mark(&writer, now.durable + 1, error);
+        status = log_writer_mark(&writer, mark, error);
         if (status == STATUS_OK) {
-            wal->marked = now.durable + 1;
+            wal->marked = mark;
             mutex_lock(&wal->lock);
             wal->progress.log_end = append_end(writer.append);
             wal->progress.appended_bytes += append_end(writer.append) - before;
@@ -411,10 +431,10 @@ enum status wal_forget(struct wal *wal, uint64_t sequence, uint64_t number,
         condition_wait(&wal->sync_done, &wal->lock);
     }
     enum status status = close_below(wal, number, error);
-    if (wal->progress.durable < sequence) {
-        wal->progress.durable = sequence;
+    if (durable(wal) < sequence) {
+        set_durable(wal, sequence);
     }
-    if (wal->progress.durable == wal->progress.written) {
+    if (durable(wal) == wal->written) {
         wal->synced_bytes = wal->progress.appended_bytes;
     }
     condition_broadcast(&wal->sync_done);
@@ -472,10 +492,9 @@ enum status wal_open(const char *dir, const struct kv_options *options,
     wal->dir = dir;
     wal->options = *options;
     wal->start = *start;
-    wal->progress = (struct wal_progress){.issued = start->durable,
-                                          .written = start->durable,
-                                          .durable = start->durable,
-                                          .log_number = first_number(start),
+    wal->issued = wal->written = start->durable;
+    set_durable(wal, start->durable);
+    wal->progress = (struct wal_progress){.log_number = first_number(start),
                                           .log_end = start->offset};
     enum status status = init(wal, error);
     if (status != STATUS_OK) {

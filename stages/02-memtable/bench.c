@@ -1,42 +1,13 @@
 #include "bench.h"
 
-#include <inttypes.h>
-
 #include "bench_memory.h"
-#include "program/bench_append.h"
-
-error_t bench_parse(int key, char *argument, struct argp_state *state) {
-    struct command_run *run = state->input;
-    struct bench_values *values = run->values;
-    switch (key) {
-    case BENCH_KEY_JSON:
-        values->json = true;
-        return 0;
-    case BENCH_KEY_COUNT:
-        return command_number(run, "count", argument, 2, UINT64_MAX, &values->count);
-    case BENCH_KEY_ROUNDS:
-        return command_number(run, "rounds", argument, 1, UINT64_MAX, &values->rounds);
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
-enum status bench_at_most(const struct command_run *run, const char *name,
-                          uint64_t number, uint64_t most) {
-    return number <= most ? STATUS_OK
-                          : error_set(run->error, STATUS_INVALID,
-                                      "--%s: at most %" PRIu64, name, most);
-}
+#include "program/bench_options.h"
+#include "program/commands.h"
 
 static enum status run_bench(struct command_run *run) {
     const struct bench_values *values = run->values;
     if (strcmp(run->arguments[0], "append") == 0) {
-        const struct bench_append bench = {
-            values->count == 0 ? BENCH_COUNT : values->count,
-            values->rounds == 0 ? BENCH_ROUNDS : values->rounds, values->json};
-        enum status status =
-            bench_at_most(run, "rounds", values->rounds, BENCH_ROUNDS_MAX);
-        return status == STATUS_OK ? bench_append_run(&bench, run) : status;
+        return command_bench.run(run);
     }
     if (strcmp(run->arguments[0], "memory") != 0) {
         return error_set(run->error, STATUS_INVALID,
@@ -69,7 +40,8 @@ const struct command command_bench_memory = {
     .arguments = "append|memory",
     .summary = "Measure what a change, or the memtable, costs",
     .help = "append: puts of 16 + 100 bytes into fresh databases under DIR, through "
-            "write(2) and through the mapped region, at each durability; and bare "
+            "write(2) and through the mapped region, at each durability, and of 100,000 "
+            "bytes; and bare "
             "write(2) and append + fdatasync(2) of as many bytes beside them. "
             "Microseconds a change.\n\n"
             "memory: the memtable alone, without log or disk: nanoseconds for an insert "

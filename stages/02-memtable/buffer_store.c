@@ -383,27 +383,6 @@ static void buffer_store_progress(void *opened, struct kv_progress *progress) {
     *progress = (struct kv_progress){now.issued, now.written, now.durable};
 }
 
-/* The logs' number and bytes are the directory's; a failure to list them leaves zeros. */
-static void count_logs(struct buffer_store *store, struct kv_stats *stats) {
-    struct listing listing = {0};
-    const char *path = store->directory.path;
-    const struct world *world = store->options.world;
-    if (listing_read(&listing, path, world, NULL) == STATUS_OK) {
-        stats->log_files = listing.log_count;
-        for (size_t i = 0; i < listing.log_count; i++) {
-            struct file *file = NULL;
-            uint64_t bytes = 0;
-            if (directory_file(path, world, NAME_LOG, listing.logs[i], FILE_READ, &file,
-                               NULL) == STATUS_OK &&
-                file_size(file, &bytes, NULL) == STATUS_OK) {
-                stats->log_bytes += bytes;
-            }
-            file_release(file);
-        }
-    }
-    listing_free(&listing);
-}
-
 static void count_writes(struct buffer_store *store, struct kv_stats *stats) {
     mutex_lock(&store->writing);
     stats->writes = store->writes;
@@ -421,7 +400,7 @@ static void buffer_store_stats(void *opened, struct kv_stats *stats) {
         wal_progress(buffer->wal, &now);
         stats->write_stalls = syncer_stalls(store->syncer);
     }
-    count_logs(store, stats);
+    directory_count_logs(&store->directory, &stats->log_files, &stats->log_bytes);
     count_writes(store, stats);
     stats->replayed_bytes = store->replayed_bytes;
     stats->recovered_changes = store->recovery.changes;

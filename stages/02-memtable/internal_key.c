@@ -1,9 +1,5 @@
 #include "internal_key.h"
 
-bool internal_key_legal(struct slice key) {
-    return key.length >= TAG_BYTES && tag_type(internal_key_tag(key)) <= KV_PUT;
-}
-
 /* Eight bytes as a number that compares as they do. */
 static uint64_t word_at(const unsigned char *bytes) {
     uint64_t word;

@@ -36,16 +36,18 @@ static inline uint64_t tag_type(uint64_t tag) {
     return tag & 0xff;
 }
 
-/* Whether it is long enough, and its type is one that there is: for keys from a disk. The
- * functions below require it. */
-bool internal_key_legal(struct slice key);
-
 static inline struct slice internal_key_user(struct slice key) {
     return slice_make(key.data, key.length - TAG_BYTES);
 }
 
 static inline uint64_t internal_key_tag(struct slice key) {
     return decode_fixed64(key.data + key.length - TAG_BYTES);
+}
+
+/* Whether it is long enough, and its type is one that there is: for keys from a disk. The
+ * other functions require it. */
+static inline bool internal_key_legal(struct slice key) {
+    return key.length >= TAG_BYTES && tag_type(internal_key_tag(key)) <= KV_PUT;
 }
 
 /* <0, 0, >0 in the order above. */

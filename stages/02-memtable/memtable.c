@@ -154,7 +154,12 @@ static void memtable_iter_seek_before(struct iter *iter, struct slice key) {
 }
 
 static void memtable_iter_next(struct iter *iter) {
-    show(iter, skiplist_next(((struct memtable_iter *)iter)->node));
+    const struct skiplist_node *next =
+        skiplist_next(((struct memtable_iter *)iter)->node);
+    show(iter, next);
+    if (next != NULL) {
+        skiplist_foresee(next);
+    }
 }
 
 /* Nodes know no way back: the list is searched for the one before. */

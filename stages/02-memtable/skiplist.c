@@ -27,7 +27,7 @@ struct target {
     uint64_t tag;
 };
 
-enum { TAG_LENGTH = 8 };
+enum { TAG_LENGTH = 8, CACHE_LINE_BYTES = 64 };
 
 /* ---- nodes ----------------------------------------------------------------------- */
 
@@ -134,6 +134,19 @@ static void foresee(const struct skiplist_node *node, unsigned level) {
     if (level > 0) {
         __builtin_prefetch(
             atomic_pointer_load(link_of(node, level - 1), memory_order_relaxed));
+    }
+}
+
+/* Neighbours in order are strangers in memory. The node after the next is asked for now,
+ * so that the next step can read the pointer in it; the next node's value is asked for
+ * now that its place, which stands in that node, can be read. */
+void skiplist_foresee(const struct skiplist_node *node) {
+    const struct skiplist_node *next = follow(node, 0);
+    if (next != NULL) {
+        const unsigned char *value = (const unsigned char *)next + next->value_at;
+        __builtin_prefetch(follow(next, 0));
+        __builtin_prefetch(value);
+        __builtin_prefetch(value + CACHE_LINE_BYTES);
     }
 }
 

@@ -73,6 +73,10 @@ skiplist_next(const struct skiplist_node *node) {
     return atomic_pointer_load(&node->next, memory_order_acquire);
 }
 
+/* For a walk that stands on the node: asks the cache for what its next steps will look
+ * at, and does not wait for it. */
+void skiplist_foresee(const struct skiplist_node *node);
+
 /* What a node holds; the slices live as long as the list's memory. */
 struct slice skiplist_key(const struct skiplist_node *node); /* the user's */
 struct slice skiplist_internal_key(const struct skiplist_node *node);

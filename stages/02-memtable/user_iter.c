@@ -108,57 +108,50 @@ static bool keep_key(struct user_iter *iter, struct slice user) {
 
 /* ---- forward --------------------------------------------------------------------- */
 
-/* Behind all versions of the key in iter->key, of which the inner one may stand on any.
+/* Neighbours mostly differ in their length or their last byte. */
+static bool is_passed(const struct user_iter *iter, struct slice user) {
+    size_t length = user.length;
+    return length == iter->key.length &&
+           (length == 0 || (user.data[length - 1] == iter->key.data[length - 1] &&
+                            memcmp(user.data, iter->key.data, length) == 0));
+}
+
+/* Goes on from an entry that does not count to the next that may: one by one, and after
+ * SKIPS_MAX of them by seeking the tag among the versions of its key, if that leads on.
  */
-static void pass_key(struct user_iter *iter) {
-    for (int skips = 0; healthy(iter) && standing(iter) &&
-                        slice_equal(inner_user(iter), buf_slice(&iter->key));
-         skips++) {
-        if (skips == SKIPS_MAX) {
-            seek(iter, buf_slice(&iter->key), 0);
-        } else {
-            iter_next(iter->inner);
-        }
+static void skip(struct user_iter *iter, int *skips, uint64_t tag) {
+    if ((*skips)++ < SKIPS_MAX || inner_tag(iter) <= tag) {
+        iter_next(iter->inner);
+    } else if (keep_key(iter, inner_user(iter))) {
+        *skips = 0;
+        seek(iter, buf_slice(&iter->key), tag);
     }
 }
 
-/* On the first entry of this key that is not above the sequence, or on another key. */
-static void pass_newer(struct user_iter *iter) {
-    for (int skips = 0; standing(iter) && !inner_visible(iter); skips++) {
-        if (skips < SKIPS_MAX) {
-            iter_next(iter->inner);
-            continue;
-        }
-        skips = 0;
-        if (!keep_key(iter, inner_user(iter))) {
-            return;
-        }
-        seek(iter, buf_slice(&iter->key), tag_seek(iter->sequence));
-        if (!healthy(iter)) {
-            return;
-        }
-    }
-}
-
-/* Shows the first visible entry at or after the inner one, which stands on no version
- * that an earlier one hides. */
-static void find_forward(struct user_iter *iter) {
+/* Shows the first visible entry at or after the inner one. `passing`: entries of the key
+ * in iter->key do not count, since an earlier one hides them. */
+static void find_forward(struct user_iter *iter, bool passing) {
+    int skips = 0;
     iter->direction = FORWARD;
     iter->iter.valid = false;
-    while (healthy(iter)) {
-        pass_newer(iter);
-        if (!healthy(iter) || !standing(iter) ||
-            (slice_present(iter->to) && slice_compare(inner_user(iter), iter->to) >= 0)) {
+    while (healthy(iter) && standing(iter)) {
+        struct slice user = inner_user(iter);
+        uint64_t tag = inner_tag(iter);
+        if (passing && is_passed(iter, user)) {
+            skip(iter, &skips, 0);
+        } else if (slice_present(iter->to) && slice_compare(user, iter->to) >= 0) {
             return;
-        }
-        if (tag_type(inner_tag(iter)) == KV_PUT) {
-            iter->iter.key = inner_user(iter);
-            iter->iter.value = iter->inner->value;
-            iter->iter.valid = true;
+        } else if (tag_sequence(tag) > iter->sequence) {
+            passing = false; /* behind that key; a skip may need its room */
+            skip(iter, &skips, tag_seek(iter->sequence));
+        } else if (tag_type(tag) == KV_PUT) {
+            iter_show(&iter->iter, iter->inner);
+            iter->iter.key = user;
             return;
-        }
-        if (keep_key(iter, inner_user(iter))) {
-            pass_key(iter);
+        } else {
+            passing = keep_key(iter, user);
+            skips = 0;
+            iter_next(iter->inner);
         }
     }
 }
@@ -228,7 +221,7 @@ static void user_first(struct iter *base) {
     } else {
         iter_first(iter->inner);
     }
-    find_forward(iter);
+    find_forward(iter, false);
 }
 
 static void user_last(struct iter *base) {
@@ -247,7 +240,7 @@ static void user_seek(struct iter *base, struct slice key) {
         key = iter->from;
     }
     seek(iter, key, tag_seek(iter->sequence));
-    find_forward(iter);
+    find_forward(iter, false);
 }
 
 static void user_seek_before(struct iter *base, struct slice key) {
@@ -262,13 +255,11 @@ static void user_seek_before(struct iter *base, struct slice key) {
 static void user_next(struct iter *base) {
     struct user_iter *iter = (struct user_iter *)base;
     if (iter->direction == BACKWARD) {
-        seek(iter, buf_slice(&iter->key), 0);
-        pass_key(iter); /* should there be a version with tag 0 */
+        seek(iter, buf_slice(&iter->key), 0); /* its last version has this tag, perhaps */
     } else if (keep_key(iter, base->key)) {
         iter_next(iter->inner);
-        pass_key(iter);
     }
-    find_forward(iter);
+    find_forward(iter, true);
 }
 
 static void user_prev(struct iter *base) {

@@ -3,6 +3,7 @@
 #include "bench.h"
 #include "bench_load.h"
 #include "bench_tables.h"
+#include "program/bench_options.h"
 
 static enum status run_bench(struct command_run *run) {
     const struct bench_values *values = run->values;

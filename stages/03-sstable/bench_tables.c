@@ -16,7 +16,7 @@
 #include "table.h"
 #include "table_writer.h"
 
-enum { FILTER_BITS_DEFAULT = 10 };
+enum { FILTER_BITS_DEFAULT = 10, SEEK_STEPS = 10, SEEKS_PART = 10 };
 
 enum cache_size { CACHE_NONE, CACHE_QUARTER, CACHE_ALL, CACHES };
 
@@ -28,6 +28,7 @@ enum figure {
     GET_MISS,
     FORWARD,
     BACKWARD,
+    SEEK,
     CACHE_HITS,
     FALSE_POSITIVES,
     FIGURES
@@ -39,6 +40,7 @@ static const char *const figure_names[FIGURES] = {
     [GET_MISS] = "get_miss_nanos",
     [FORWARD] = "step_forward_nanos",
     [BACKWARD] = "step_backward_nanos",
+    [SEEK] = "seek_10_nanos",
     [CACHE_HITS] = "cache_hits_percent",
     [FALSE_POSITIVES] = "false_positives_percent",
 };
@@ -172,6 +174,36 @@ static enum status scan(struct bed *bed, bool forward) {
     return steps == bed->count ? STATUS_OK : wrong(bed, "a scan");
 }
 
+/* A seek for every SEEKS_PART-th entry, and SEEK_STEPS steps from each. */
+static enum status seek_all(struct bed *bed) {
+    struct iter *iter;
+    struct buf target = {0};
+    enum status status = table_iter(bed->table, &iter, bed->run->error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    for (uint64_t i = 0; i < bed->count && status == STATUS_OK; i += SEEKS_PART) {
+        uint64_t entry = bench_scattered(i) % bed->count;
+        status = internal_key_build(&target, bench_key(&bed->entries, 2 * entry),
+                                    tag_seek(SEQUENCE_MAX));
+        if (status == STATUS_OK) {
+            iter_seek(iter, buf_slice(&target));
+            for (int steps = 0; steps < SEEK_STEPS && iter->valid; steps++) {
+                iter_next(iter);
+            }
+            status = iter->error.status;
+        }
+    }
+    if (status != STATUS_OK) {
+        status = error_set(bed->run->error, status, "%s",
+                           iter->error.status != STATUS_OK ? iter->error.message
+                                                           : "out of memory: a key");
+    }
+    iter_close(iter);
+    buf_free(&target);
+    return status;
+}
+
 static enum status read_all(struct bed *bed, struct block_cache *cache,
                             double figures[FIGURES]) {
     struct search_counts counts = {0};
@@ -184,6 +216,11 @@ static enum status read_all(struct bed *bed, struct block_cache *cache,
         begin(bed);
         status = scan(bed, false);
         figures[BACKWARD] = spent(bed);
+    }
+    if (status == STATUS_OK) {
+        begin(bed);
+        status = seek_all(bed);
+        figures[SEEK] = spent(bed) * SEEKS_PART;
     }
     block_cache_stats(cache, &stats);
     uint64_t hits = stats.hits, misses = stats.misses;

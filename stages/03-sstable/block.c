@@ -9,7 +9,10 @@
  * So no key is put together on the way, and the one that is found is the target's first
  * bytes and its own. There is an exception: where no byte decided, but the length or the
  * tag did, the next key may share bytes of a tag with the one before. Such bytes are kept
- * in the iterator's room, from `matched` on. */
+ * in the iterator's room, from `matched` on.
+ *
+ * tidy: long because steps and searches read entries by the same few lines, which are
+ * inlined into both. */
 #include "block.h"
 
 #include "coding.h"
@@ -133,6 +136,7 @@ static const char no_internal_key[] = "a key is no internal key";
 /* Before every positioning: an error of the past is forgotten. */
 static void begin(struct block_iter *iter) {
     iter->iter.valid = false;
+    iter->behind_count = 0;
     iter->iter.error.status = STATUS_OK;
 }
 
@@ -202,7 +206,16 @@ void block_iter_first(struct block_iter *iter) {
 }
 
 void block_iter_next(struct block_iter *iter) {
+    iter->behind_count = 0;
     step_to(iter, iter->next, iter->iter.key.length);
+}
+
+void block_iter_restart(struct block_iter *iter, uint32_t index) {
+    const struct block *block = iter->block;
+    begin(iter);
+    step_to(iter,
+            index < block->restart_count ? restart_offset(block, index) : block->restarts,
+            0);
 }
 
 /* The last restart point before `offset`, which is above 0. */
@@ -220,12 +233,24 @@ static size_t restart_before(const struct block *block, size_t offset) {
     return restart_offset(block, low);
 }
 
+/* The current entry is left behind, by a step forward. */
+static void leave_behind(struct block_iter *iter) {
+    enum { KEPT = BLOCK_ITER_BEHIND / 2 };
+    if (iter->behind_count == BLOCK_ITER_BEHIND) {
+        memmove(iter->behind, iter->behind + BLOCK_ITER_BEHIND - KEPT,
+                KEPT * sizeof iter->behind[0]);
+        iter->behind_count = KEPT;
+    }
+    iter->behind[iter->behind_count++] = (uint32_t)iter->entry;
+}
+
 /* Goes to the entry that ends at `end`, above 0. Since entries only lead forward, the way
  * begins at the restart point before. */
 static void walk_up_to(struct block_iter *iter, size_t end) {
     begin(iter);
     step_to(iter, restart_before(iter->block, end), 0);
     while (iter->iter.valid && iter->next < end) {
+        leave_behind(iter);
         step_to(iter, iter->next, iter->iter.key.length);
     }
     if (iter->iter.valid && iter->next > end) {
@@ -241,10 +266,43 @@ void block_iter_last(struct block_iter *iter) {
     }
 }
 
+/* Goes to the entry just behind, if a walk has met it. Its key begins with what the
+ * current one shares with it. What is missing from there on stands in the entry itself,
+ * and where that shares more, in the ones behind it. False: in more than were kept. */
+static bool step_back(struct block_iter *iter) {
+    const struct block *block = iter->block;
+    size_t at = iter->behind_count;
+    struct entry current, entry, older;
+    if (at == 0 || !entry_at(block, iter->entry, &current) ||
+        !entry_at(block, iter->behind[--at], &entry)) {
+        return false;
+    }
+    const unsigned char *key = entry.bytes;
+    if (entry.shared > 0) {
+        if (!make_room(iter, entry_key_bytes(&entry))) {
+            return true;
+        }
+        key = iter->room; /* the current key stands there, if it shares anything */
+        memcpy(iter->room + entry.shared, entry.bytes, entry.unshared);
+    }
+    for (size_t missing = entry.shared, i = at; missing > current.shared;) {
+        if (i == 0 || !entry_at(block, iter->behind[--i], &older)) {
+            return false;
+        }
+        if (older.shared < missing) {
+            memcpy(iter->room + older.shared, older.bytes, missing - older.shared);
+            missing = older.shared;
+        }
+    }
+    show(iter, iter->behind[at], &entry, key);
+    iter->behind_count = at;
+    return true;
+}
+
 void block_iter_prev(struct block_iter *iter) {
     if (iter->entry == 0) {
         begin(iter);
-    } else {
+    } else if (!step_back(iter)) {
         walk_up_to(iter, iter->entry);
     }
 }
@@ -471,6 +529,7 @@ void block_iter_init(struct block_iter *iter, const struct block *block) {
     iter->room = iter->small;
     iter->room_bytes = sizeof iter->small;
     iter->large = (struct buf){0};
+    iter->behind_count = 0;
 }
 
 void block_iter_free(struct block_iter *iter) {

@@ -50,7 +50,7 @@ static inline struct block block_known(struct slice contents) {
  * the whole block: for verification, where a walk from entry to entry met no error. */
 MUST_CHECK enum status block_check_restarts(const struct block *block, const char **why);
 
-enum { BLOCK_ITER_KEY_BYTES = 256 };
+enum { BLOCK_ITER_KEY_BYTES = 256, BLOCK_ITER_BEHIND = 32 };
 
 /* Walks a block, in the caller's storage, where it must stay: it may point into itself.
  * key and value are borrowed until the next move; they point into the block, the key only
@@ -68,6 +68,8 @@ struct block_iter {
     size_t room_bytes;
     struct buf large;
     unsigned char small[BLOCK_ITER_KEY_BYTES];
+    size_t behind_count;
+    uint32_t behind[BLOCK_ITER_BEHIND]; /* offsets of so many entries just behind it */
 };
 
 /* The block must outlive the iterator. */
@@ -83,5 +85,8 @@ void block_iter_seek(struct block_iter *iter, struct slice key);
 void block_iter_seek_before(struct block_iter *iter, struct slice key);
 void block_iter_next(struct block_iter *iter);
 void block_iter_prev(struct block_iter *iter);
+
+/* Goes to the entry at a restart point, by number; restart_count: to the end. */
+void block_iter_restart(struct block_iter *iter, uint32_t index);
 
 #endif

@@ -56,11 +56,11 @@ _Static_assert(sizeof(struct cached_block) == LINE_BYTES, "one slot, one cache l
 
 struct shard {
     struct atomic_u64 misses;
-    struct mutex lock; /* taken under no other, takes no other */
+    struct atomic_u64 bytes; /* of the blocks kept; changed under lock */
+    struct mutex lock;       /* taken under no other, takes no other */
     /* guarded by lock */
-    uint64_t bytes; /* of the blocks kept */
-    uint64_t hand;  /* the slot that is looked at next */
-    uint64_t hits;  /* of blocks evicted since */
+    uint64_t hand; /* the slot that is looked at next */
+    uint64_t hits; /* of blocks evicted since */
     uint64_t inserts;
     uint64_t evictions;
     unsigned char unused[LINE_BYTES]; /* the next one's begin on another line */
@@ -78,6 +78,7 @@ struct block_cache {
 
     struct atomic_u64 charged;
     struct atomic_u64 loose_bytes; /* of blocks handed out without being kept */
+    struct atomic_u64 full;        /* 1: yes */
     struct shard shards[];
 };
 
@@ -217,6 +218,10 @@ void block_cache_unpin(struct block_cache *cache, struct cached_block *block) {
 
 /* ---- eviction; all of it requires the shard's lock --------------------------------- */
 
+static uint64_t kept_bytes(const struct shard *shard) {
+    return atomic_u64_load(&shard->bytes, memory_order_relaxed);
+}
+
 /* False: the slot has no block, or one that is pinned or has hits that were not seen. One
  * hit is seen at this look; of more than one, one is left for the next. */
 static bool evict(struct shard *shard, struct cached_block *slot) {
@@ -233,7 +238,7 @@ static bool evict(struct shard *shard, struct cached_block *slot) {
     if (!atomic_u64_exchange_if(&slot->state, state, 0, memory_order_acquire)) {
         return false; /* found this very moment */
     }
-    shard->bytes -= slot->bytes;
+    atomic_u64_subtract(&shard->bytes, slot->bytes, memory_order_relaxed);
     shard->hits += hits;
     shard->evictions++;
     memory_give(slot->data);
@@ -247,18 +252,30 @@ static uint64_t limit_of(const struct block_cache *cache) {
                                       : (cache->capacity - charged) / cache->shard_count;
 }
 
+/* Full is what has less than a sixteenth of its room left: eviction goes on only until
+ * the next block fits. */
+bool block_cache_wants(struct block_cache *cache, uint64_t table_number,
+                       uint64_t offset) {
+    const struct shard *shard = shard_of(cache, home_of(cache, table_number, offset));
+    uint64_t limit = limit_of(cache);
+    return kept_bytes(shard) < limit - limit / 16 ||
+           atomic_u64_load(&shard->misses, memory_order_relaxed) %
+                   BLOCK_CACHE_WANTS_ONE_IN ==
+               0;
+}
+
 /* Evicts until the shard keeps no more than `bytes`. After two rounds all hits are seen,
  * in the third all goes that nobody uses. False: what is left is in use. */
 static bool shrink(struct block_cache *cache, struct shard *shard, uint64_t bytes) {
     uint64_t first = (uint64_t)(shard - cache->shards) * cache->shard_slots;
     for (uint64_t step = 0; step < ROUNDS * cache->shard_slots; step++) {
-        if (shard->bytes <= bytes) {
+        if (kept_bytes(shard) <= bytes) {
             return true;
         }
         evict(shard, &cache->slots[first + shard->hand]);
         shard->hand = (shard->hand + 1) % cache->shard_slots;
     }
-    return shard->bytes <= bytes;
+    return kept_bytes(shard) <= bytes;
 }
 
 /* A slot of the window without a block, if need be after evicting one; or NULL. */
@@ -277,6 +294,10 @@ static struct cached_block *free_slot(struct block_cache *cache, struct shard *s
         }
     }
     return NULL;
+}
+
+bool block_cache_full(const struct block_cache *cache) {
+    return atomic_u64_load(&cache->full, memory_order_relaxed) != 0;
 }
 
 /* ---- insert ------------------------------------------------------------------------ */
@@ -315,7 +336,7 @@ static struct cached_block *keep(struct block_cache *cache, uint64_t home,
     slot->data = data;
     slot->bytes = bytes;
     slot->seen = 0;
-    shard->bytes += bytes;
+    atomic_u64_add(&shard->bytes, bytes, memory_order_relaxed);
     shard->inserts++;
     atomic_u64_add(&slot->state, KEPT + PIN, memory_order_release);
     return slot;
@@ -346,7 +367,11 @@ struct cached_block *block_cache_insert(struct block_cache *cache, uint64_t tabl
     struct cached_block *block = pin_kept(cache, home, table_number, offset);
     bool first = block == NULL;
     if (first) {
+        uint64_t evictions = shard->evictions;
         block = keep(cache, home, table_number, offset, data, bytes);
+        if ((block == NULL || shard->evictions > evictions) && !block_cache_full(cache)) {
+            atomic_u64_store(&cache->full, 1, memory_order_relaxed);
+        }
     }
     mutex_unlock(&shard->lock);
     if (!first) {
@@ -383,7 +408,7 @@ static void add_shard(struct block_cache *cache, uint64_t index,
     stats->misses += atomic_u64_load(&shard->misses, memory_order_relaxed);
     stats->inserts += shard->inserts;
     stats->evictions += shard->evictions;
-    stats->bytes += shard->bytes;
+    stats->bytes += kept_bytes(shard);
     for (uint64_t i = 0; i < cache->shard_slots; i++) {
         const struct cached_block *slot = &cache->slots[index * cache->shard_slots + i];
         uint64_t state = atomic_u64_load(&slot->state, memory_order_relaxed);

@@ -20,6 +20,7 @@
 #ifndef STRATA_BLOCK_CACHE_H
 #define STRATA_BLOCK_CACHE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "atomic.h"
@@ -52,6 +53,15 @@ void block_cache_close(struct block_cache *cache);
 struct cached_block *block_cache_find(struct block_cache *cache, uint64_t table_number,
                                       uint64_t offset);
 
+enum { BLOCK_CACHE_WANTS_ONE_IN = 8 };
+
+/* Whether a block that was not found should be inserted. A cache that is not full wants
+ * all, one that is full every eighth: what is asked for often is soon kept, and of the
+ * rest most is read and forgotten, which costs less than to drive out another block for
+ * it (Qureshi et al., "Adaptive insertion policies for high performance caching", 2007).
+ * For whoever looks into the block once; an insert is allowed in any case. */
+bool block_cache_wants(struct block_cache *cache, uint64_t table_number, uint64_t offset);
+
 /* Takes over `data` (memory_take, at least 1 byte) and answers the block, pinned. Where
  * another thread was first it answers that one's, and gives `data` back. A block for
  * which no room can be made, because it exceeds a shard's part of the capacity (a
@@ -61,6 +71,10 @@ struct cached_block *block_cache_find(struct block_cache *cache, uint64_t table_
 struct cached_block *block_cache_insert(struct block_cache *cache, uint64_t table_number,
                                         uint64_t offset, unsigned char *data,
                                         size_t bytes);
+
+/* Whether a block has come for which others had to go, or for which there was no room. It
+ * stays so: what one reads and will not come back to may better be kept elsewhere. */
+bool block_cache_full(const struct block_cache *cache);
 
 void block_cache_unpin(struct block_cache *cache, struct cached_block *block);
 

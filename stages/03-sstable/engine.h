@@ -65,9 +65,9 @@ MUST_CHECK enum status engine_flush_oldest(struct engine *engine, struct edit *e
                                            struct error *error);
 
 /* Puts an edit in force, durably, and before readers' eyes: its tables come and go in one
- * step, and `flushed`, a frozen buffer that they hold, goes with it (NULL: none). After an error nothing has
- * changed, and its new tables are removed; or the engine is broken, and nobody knows.
- * Any thread. */
+ * step, and `flushed`, a frozen buffer that they hold, goes with it (NULL: none). After
+ * an error nothing has changed, and its new tables are removed; or the engine is broken,
+ * and nobody knows. Any thread. */
 MUST_CHECK enum status engine_install(struct engine *engine, const struct edit *edit,
                                       const struct write_buffer *flushed,
                                       struct error *error);

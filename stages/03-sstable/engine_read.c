@@ -82,13 +82,18 @@ enum status engine_get(void *opened, struct slice key, struct buf *value,
 /* ---- iterate --------------------------------------------------------------------- */
 
 /* One iterator for each buffer and each run, newest first; each of them holds what it
- * reads. */
+ * reads. A buffer in which there is nothing yet is left out: what comes there is above
+ * the sequence, which was loaded before, and so is not for this reader. */
 static enum status open_children(struct engine *engine, const struct view *view,
                                  struct iter **children, size_t *count,
                                  struct error *error) {
     *count = 0;
     for (size_t i = 0; i < view->buffer_count; i++) {
-        struct iter *iter = memtable_iter(view->buffers[i].buffer->memtable);
+        struct memtable *memtable = view->buffers[i].buffer->memtable;
+        if (memtable_count(memtable) == 0) {
+            continue;
+        }
+        struct iter *iter = memtable_iter(memtable);
         if (iter == NULL) {
             return error_no_memory(error, "an iterator", 0);
         }

@@ -31,27 +31,6 @@ static void count_log(struct engine *engine, struct kv_stats *stats) {
     stats->replayed_bytes = engine->recovery.replayed_bytes;
 }
 
-/* The logs' number and bytes are the directory's; a failure to list them leaves zeros. */
-static void count_log_files(struct engine *engine, struct kv_stats *stats) {
-    struct listing listing = {0};
-    const char *path = engine->directory.path;
-    const struct world *world = engine->options.world;
-    if (listing_read(&listing, path, world, NULL) == STATUS_OK) {
-        stats->log_files = listing.log_count;
-        for (size_t i = 0; i < listing.log_count; i++) {
-            struct file *file = NULL;
-            uint64_t bytes = 0;
-            if (directory_file(path, world, NAME_LOG, listing.logs[i], FILE_READ, &file,
-                               NULL) == STATUS_OK &&
-                file_size(file, &bytes, NULL) == STATUS_OK) {
-                stats->log_bytes += bytes;
-            }
-            file_release(file);
-        }
-    }
-    listing_free(&listing);
-}
-
 static void count_view(struct engine *engine, struct kv_stats *stats) {
     const struct view *view = engine_place_begin(engine);
     for (size_t i = 0; i < view->buffer_count; i++) {
@@ -110,7 +89,7 @@ void engine_stats(void *opened, struct kv_stats *stats) {
     struct engine *engine = opened;
     gate_enter(&engine->gate);
     count_log(engine, stats);
-    count_log_files(engine, stats);
+    directory_count_logs(&engine->directory, &stats->log_files, &stats->log_bytes);
     count_view(engine, stats);
     count_work(engine, stats);
     count_blocks(engine, stats);

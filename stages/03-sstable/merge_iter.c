@@ -97,8 +97,7 @@ static bool standing(struct merge_iter *merge, const struct iter *child) {
 static void show(struct merge_iter *merge) {
     merge->iter.valid = merge->standing > 0 && merge->iter.error.status == STATUS_OK;
     if (merge->iter.valid) {
-        merge->iter.key = merge->sources[0].child->key;
-        merge->iter.value = merge->sources[0].child->value;
+        iter_show(&merge->iter, merge->sources[0].child);
     }
 }
 

@@ -15,7 +15,8 @@
 #include "iter.h"
 
 /* Takes over the children, though not the array, and closes them on failure, too. A
- * single child is its own merge, and is answered itself. NO_MEMORY. */
+ * single child is its own merge, and is answered itself; of none there are no entries.
+ * NO_MEMORY. */
 MUST_CHECK enum status merge_iter_open(struct iter **children, size_t count,
                                        struct iter **iter, struct error *error);
 

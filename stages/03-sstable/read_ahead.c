@@ -11,9 +11,11 @@
 
 #include "table_inside.h"
 
-static bool in_piece(const struct read_ahead *ahead, uint64_t offset, size_t bytes) {
-    return offset >= ahead->offset && offset - ahead->offset <= ahead->piece.length &&
-           bytes <= ahead->piece.length - (size_t)(offset - ahead->offset);
+bool read_ahead_has(const struct read_ahead *ahead, struct block_handle handle) {
+    size_t length = ahead->piece.length;
+    return handle.offset >= ahead->offset && handle.offset - ahead->offset <= length &&
+           handle.bytes < length &&
+           handle.bytes + BLOCK_TRAILER_BYTES <= length - (handle.offset - ahead->offset);
 }
 
 /* Reads a piece with the `bytes` at the offset, which are in the file. */
@@ -53,9 +55,9 @@ enum status read_ahead_load(struct read_ahead *ahead, const struct table *table,
     if (status != STATUS_OK) {
         return status;
     }
-    size_t bytes = (size_t)handle.bytes + BLOCK_TRAILER_BYTES;
-    if (!in_piece(ahead, handle.offset, bytes)) {
-        status = read_piece(ahead, table, handle.offset, bytes, forward, error);
+    if (!read_ahead_has(ahead, handle)) {
+        status = read_piece(ahead, table, handle.offset,
+                            (size_t)handle.bytes + BLOCK_TRAILER_BYTES, forward, error);
     }
     if (status == STATUS_OK) {
         status = block_unpack(table->file, handle,

@@ -20,6 +20,9 @@ struct read_ahead {
     struct buf unpacked;
 };
 
+/* Whether the piece has the block. */
+bool read_ahead_has(const struct read_ahead *ahead, struct block_handle handle);
+
 /* The block at `handle`, which serves until the next load. Unless the piece has it, one
  * is read that begins with it, or, going backward, ends with it. CORRUPT, IO, NO_MEMORY.
  */

@@ -100,10 +100,8 @@ static bool at_end(const struct sorted_run_iter *iter) {
 /* The inner iterator's entry, or failure, or end is this one's. */
 static void show(struct sorted_run_iter *iter) {
     const struct iter *inner = iter->inner;
-    iter->iter.valid = inner->valid;
     if (inner->valid) {
-        iter->iter.key = inner->key;
-        iter->iter.value = inner->value;
+        iter_show(&iter->iter, inner);
     } else if (inner->error.status != STATUS_OK) {
         iter->iter.error = inner->error;
     }

@@ -35,19 +35,22 @@ enum status table_handle(const struct table *table, struct slice index_value,
                                "an entry of the index is no block's place", error);
 }
 
-enum status table_load(const struct table *table, struct block_handle handle,
-                       unsigned char **data, size_t *bytes, struct block *block,
-                       struct error *error) {
+/* As table_load; a block for which `room` is large enough is put there. */
+static enum status load_into(const struct table *table, struct block_handle handle,
+                             unsigned char *room, size_t room_bytes, unsigned char **data,
+                             size_t *bytes, struct block *block, struct error *error) {
     unsigned char *loaded;
     size_t loaded_bytes;
     const char *why;
-    enum status status =
-        block_load(table->file, table->file_bytes, handle, &loaded, &loaded_bytes, error);
+    enum status status = block_load_into(table->file, table->file_bytes, handle, room,
+                                         room_bytes, &loaded, &loaded_bytes, error);
     if (status != STATUS_OK) {
         return status;
     }
     if (block_init(block, slice_make(loaded, loaded_bytes), &why) != STATUS_OK) {
-        memory_give(loaded);
+        if (loaded != room) {
+            memory_give(loaded);
+        }
         return table_corrupt(table, handle.offset, why, error);
     }
     *data = loaded;
@@ -55,16 +58,28 @@ enum status table_load(const struct table *table, struct block_handle handle,
     return STATUS_OK;
 }
 
-enum status table_pin(const struct table *table, struct block_handle handle,
-                      struct table_block *block, struct error *error) {
+enum status table_load(const struct table *table, struct block_handle handle,
+                       unsigned char **data, size_t *bytes, struct block *block,
+                       struct error *error) {
+    return load_into(table, handle, NULL, 0, data, bytes, block, error);
+}
+
+bool table_find_pinned(const struct table *table, struct block_handle handle,
+                       struct table_block *block) {
     block->offset = handle.offset;
     block->pin = block_cache_find(table->cache, table->number, handle.offset);
-    if (block->pin != NULL) {
-        block->block = block_known(slice_make(block->pin->data, block->pin->bytes));
-        return STATUS_OK;
+    if (block->pin == NULL) {
+        return false;
     }
+    block->block = block_known(slice_make(block->pin->data, block->pin->bytes));
+    return true;
+}
+
+enum status table_load_pinned(const struct table *table, struct block_handle handle,
+                              struct table_block *block, struct error *error) {
     unsigned char *data;
     size_t bytes;
+    block->offset = handle.offset;
     enum status status = table_load(table, handle, &data, &bytes, &block->block, error);
     if (status != STATUS_OK) {
         return status;
@@ -79,6 +94,13 @@ enum status table_pin(const struct table *table, struct block_handle handle,
     return STATUS_OK;
 }
 
+enum status table_pin(const struct table *table, struct block_handle handle,
+                      struct table_block *block, struct error *error) {
+    return table_find_pinned(table, handle, block)
+               ? STATUS_OK
+               : table_load_pinned(table, handle, block, error);
+}
+
 void table_unpin(const struct table *table, struct table_block *block) {
     if (block->pin != NULL) {
         block_cache_unpin(table->cache, block->pin);
@@ -87,6 +109,27 @@ void table_unpin(const struct table *table, struct table_block *block) {
 }
 
 /* ---- get ------------------------------------------------------------------------- */
+
+static enum status glance_begin(const struct table *table, struct block_handle handle,
+                                struct table_glance *glance, struct error *error) {
+    size_t bytes;
+    glance->own = NULL;
+    if (table_find_pinned(table, handle, &glance->block)) {
+        return STATUS_OK;
+    }
+    if (block_cache_wants(table->cache, table->number, handle.offset)) {
+        return table_load_pinned(table, handle, &glance->block, error);
+    }
+    return load_into(table, handle, glance->room, sizeof glance->room, &glance->own,
+                     &bytes, &glance->block.block, error);
+}
+
+static void glance_end(const struct table *table, struct table_glance *glance) {
+    table_unpin(table, &glance->block);
+    if (glance->own != glance->room) {
+        memory_give(glance->own);
+    }
+}
 
 /* Takes from the entry that a search ended on what it says of the key. */
 static enum status take_answer(const struct table *table, uint64_t offset,
@@ -112,14 +155,14 @@ static enum status take_answer(const struct table *table, uint64_t offset,
 static enum status search_block(const struct table *table, struct block_handle handle,
                                 const struct search_key *key, struct buf *value,
                                 enum lookup *answer, bool *over, struct error *error) {
-    struct table_block block;
-    enum status status = table_pin(table, handle, &block, error);
+    struct table_glance glance;
+    enum status status = glance_begin(table, handle, &glance, error);
     if (status != STATUS_OK) {
         return status;
     }
     struct block_iter iter;
     key->counts->blocks_searched++;
-    block_iter_init(&iter, &block.block);
+    block_iter_init(&iter, &glance.block.block);
     block_iter_seek(&iter, key->internal);
     *over = iter.iter.valid;
     if (iter.iter.valid) {
@@ -128,7 +171,7 @@ static enum status search_block(const struct table *table, struct block_handle h
         status = table_block_failed(table, handle.offset, &iter.iter.error, error);
     }
     block_iter_free(&iter);
-    table_unpin(table, &block);
+    glance_end(table, &glance);
     return status;
 }
 
@@ -176,7 +219,7 @@ enum status table_get(struct table *table, const struct search_key *key,
     enum lookup found = LOOKUP_ABSENT;
     bool over = false;
     block_iter_init(&index, &table->index);
-    block_iter_seek(&index, key->internal);
+    index_words_seek(&table->words, &index, key->internal);
     while (index.iter.valid && status == STATUS_OK && !over) {
         status = search_indexed(table, &index.iter, key, value, &found, &over, error);
         if (!over) {
@@ -304,8 +347,19 @@ static enum status read_metaindex(struct table *table, struct block_handle handl
     return status;
 }
 
+static enum status take_words(struct table *table, struct error *error) {
+    enum status status = index_words_init(&table->words, &table->index);
+    if (status != STATUS_OK) {
+        return error_no_memory(error, "an index",
+                               table->index.restart_count * sizeof(uint64_t));
+    }
+    table->charged += index_words_bytes(&table->words);
+    return STATUS_OK;
+}
+
 /* All but the file, which may be the caller's still. */
 static void free_table(struct table *table) {
+    index_words_free(&table->words);
     memory_give(table->index_data);
     memory_give(table->filter_data);
     memory_give(table->leveldb_data);
@@ -332,6 +386,9 @@ enum status table_open(struct file *file, uint64_t number, struct block_cache *c
     if (status == STATUS_OK) {
         opened->index_offset = footer.index.offset;
         opened->charged = bytes;
+        status = take_words(opened, error);
+    }
+    if (status == STATUS_OK) {
         status = read_metaindex(opened, footer.metaindex, error);
     }
     if (status != STATUS_OK) {

@@ -126,16 +126,16 @@ static enum status read_stored(struct file *file, uint64_t offset, unsigned char
     return verify(file, offset, stored, count, error);
 }
 
-/* Makes a block of its own of what is stored. */
+/* Makes of what is stored a block of its own, in `room` where that is large enough. */
 static enum status unpack(const struct file *file, uint64_t offset, unsigned type,
-                          struct slice packed, unsigned char **data, size_t *bytes,
-                          struct error *error) {
+                          struct slice packed, unsigned char *room, size_t room_bytes,
+                          unsigned char **data, size_t *bytes, struct error *error) {
     const char *why;
     size_t unpacked_bytes;
     unsigned char *unpacked = NULL;
     enum status status = compression_unpacked_bytes(type, packed, &unpacked_bytes, &why);
     if (status == STATUS_OK) {
-        unpacked = memory_take(unpacked_bytes);
+        unpacked = unpacked_bytes <= room_bytes ? room : memory_take(unpacked_bytes);
         if (unpacked == NULL) {
             return error_no_memory(error, "a block", unpacked_bytes);
         }
@@ -146,7 +146,9 @@ static enum status unpack(const struct file *file, uint64_t offset, unsigned typ
         *bytes = unpacked_bytes;
         return STATUS_OK;
     }
-    memory_give(unpacked);
+    if (unpacked != room) {
+        memory_give(unpacked);
+    }
     return status == STATUS_CORRUPT ? corrupt(error, file, offset, why)
                                     : error_no_memory(error, "a block", unpacked_bytes);
 }
@@ -194,8 +196,10 @@ enum status block_unpack(const struct file *file, struct block_handle handle,
 
 /* Blocks of the usual size take memory once, for what is kept of them: they are read into
  * `small`. A long one that is not packed stays where it was read. */
-enum status block_load(struct file *file, uint64_t file_bytes, struct block_handle handle,
-                       unsigned char **data, size_t *bytes, struct error *error) {
+enum status block_load_into(struct file *file, uint64_t file_bytes,
+                            struct block_handle handle, unsigned char *room,
+                            size_t room_bytes, unsigned char **data, size_t *bytes,
+                            struct error *error) {
     unsigned char small[SMALL_BYTES];
     enum status status = block_check_handle(file, file_bytes, handle, error);
     if (status != STATUS_OK) {
@@ -216,12 +220,18 @@ enum status block_load(struct file *file, uint64_t file_bytes, struct block_hand
     }
     if (status == STATUS_OK) {
         status = unpack(file, handle.offset, stored[stored_bytes],
-                        slice_make(stored, stored_bytes), data, bytes, error);
+                        slice_make(stored, stored_bytes), room, room_bytes, data, bytes,
+                        error);
     }
     if (stored != small) {
         memory_give(stored);
     }
     return status;
+}
+
+enum status block_load(struct file *file, uint64_t file_bytes, struct block_handle handle,
+                       unsigned char **data, size_t *bytes, struct error *error) {
+    return block_load_into(file, file_bytes, handle, NULL, 0, data, bytes, error);
 }
 
 /* ---- find ------------------------------------------------------------------------ */

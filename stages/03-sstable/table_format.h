@@ -70,6 +70,13 @@ MUST_CHECK enum status block_load(struct file *file, uint64_t file_bytes,
                                   struct block_handle handle, unsigned char **data,
                                   size_t *bytes, struct error *error);
 
+/* The same, but a block that unpacked has no more than room_bytes is put into `room`, and
+ * *data == room; any other becomes the caller's. */
+MUST_CHECK enum status block_load_into(struct file *file, uint64_t file_bytes,
+                                       struct block_handle handle, unsigned char *room,
+                                       size_t room_bytes, unsigned char **data,
+                                       size_t *bytes, struct error *error);
+
 /* The same in two steps, for who reads many blocks at once: whether one of that handle
  * can be in the file (CORRUPT: not), and the block of what is stored there, contents and
  * trailer, which the caller has read. *contents is borrowed from `stored`, or from *room

@@ -5,6 +5,7 @@
 
 #include "block.h"
 #include "filter.h"
+#include "index_words.h"
 #include "table.h"
 #include "table_format.h"
 
@@ -18,7 +19,8 @@ struct table {
 
     unsigned char *index_data;
     struct block index;
-    uint64_t index_offset; /* in the file */
+    struct index_words words; /* of it, for lookups */
+    uint64_t index_offset;    /* in the file */
 
     unsigned char *filter_data; /* NULL: none */
     struct filter filter;       /* in there, aligned */
@@ -32,9 +34,20 @@ struct table {
 
 /* A data block while it is in use. */
 struct table_block {
-    struct cached_block *pin; /* NULL: none */
+    struct cached_block *pin; /* NULL: none, or one that is not the cache's */
     uint64_t offset;          /* in the file */
     struct block block;
+};
+
+/* Room for a block of the usual size. */
+enum { TABLE_ROOM_BYTES = 8 * 1024 };
+
+/* A data block while one lookup searches it: pinned, or, where the cache does not want to
+ * keep it, in `room`, or in memory of its own. It is not copied or moved. */
+struct table_glance {
+    struct table_block block;
+    unsigned char *own; /* NULL: none */
+    unsigned char room[TABLE_ROOM_BYTES];
 };
 
 /* Takes the handle out of an entry of the index. CORRUPT. */
@@ -47,7 +60,13 @@ MUST_CHECK enum status table_load(const struct table *table, struct block_handle
                                   unsigned char **data, size_t *bytes,
                                   struct block *block, struct error *error);
 
-/* The block, from the cache or from the file, pinned. */
+/* The block, from the cache if it is there (false: not), from the file and then in the
+ * cache, or in this order. CORRUPT, IO, NO_MEMORY. */
+bool table_find_pinned(const struct table *table, struct block_handle handle,
+                       struct table_block *block);
+MUST_CHECK enum status table_load_pinned(const struct table *table,
+                                         struct block_handle handle,
+                                         struct table_block *block, struct error *error);
 MUST_CHECK enum status table_pin(const struct table *table, struct block_handle handle,
                                  struct table_block *block, struct error *error);
 void table_unpin(const struct table *table, struct table_block *block);

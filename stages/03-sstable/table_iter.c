@@ -1,25 +1,37 @@
 /* Two iterators on top of each other: one over the index, one over the block that it
- * stands on. Blocks without entries are passed over. */
+ * stands on. Blocks without entries are passed over.
+ *
+ * Blocks come from the cache, and those that are read go there. But one that has met
+ * SCAN_BLOCKS in a row which were not there is on a scan: once the cache is full, it
+ * reads ahead instead, and what it reads is nobody else's. */
 #include "memory.h"
+#include "read_ahead.h"
 #include "table_inside.h"
 
+enum { SCAN_BLOCKS = 16 };
+
+/* The iterator over the block is the first part, so that its entry is this one's without
+ * a copy. Its error is this one's too, once failed() has said where in the file it is. */
 struct table_iter {
-    struct iter iter;
-    struct table *table;
+    struct block_iter data; /* over `block` */
     struct block_iter index;
-    struct block_iter data; /* over `block`, while that is pinned */
-    struct table_block block;
+    struct table *table;
+    struct table_block block; /* pinned, or read ahead */
+    struct read_ahead ahead;
+    size_t missed; /* blocks that were read, since the iterator last went anywhere */
 };
 
 static void begin(struct table_iter *at) {
-    at->iter.valid = false;
-    at->iter.error.status = STATUS_OK;
+    at->data.iter.valid = false;
+    at->data.iter.error.status = STATUS_OK;
+    at->missed = 0;
+    buf_clear(&at->ahead.piece);
 }
 
-/* Pins the block that the index stands on. False: the iterator has failed. */
-static bool enter(struct table_iter *at) {
+/* Takes the block that the index stands on. False: the iterator has failed. */
+static bool enter(struct table_iter *at, bool forward) {
     struct block_handle handle;
-    if (table_handle(at->table, at->index.iter.value, &handle, &at->iter.error) !=
+    if (table_handle(at->table, at->index.iter.value, &handle, &at->data.iter.error) !=
         STATUS_OK) {
         return false;
     }
@@ -27,7 +39,19 @@ static bool enter(struct table_iter *at) {
         return true;
     }
     table_unpin(at->table, &at->block);
-    return table_pin(at->table, handle, &at->block, &at->iter.error) == STATUS_OK;
+    at->block.offset = handle.offset;
+    bool ahead = read_ahead_has(&at->ahead, handle);
+    if (!ahead && table_find_pinned(at->table, handle, &at->block)) {
+        return true;
+    }
+    if (!ahead && at->missed++ >= SCAN_BLOCKS) {
+        ahead = block_cache_full(at->table->cache);
+    }
+    struct error *error = &at->data.iter.error;
+    enum status status = ahead ? read_ahead_load(&at->ahead, at->table, handle, forward,
+                                                 &at->block.block, error)
+                               : table_load_pinned(at->table, handle, &at->block, error);
+    return status == STATUS_OK;
 }
 
 /* Whether the iterator over the block or over the index has failed, and so this one. */
@@ -36,29 +60,16 @@ static bool failed(struct table_iter *at, const struct block_iter *part,
     if (part->iter.error.status == STATUS_OK) {
         return false;
     }
-    (void)table_block_failed(at->table, offset, &part->iter.error, &at->iter.error);
+    struct error failure = part->iter.error;
+    (void)table_block_failed(at->table, offset, &failure, &at->data.iter.error);
     return true;
 }
 
-static bool data_failed(struct table_iter *at) {
-    return failed(at, &at->data, at->block.offset);
-}
-
-static void show(struct table_iter *at) {
-    at->iter.key = at->data.iter.key;
-    at->iter.value = at->data.iter.value;
-    at->iter.valid = internal_key_legal(at->iter.key);
-    if (!at->iter.valid) {
-        (void)table_corrupt(at->table, at->block.offset,
-                            "an entry's key is no internal key", &at->iter.error);
-    }
-}
-
-/* Shows the entry that the block's iterator stands on; where it has none any more, the
- * next one in that direction. */
+/* After the block's iterator has moved: where it has no entry any more, the next one in
+ * that direction is shown. */
 static void settle(struct table_iter *at, bool forward) {
     while (!at->data.iter.valid) {
-        if (data_failed(at)) {
+        if (failed(at, &at->data, at->block.offset)) {
             return;
         }
         if (forward) {
@@ -67,7 +78,7 @@ static void settle(struct table_iter *at, bool forward) {
             block_iter_prev(&at->index);
         }
         if (failed(at, &at->index, at->table->index_offset) || !at->index.iter.valid ||
-            !enter(at)) {
+            !enter(at, forward)) {
             return;
         }
         if (forward) {
@@ -76,13 +87,17 @@ static void settle(struct table_iter *at, bool forward) {
             block_iter_last(&at->data);
         }
     }
-    show(at);
+    if (!internal_key_legal(at->data.iter.key)) {
+        at->data.iter.valid = false;
+        (void)table_corrupt(at->table, at->block.offset,
+                            "an entry's key is no internal key", &at->data.iter.error);
+    }
 }
 
 /* After the index was positioned. */
 static bool positioned(struct table_iter *at) {
     return !failed(at, &at->index, at->table->index_offset) && at->index.iter.valid &&
-           enter(at);
+           enter(at, true); /* the first of a scan, if it is one */
 }
 
 static void table_iter_first(struct iter *iter) {
@@ -130,14 +145,12 @@ static void table_iter_seek_before(struct iter *iter, struct slice key) {
 
 static void table_iter_next(struct iter *iter) {
     struct table_iter *at = (struct table_iter *)iter;
-    at->iter.valid = false;
     block_iter_next(&at->data);
     settle(at, true);
 }
 
 static void table_iter_prev(struct iter *iter) {
     struct table_iter *at = (struct table_iter *)iter;
-    at->iter.valid = false;
     block_iter_prev(&at->data);
     settle(at, false);
 }
@@ -147,6 +160,7 @@ static void table_iter_close(struct iter *iter) {
     block_iter_free(&at->index);
     block_iter_free(&at->data);
     table_unpin(at->table, &at->block);
+    read_ahead_free(&at->ahead);
     table_unref(at->table);
     memory_give(at);
 }
@@ -161,12 +175,13 @@ enum status table_iter(struct table *table, struct iter **iter, struct error *er
     if (at == NULL) {
         return error_no_memory(error, "a table's iterator", sizeof *at);
     }
-    at->iter = (struct iter){.ops = &table_iter_ops};
     at->table = table;
     at->block.pin = NULL;
+    at->ahead = (struct read_ahead){0};
     block_iter_init(&at->index, &table->index);
     block_iter_init(&at->data, &at->block.block);
+    at->data.iter.ops = &table_iter_ops;
     table_ref(table);
-    *iter = &at->iter;
+    *iter = &at->data.iter;
     return STATUS_OK;
 }

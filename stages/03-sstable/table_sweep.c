@@ -8,7 +8,8 @@
 #include "table_inside.h"
 
 /* The iterator over the block is the first part, so that its entry is the sweep's without
- * a copy. Its error is the sweep's too, once failed() has said where in the file it is. */
+ * a copy. Its error is the sweep's too, once failed() has said where in the file it is.
+ */
 struct table_sweep {
     struct block_iter data; /* over `block` */
     struct block_iter index;

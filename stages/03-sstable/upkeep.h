@@ -14,8 +14,8 @@ struct version;
 
 struct upkeep_ops {
     /* The version is the one that the engine begins with. */
-    enum status (*open)(struct engine *engine, struct version *version,
-                        void **upkeep, struct error *error);
+    enum status (*open)(struct engine *engine, struct version *version, void **upkeep,
+                        struct error *error);
 
     /* The active buffer is full, or engine_attend was called. Returns when a change that
      * takes so many bytes may go into the active buffer; otherwise why not, and the

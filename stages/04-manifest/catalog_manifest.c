@@ -24,8 +24,7 @@
  * An open of a directory that LevelDB would take for empty, and of one of stage 03, first
  * sees to it that CURRENT says LISTING: so there is one way to a first manifest. Until
  * CURRENT names it, the directory is stage 03's.
- *
- * tidy: long because what apply writes and what open makes of it are one argument. */
+ */
 #include "catalog_manifest.h"
 
 #include <inttypes.h>
@@ -36,8 +35,8 @@
 #include "manifest.h"
 #include "memory.h"
 #include "replay.h"
-#include "table.h"
 #include "table_file.h"
+#include "unnamed.h"
 
 /* A manifest longer than this, and than twice what a snapshot took when it was begun, has
  * grown: so the cost of snapshots stays below that of the edits between them. */
@@ -231,43 +230,18 @@ static enum status version_of(const struct manifest_state *state,
     return status;
 }
 
-static bool names(const struct version *version, uint64_t number) {
-    for (size_t i = 0; i < version->run_count; i++) {
-        for (size_t j = 0; j < version->runs[i].count; j++) {
-            if (version->runs[i].files[j]->meta.number == number) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-static bool is_table(const struct name *name) {
-    return name->kind == NAME_TABLE || name->kind == NAME_OLD_TABLE;
-}
-
-/* Removes what the manifest does not name, or, where an edit was dropped that may have
- * named it, sets it aside. What cannot be removed is left for the next open. */
-static enum status collect_garbage(struct catalog_of_manifest *catalog,
-                                   const struct version *version, bool keep,
-                                   struct error *error) {
-    struct directory *directory = catalog->directory;
+/* What cannot be removed is left for the next open. */
+static void remove_other_manifests(const struct catalog_of_manifest *catalog) {
+    const struct directory *directory = catalog->directory;
     const struct listing *listing = &directory->listing;
-    enum status status = STATUS_OK;
-    for (size_t i = 0; i < listing->other_count && status == STATUS_OK; i++) {
+    for (size_t i = 0; i < listing->other_count; i++) {
         const struct name *name = &listing->others[i];
-        bool table = is_table(name);
-        if (table && keep && !names(version, name->number)) {
-            status =
-                directory_set_aside(directory->path, directory->world, name, 1, error);
-        } else if ((table && !names(version, name->number)) ||
-                   (name->kind == NAME_MANIFEST && name->number != catalog->current)) {
+        if (name->kind == NAME_MANIFEST && name->number != catalog->current) {
             enum status removed = directory_remove(directory->path, directory->world,
-                                                   name->kind, name->number, NULL);
+                                                   NAME_MANIFEST, name->number, NULL);
             (void)removed;
         }
     }
-    return status;
 }
 
 /* From stage 03, or from nothing. */
@@ -298,8 +272,8 @@ static enum status adopt(struct catalog_of_manifest *catalog,
         failpoint_pass(manifest_adopting);
         status = write_new(catalog, found->version, &begun, error);
     }
-    if (status == STATUS_OK) { /* of an adoption that was cut off */
-        status = collect_garbage(catalog, found->version, false, error);
+    if (status == STATUS_OK) {
+        remove_other_manifests(catalog); /* of an adoption that was cut off */
     }
     version_unref(empty);
     edit_free(&edit);
@@ -308,112 +282,54 @@ static enum status adopt(struct catalog_of_manifest *catalog,
 
 /* Whether the manifest may not be durable as it was read; see above. */
 static bool in_doubt(const struct catalog_of_manifest *catalog,
-                     const struct manifest_tail *tail,
-                     const struct catalog_found *found) {
+                     const struct unnamed *unnamed, const struct catalog_found *found) {
     const struct listing *listing = &catalog->directory->listing;
-    bool doubt = tail->dropped || listing->manifests > 1 ||
+    bool doubt = unnamed->torn || listing->manifests > 1 ||
                  (listing->log_count > 0 && listing->logs[0] < found->first_log);
     for (size_t i = 0; i < listing->other_count && !doubt; i++) {
-        const struct name *name = &listing->others[i];
-        doubt = is_table(name) && !names(found->version, name->number);
+        doubt = unnamed_is(&listing->others[i], found->version);
     }
     return doubt;
 }
 
-/* Whether the table says to stand for changes behind those that the manifest's tables
- * hold: it was written by a flush. One that says nothing, or cannot, is taken for such.
- */
-static enum status holds_later(const struct directory *directory, uint64_t number,
-                               uint64_t flushed, bool *later, struct error *error) {
-    struct block_cache *blocks = NULL;
-    struct table *table = NULL;
-    struct file *file = NULL;
-    enum status status = block_cache_open(0, directory->world->threads, &blocks, error);
-    if (status == STATUS_OK) {
-        status = directory_table(directory->path, directory->world, number, &file, error);
-    }
-    if (status == STATUS_OK) {
-        status = table_open(file, number, blocks, &table, error);
-    }
-    if (status == STATUS_OK) {
-        const struct properties *properties = table_properties(table);
-        *later = properties == NULL || properties->largest_sequence > flushed;
-        table_unref(table);
-    } else {
-        file_release(file);
-    }
-    block_cache_close(blocks);
-    if (status == STATUS_CORRUPT) {
-        *later = true;
-        status = STATUS_OK;
-    }
-    return status;
-}
-
-/* A table that no edit names, and whose number the last edit did not know yet: a crash
- * came before the edit that names it, or that edit was lost, and with it what the table
- * holds. A flush removes the logs of what it wrote only when its edit is durable; so
- * where no log is left, there was one. */
-static enum status look_for_younger(const struct directory *directory,
-                                    const struct manifest_state *state, uint64_t manifest,
-                                    struct catalog_found *found, struct error *error) {
-    const struct listing *listing = &directory->listing;
-    bool logs = listing->log_count > 0 &&
-                listing->logs[listing->log_count - 1] >= found->first_log;
-    enum status status = STATUS_OK;
-    for (size_t i = 0; i < listing->other_count && status == STATUS_OK; i++) {
-        const struct name *name = &listing->others[i];
-        bool later = false;
-        if (name->kind != NAME_TABLE || name->number < state->next_number) {
-            continue;
-        }
-        error_set(&found->dropped, STATUS_CORRUPT,
-                  "%s/%06" PRIu64 ".ldb: no edit of MANIFEST-%06" PRIu64
-                  " names it, though it is younger than the last",
-                  directory->path, name->number, manifest);
-        if (!logs) {
-            status = holds_later(directory, name->number, found->flushed, &later, error);
-        }
-        if (status == STATUS_OK && later) {
-            status = error_set(error, STATUS_CORRUPT,
-                               "%s; the logs of its changes are "
-                               "gone: the manifest lacks its end",
-                               found->dropped.message);
-        }
-    }
-    return status;
-}
-
-/* What the manifest says; *tail tells whether that is all of it. */
+/* What the manifest says, and whether that can be all. */
 static enum status read_manifest(struct catalog_of_manifest *catalog, uint64_t number,
-                                 struct manifest_tail *tail, struct catalog_found *found,
+                                 struct unnamed *unnamed, struct catalog_found *found,
                                  struct error *error) {
     struct directory *directory = catalog->directory;
     struct manifest_state state = {0};
+    struct manifest_tail tail = {0};
     enum status status =
-        manifest_load(directory->path, directory->world, number, &state, tail, error);
-    if (status == STATUS_OK) {
-        directory_reserve_numbers(directory, state.next_number);
-        found->flushed = state.last_sequence;
-        found->first_log =
-            state.previous_log_number != 0 ? state.previous_log_number : state.log_number;
-        found->begins_before = state.foreign;
-        catalog->current = number;
-        catalog->log_number = found->first_log;
-        catalog->last_sequence = state.last_sequence;
-        catalog->foreign = state.foreign;
-        status = look_for_younger(directory, &state, number, found, error);
+        manifest_load(directory->path, directory->world, number, &state, &tail, error);
+    if (status != STATUS_OK) {
+        return status;
     }
-    if (status == STATUS_OK && tail->dropped) {
+    directory_reserve_numbers(directory, state.next_number);
+    found->flushed = state.last_sequence;
+    found->first_log =
+        state.previous_log_number != 0 ? state.previous_log_number : state.log_number;
+    found->begins_before = state.foreign;
+    catalog->current = number;
+    catalog->log_number = found->first_log;
+    catalog->last_sequence = state.last_sequence;
+    catalog->foreign = state.foreign;
+    *unnamed = (struct unnamed){directory, number, state.next_number, tail.dropped,
+                                state.foreign};
+    if (tail.dropped) {
         error_set(&found->dropped, STATUS_CORRUPT,
                   "%s/MANIFEST-%06" PRIu64 ": offset %" PRIu64
                   ": %s: taken for an edit that a crash cut off",
-                  directory->path, number, tail->offset, tail->why);
+                  directory->path, number, tail.offset, tail.why);
     }
-    if (status == STATUS_OK) {
-        status = version_of(&state, &found->version, error);
-    }
+    status = version_of(&state, &found->version, error);
     manifest_state_free(&state);
+    if (status == STATUS_OK) {
+        status = unnamed_judge(unnamed, found, error);
+    }
+    if (status != STATUS_OK) {
+        version_unref(found->version);
+        found->version = NULL;
+    }
     return status;
 }
 
@@ -436,18 +352,21 @@ static enum status try_logs(const struct catalog_of_manifest *catalog,
 
 static enum status load(struct catalog_of_manifest *catalog, uint64_t number,
                         struct catalog_found *found, struct error *error) {
-    struct manifest_tail tail = {0};
-    enum status status = read_manifest(catalog, number, &tail, found, error);
+    struct unnamed unnamed;
+    enum status status = read_manifest(catalog, number, &unnamed, found, error);
     if (status == STATUS_OK && found->dropped.status != STATUS_OK) {
         status = try_logs(catalog, found, error);
     }
-    if (status == STATUS_OK && in_doubt(catalog, &tail, found)) {
+    if (status == STATUS_OK && in_doubt(catalog, &unnamed, found)) {
         bool begun;
-        status = write_new(catalog, found->version, &begun, error);
+        status = unnamed_none_missing(catalog->directory, found->version, error);
+        if (status == STATUS_OK) {
+            status = write_new(catalog, found->version, &begun, error);
+        }
     }
     if (status == STATUS_OK) {
-        status = collect_garbage(catalog, found->version,
-                                 found->dropped.status != STATUS_OK, error);
+        remove_other_manifests(catalog);
+        status = unnamed_collect(&unnamed, found, error);
     }
     return status;
 }
@@ -481,14 +400,14 @@ static enum status find(struct catalog_of_manifest *catalog, struct catalog_foun
 static enum status catalog_inspect(struct directory *directory,
                                    struct catalog_found *found, struct error *error) {
     struct catalog_of_manifest catalog = {.directory = directory};
-    struct manifest_tail tail;
+    struct unnamed unnamed;
     struct current current;
     enum status status = read_current(directory, &current, error);
     if (status != STATUS_OK) {
         return status;
     }
     return current.kind == CURRENT_MANIFEST
-               ? read_manifest(&catalog, current.number, &tail, found, error)
+               ? read_manifest(&catalog, current.number, &unnamed, found, error)
                : catalog_listing.inspect(directory, found, error);
 }
 

@@ -220,9 +220,9 @@ static enum status missing(const struct loading *loading, enum name_kind kind,
     return corrupt_at(loading, words, error);
 }
 
-/* All the tables that the state names must be there, and a log from the one that it names
- * on (0: any): an edit that was cut off was to replace logs by a table, and leaves them;
- * one that was whole has removed them. */
+/* All tables that the state names must be there: a merge that was cut off leaves them.
+ * A flush leaves logs; but there may have been none, which the tables tell (unnamed.h).
+ * LevelDB's do not, but it always has a log: the one that is named or later (0: any). */
 static enum status check_files(const struct loading *loading, struct error *error) {
     const struct manifest_state *state = loading->state;
     struct presence presence = {.state = state,
@@ -241,7 +241,7 @@ static enum status check_files(const struct loading *loading, struct error *erro
     if (status == STATUS_OK && !presence.previous_log) {
         status = missing(loading, NAME_LOG, state->previous_log_number, error);
     }
-    if (status == STATUS_OK && !presence.log) {
+    if (status == STATUS_OK && state->foreign && !presence.log) {
         status = missing(loading, NAME_LOG, state->log_number, error);
     }
     memory_give(presence.tables);

@@ -27,9 +27,10 @@ struct manifest_tail {
 /* Reads MANIFEST-number and applies its edits in order. *state is an empty one.
  *
  * A tail that is damaged is dropped only if no whole edit of this manifest follows it and
- * every table and log that the shorter manifest names exists: then it is an edit that a
- * loss of power cut off, or one without which the contents are the same. *tail tells; the
- * engine must set files that nobody names aside then, and not remove them.
+ * every table that the shorter manifest names exists, and under a manifest of LevelDB a
+ * log: then it is an edit that a loss of power cut off, or one without which the contents
+ * are the same, or one of a flush, whose table is there. *tail tells; the caller must see
+ * to the tables that nobody names (unnamed.h).
  *
  * INVALID: another comparator orders the keys. CORRUPT: any other damage, with file and
  * offset; or there is no such manifest; or it does not say what it must. */

@@ -17,7 +17,8 @@
  * A tombstone in stripe 0 may die too, if no level below the output holds its key.
  * Nothing is below it then that it could hide: the older versions of its key that the
  * inputs hold are in stripe 0 like it, and die of it, here, whether it is written or not.
- * The two levels have no others, there are none further down, and what is above is newer.
+ * The two levels have no older ones besides (picker.h), there are none further down, and
+ * what is above is newer: buffers and tables get there in the order of their changes.
  * A reader who met it finds nothing, which is what it says; who is older than it, in
  * stripe 0, does not exist. In a higher stripe it stays: below it may come a version that
  * a snapshot sees, and that would appear to later readers, too.

@@ -3,13 +3,14 @@
  *
  * What stays of a user key, of its versions newest first: the newest, and for each
  * snapshot the newest at or below it. A tombstone that would stay goes too where no level
- * below the output can hold the key, and no snapshot is older than it. The tables chosen hold all versions of
- * their keys that the two levels have, and no older one is above them: buffers and
- * tables above hold only newer versions, since buffers are flushed in the order in which
- * they were filled.
+ * below the output can hold the key, and no snapshot is older than it: compact.c says why
+ * it may, and what that rests on.
  *
- * No output ends in the middle of a user key. Outputs end at table_bytes, or where
- * they would overlap too much of the level below them. */
+ * Where the tables may move (picker.h) they are named in the output's level as they are.
+ * Those whose tombstones can die are written anew all the same, so that they do.
+ *
+ * No output ends in the middle of a user key. Outputs end at table_bytes, or where they
+ * would overlap more than ten times as much of the level below them. */
 #ifndef STRATA_COMPACT_H
 #define STRATA_COMPACT_H
 
@@ -19,16 +20,18 @@
 #include "rate_limit.h"
 #include "table_cache.h"
 
+/* Tables that moved are in tables_moved alone. */
 struct compact_counts {
     uint64_t read_bytes; /* of tables */
     uint64_t written_bytes;
     uint64_t entries_in, entries_out;
-    uint64_t tombstones_dropped;
+    uint64_t tombstones_dropped; /* since nothing is below them */
     uint64_t tables_moved;
     uint64_t micros;
 };
 
-/* Asked between entries: true ends the compaction, with STALLED. */
+/* Asked every 64 KiB of entries: true ends the compaction, with STALLED. It is not asked
+ * while the compaction waits for its limit: who wants it to end, ends that first. */
 typedef bool compact_stop(void *context);
 
 struct compact_with {
@@ -42,9 +45,10 @@ struct compact_with {
     void *context;
 };
 
-/* Fills the edit, which is empty. New tables are written and synced under temporary
- * names (flush.h). After a failure there is none of them, as far as they can be removed,
- * and the edit is empty. CORRUPT with file and offset, IO, NO_SPACE, NO_MEMORY, STALLED. */
+/* Fills the edit, which is empty, and *counts. New tables are written and synced under
+ * temporary names (flush.h). After a failure there is none of them, as far as they can be
+ * removed, and the edit is empty. CORRUPT with file and offset, IO, NO_SPACE, NO_MEMORY,
+ * STALLED. */
 MUST_CHECK enum status compact(const struct compact_with *with,
                                const struct compaction *compaction, struct edit *edit,
                                struct compact_counts *counts, struct error *error);

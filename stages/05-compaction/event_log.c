@@ -61,8 +61,8 @@ static void add(struct event_log *log, const char *format, ...) {
                         buf_append(&log->line, text, (size_t)length) != STATUS_OK;
 }
 
-/* Printable ASCII stands for itself, but for quote and backslash; every other byte is \xHH,
- * in JSON with two backslashes. */
+/* Printable ASCII stands for itself, but for quote and backslash; every other byte is
+ * \xHH, in JSON with two backslashes. */
 static void add_text(struct event_log *log, const char *name, struct slice bytes,
                      size_t most) {
     add(log, ",\"%s\":\"", name);

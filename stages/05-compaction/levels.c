@@ -179,7 +179,8 @@ static enum status print_title(struct look *look) {
         status = buf_printf(&look->text, "%s has it open, process %ld\n", holder.name,
                             holder.process);
     } else if (status == STATUS_OK) {
-        status = buf_append_text(&look->text, "open\n");
+        status = buf_append_text(&look->text,
+                                 look->run->kv != NULL ? "open here\n" : "open\n");
     }
     memory_give(path);
     return status;
@@ -475,6 +476,6 @@ const struct command command_levels = {
     .parse = parse_option,
     .values_bytes = sizeof(struct levels_values),
     .arguments_most = 1,
-    .directory = DIRECTORY_PRESENT,
+    .directory = DIRECTORY_BESIDE,
     .interruptible = true,
     .run = run_levels};

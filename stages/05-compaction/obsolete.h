@@ -1,6 +1,7 @@
 /* Tables that no version in force names any more, and that somebody may still read: an
  * old view, or an iterator that holds an old version. Their files go as soon as nobody
- * does. A crash in between leaves files that no manifest names; the next open removes them.
+ * does. A crash in between leaves files that no manifest names; the next open removes
+ * them.
  *
  * One thread at a time uses a list. */
 #ifndef STRATA_OBSOLETE_H
@@ -31,7 +32,8 @@ void obsolete_add(struct obsolete *obsolete, struct table_file *file);
 /* Takes one out that nobody else holds, for obsolete_remove; NULL: there is none. */
 struct table_file *obsolete_take_unread(struct obsolete *obsolete);
 
-/* Removes its file, and drops the reference. What cannot be removed, the next open removes. */
+/* Removes its file, and drops the reference. What cannot be removed, the next open
+ * removes. */
 void obsolete_remove(struct table_file *file, const struct directory *directory);
 
 #endif

@@ -51,7 +51,8 @@ static const struct store_ops store = {
 };
 
 static const struct command *const commands[] = {&command_bench_tables, &command_shell,
-                                                 &command_flush, &command_levels};
+                                                 &command_flush, &command_compact,
+                                                 &command_levels};
 
 const struct stage stage = {
     .number = 5,

@@ -13,8 +13,8 @@
 #include "program/escape.h"
 #include "table_file.h"
 
-/* More than any database has; a line that says otherwise must not take all memory, nor all
- * time. */
+/* More than any database has; a line that says otherwise must not take all memory, nor
+ * all time. */
 enum { LEVEL_TABLES_MAX = 1 << 15, WORKS_MAX = 64 };
 
 /* ---- tables ---------------------------------------------------------------------- */
@@ -224,7 +224,8 @@ static struct slice text_of(const cJSON *object, const char *name) {
     return slice_of(cJSON_IsString(item) ? item->valuestring : "");
 }
 
-static enum status key_of(const cJSON *object, const char *name, struct buf *key) {
+/* Escaped bytes as they were; as they stand there if that is no escape. */
+static enum status bytes_of_text(const cJSON *object, const char *name, struct buf *key) {
     struct slice text = text_of(object, name);
     struct error error;
     enum status status = escape_parse(text, key, &error);
@@ -234,9 +235,9 @@ static enum status key_of(const cJSON *object, const char *name, struct buf *key
 static enum status table_of(const cJSON *object, struct tree_table *table) {
     *table = (struct tree_table){.number = number_of(object, "table"),
                                  .bytes = number_of(object, "bytes")};
-    enum status status = key_of(object, "smallest", &table->smallest);
+    enum status status = bytes_of_text(object, "smallest", &table->smallest);
     if (status == STATUS_OK) {
-        status = key_of(object, "largest", &table->largest);
+        status = bytes_of_text(object, "largest", &table->largest);
     }
     if (status != STATUS_OK) {
         table_free(table);
@@ -275,6 +276,14 @@ static enum status say_levels(struct buf *words, const struct tree_work *work) {
     return work->level == work->output_level
                ? buf_printf(words, "level %u, ", work->level)
                : buf_printf(words, "level %u + %u, ", work->level, work->output_level);
+}
+
+static enum status say_text(struct buf *words, const cJSON *event, const char *name) {
+    struct buf bytes = {0};
+    enum status status = bytes_of_text(event, name, &bytes);
+    status = status == STATUS_OK ? escape_print(buf_slice(&bytes), words) : status;
+    buf_free(&bytes);
+    return status;
 }
 
 /* ---- events ---------------------------------------------------------------------- */
@@ -386,10 +395,9 @@ static enum status take_end(struct tree *tree, const cJSON *event, bool flush,
     end_work(tree, number_of(event, "work"), &work);
     enum status status = buf_printf(words, "%s %" PRIu64, flush ? "flush" : "compaction",
                                     number_of(event, "work"));
-    struct slice trouble = text_of(event, "error");
-    if (status == STATUS_OK && trouble.length > 0) {
+    if (status == STATUS_OK && text_of(event, "error").length > 0) {
         status = buf_append_text(words, " failed: ");
-        return status == STATUS_OK ? escape_print(trouble, words) : status;
+        return status == STATUS_OK ? say_text(words, event, "error") : status;
     }
     tree->frozen -= flush && tree->frozen > 0;
     work.level = level_of(event, "level");
@@ -421,7 +429,7 @@ static enum status take_end(struct tree *tree, const cJSON *event, bool flush,
 static enum status take_stall(const cJSON *event, struct buf *words) {
     enum status status = buf_printf(
         words, "a writer waited %.2f s: ", (double)number_of(event, "micros") / 1e6);
-    return status == STATUS_OK ? escape_print(text_of(event, "why"), words) : status;
+    return status == STATUS_OK ? say_text(words, event, "why") : status;
 }
 
 static enum status take_close(struct tree *tree, struct buf *words) {
@@ -479,5 +487,8 @@ enum status tree_apply(struct tree *tree, struct slice line, struct buf *words,
     enum status status =
         cJSON_IsObject(event) ? take(tree, event, words, step) : STATUS_OK;
     cJSON_Delete(event);
+    if (words->length == 0) { /* work without a number, say */
+        *step = TREE_PASSED;
+    }
     return status;
 }

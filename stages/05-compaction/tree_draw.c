@@ -306,7 +306,8 @@ static enum status print_heading(const struct tree *tree, unsigned level, bool c
     }
     double score = has / target < 1e6 ? has / target : 1e6;
     if (level == 0) {
-        snprintf(of, sizeof of, "%.0f tables", target < 1e6 ? target : 1e6);
+        snprintf(of, sizeof of, "%.0f table%s", target < 1e6 ? target : 1e6,
+                 target < 2 ? "" : "s");
     } else {
         tree_bytes_print(of, target);
     }

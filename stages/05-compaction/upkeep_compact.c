@@ -209,8 +209,8 @@ static enum status has_tombstones(struct upkeep *upkeep, struct table_file *file
     return status;
 }
 
-/* One step through a level: merges its first tables of the stretch into the next level, and moves
- * the stretch behind them. *over: there was none. */
+/* One step through a level: merges its first tables of the stretch into the output level,
+ * and moves the stretch behind them. *over: there was none. */
 static enum status step(struct upkeep *upkeep, unsigned level, unsigned output,
                         struct stretch *stretch, bool *over, struct error *error) {
     struct compaction *compaction = NULL;

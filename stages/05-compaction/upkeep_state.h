@@ -49,8 +49,8 @@ struct upkeep {
 /* Requires lock: the version has changed, or may have. */
 void upkeep_count_level0(struct upkeep *upkeep);
 
-/* Requires lock, which it gives up and takes again. Carries the compaction out, puts it in
- * force and frees it. */
+/* Requires lock, which it gives up and takes again. Carries the compaction out, puts it
+ * in force and frees it. */
 MUST_CHECK enum status upkeep_compact(struct upkeep *upkeep,
                                       struct compaction *compaction, struct error *error);
 

@@ -1,6 +1,6 @@
-/* The flusher takes the oldest frozen buffer, a compactor what the picker chooses, and both
- * wait for more. Flushes come before compactions, since writers wait for them first: they
- * have a thread of their own.
+/* The flusher takes the oldest frozen buffer, a compactor what the picker chooses, and
+ * both wait for more. Flushes come before compactions, since writers wait for them first:
+ * they have a thread of their own.
  *
  * What one thread finishes another may wait for: every end of a flush or a compaction
  * wakes all. Nobody waits for a thing that could end before it looks, since all of it
@@ -54,7 +54,8 @@ void upkeep_note(struct upkeep *upkeep, struct attempts *attempts,
     condition_broadcast(&upkeep->work);
 }
 
-/* Waits for work, or until what has failed is to be tried again, or something else is due. */
+/* Waits for work, or until what has failed is to be tried again, or something else is
+ * due. */
 static void wait_for_work(struct upkeep *upkeep, const struct attempts *attempts,
                           uint64_t due_micros) {
     uint64_t until = attempts->again_micros;
@@ -68,8 +69,8 @@ static void wait_for_work(struct upkeep *upkeep, const struct attempts *attempts
     }
 }
 
-/* Nothing can be put in force any more once the catalog has failed; a resume makes another
- * upkeep. */
+/* Nothing can be put in force any more once the catalog has failed; a resume makes
+ * another upkeep. */
 static bool may_try(struct upkeep *upkeep, const struct attempts *attempts) {
     return engine_usable_catalog(upkeep->engine, NULL) == STATUS_OK &&
            (attempts->again_micros == 0 || now(upkeep) >= attempts->again_micros);
@@ -337,7 +338,7 @@ static enum status threads_flush(void *opened, struct error *error) {
         upkeep->flushes.again_micros = 0;
         condition_broadcast(&upkeep->work);
     }
-    /* A flush is over when the log knows of it, too: later than readers find the table. */
+    /* A flush is over when the log knows of it, too, not when readers find the table. */
     while (status == STATUS_OK &&
            (upkeep->flushing || engine_buffers(engine).flushed < last)) {
         status = engine_usable_catalog(engine, error);

@@ -1,13 +1,13 @@
-/* Upkeep by threads: one writes frozen buffers to tables, and one or more compact. Writers
- * go on meanwhile, into the next buffer, and wait only where the work falls behind:
+/* Upkeep by threads: one writes frozen buffers to tables, one or more compact. Writers go
+ * on meanwhile, into the next buffer, and wait only where the work falls behind:
  *
  *   all write_buffers are full               until one is a table
  *   level0_stop_tables or more in level 0    until a compaction has taken some away
  *   level0_slow_tables or more               a little, more the nearer the stop is
  *
  * and no longer than stall_millis: then the write fails with STALLED, and nothing of it
- * was written. A flush or compaction that fails is tried again, after a pause that doubles
- * each time; a writer who must wait for it, and no longer wants to, is told why it failed. No
+ * was written. A flush or compaction that fails is tried again, after a pause that
+ * doubles each time; a writer who has waited too long for it is told why it failed. No
  * space is told at once.
  *
  * The threads begin with the first write that needs them: an open that only reads changes

@@ -2,6 +2,8 @@
  * is written where nothing is wrong. */
 #include "simulation.h"
 
+#include "recover.h"
+
 /* A database directory whose logs the test places. */
 static void begin(struct simulation *sim) {
     simulation_begin(sim);
@@ -337,6 +339,63 @@ static void test_empty_logs_go(void **state) {
     simulation_end(&sim);
 }
 
+/* The logs of a manifest that counts changes in them: behind 4, and some up to 12. */
+static struct recovery recover_counted(struct simulation *sim) {
+    struct wal *wal = NULL;
+    struct directory directory;
+    struct recovery recovery;
+    struct error error = {0};
+    struct replay_options which = replay_everything;
+    which.behind = 12;
+    which.begins_before = true;
+    assert_ok(directory_open(&directory, "db", &sim->options, NULL));
+    if (recover(&directory, &sim->options, &which, NULL, NULL, &wal, &recovery, &error) !=
+        STATUS_OK) {
+        fail_msg("%s", error.message);
+    }
+    wal_abandon(wal);
+    directory_close(&directory);
+    return recovery;
+}
+
+/* Where the chain begins is what the oldest log says, so none may go before a later one:
+ * in every state after a loss of power it begins where it did. */
+static void test_logs_go_from_the_newest(void **state) {
+    (void)state;
+    struct simulation sim;
+    uint64_t seed = test_seed();
+    size_t states = 0, fewer = 0;
+    begin(&sim);
+    for (uint64_t log = 1; log <= 3; log++) {
+        struct buf bytes = {0};
+        add_puts(&bytes, 4 * log + 1, 4 * log + 4);
+        place_log(&sim, log, &bytes);
+    }
+    size_t from = disk_operations(sim.disk);
+    struct recovery first = recover_counted(&sim);
+    assert_int_equal(first.base, 4);
+    assert_int_equal(first.last, 16);
+    for (size_t at = from; at <= disk_operations(sim.disk); at++) {
+        struct exploration exploration;
+        disk_explore_begin(&exploration, DISK_POSIX, at);
+        for (int i = 0; i < 80 && disk_explore_next(sim.disk, &exploration, &seed); i++) {
+            struct simulation after = sim;
+            simulation_use(&after, disk_crash(sim.disk, &exploration.crash));
+            after.options.world = &after.world;
+            fewer +=
+                !has_file(&after, "db/000003.log") && has_file(&after, "db/000001.log");
+            struct recovery again = recover_counted(&after);
+            assert_int_equal(again.base, 4);
+            assert_int_equal(again.last, 16);
+            disk_free(after.disk);
+            states++;
+        }
+    }
+    printf("%zu states, %zu with some of the logs\n", states, fewer);
+    assert_in_range(fewer, 5, states - 5);
+    simulation_end(&sim);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clean_close_writes_nothing),
@@ -352,6 +411,7 @@ int main(void) {
         cmocka_unit_test(test_a_missing_log),
         cmocka_unit_test(test_foreign_logs),
         cmocka_unit_test(test_empty_logs_go),
+        cmocka_unit_test(test_logs_go_from_the_newest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -112,6 +112,12 @@ static void walk(const struct model *model, struct slice contents, uint64_t *ran
         block_iter_seek(&iter, entry_key(&model->entries[i]));
         assert_at(&iter.iter, model, i);
     }
+    iter_last(&iter.iter);
+    for (size_t i = model->count; i > 0; i--) {
+        assert_at(&iter.iter, model, i - 1);
+        iter_prev(&iter.iter);
+    }
+    assert_false(iter.iter.valid);
     iter_close(&iter.iter);
     alone_free(contents);
 }
@@ -120,7 +126,7 @@ static void walks_equal_the_model(void **state) {
     (void)state;
     uint64_t random = test_seed();
     static struct model model;
-    for (unsigned interval = 1; interval <= 20; interval++) {
+    for (unsigned interval = 1; interval <= 100; interval += interval < 20 ? 1 : 40) {
         for (int round = 0; round < 20; round++) {
             random_model(&model, random_below(&random, ENTRIES_MAX + 1), &random);
             walk(&model, built(&model, interval), &random);

@@ -328,6 +328,31 @@ static void too_large_a_block_drives_none_out(void **state) {
     block_cache_close(cache);
 }
 
+static void a_full_cache_wants_some_of_what_it_misses(void **state) {
+    (void)state;
+    enum { BLOCKS = 64, BLOCK_BYTES = 4000, MISSES = 800 };
+    struct block_cache *cache;
+    assert_ok(block_cache_open(BLOCKS * BLOCK_BYTES, &threads_posix, &cache, NULL));
+    size_t key = 0;
+    while (stats_of(cache).bytes < (BLOCKS - BLOCKS / 16) * BLOCK_BYTES) {
+        assert_false(meets(cache, key));
+        assert_true(
+            block_cache_wants(cache, key_of(key).table_number, key_of(key).offset));
+        pass_through(cache, key++, BLOCK_BYTES);
+        assert_true(key < 2 * (size_t)BLOCKS);
+    }
+    size_t wanted = 0;
+    for (size_t i = 0; i < MISSES; i++, key++) {
+        assert_false(meets(cache, key));
+        wanted += block_cache_wants(cache, key_of(key).table_number, key_of(key).offset);
+    }
+    assert_int_equal(wanted, MISSES / BLOCK_CACHE_WANTS_ONE_IN);
+    block_cache_charge(cache, BLOCKS * BLOCK_BYTES); /* nothing can be kept */
+    assert_int_equal(stats_of(cache).bytes, 0);
+    block_cache_release(cache, BLOCKS * BLOCK_BYTES);
+    block_cache_close(cache);
+}
+
 static void the_second_insert_gets_the_first_block(void **state) {
     (void)state;
     struct block_cache *cache;
@@ -420,6 +445,7 @@ int main(void) {
         cmocka_unit_test(nothing_is_kept_without_capacity),
         cmocka_unit_test(all_may_be_pinned),
         cmocka_unit_test(too_large_a_block_drives_none_out),
+        cmocka_unit_test(a_full_cache_wants_some_of_what_it_misses),
         cmocka_unit_test(the_second_insert_gets_the_first_block),
         cmocka_unit_test(charges_drive_blocks_out),
         cmocka_unit_test(open_without_memory),

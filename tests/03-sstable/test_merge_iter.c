@@ -5,6 +5,7 @@
 
 #include "counted_memory.h"
 #include "merge_iter.h"
+#include "user_iter.h"
 #include "walk.h"
 
 enum { CHILDREN_MAX = 9, ENTRIES_MAX = 60, STEPS = 150, SEQUENCES = 4 };
@@ -225,6 +226,39 @@ static void no_memory_closes_the_children(void **state) {
     assert_int_equal(counted_memory_blocks(), blocks);
 }
 
+static struct entry entry_of(const char *user, uint64_t tag) {
+    struct entry entry = {.key_bytes = strlen(user) + TAG_BYTES};
+    memcpy(entry.key, user, strlen(user));
+    encode_fixed64(entry.key + strlen(user), tag);
+    return entry;
+}
+
+/* A user's iterator seeks past many versions of a key; where all of them are the last
+ * that there can be, no seek leads past them. */
+static void many_equal_last_versions_are_passed(void **state) {
+    (void)state;
+    enum { COPIES = 30 };
+    static struct child children[COPIES];
+    struct iter *iters[COPIES], *merged, *iter;
+    const struct user_iter_options all = {.sequence = 5};
+    for (size_t i = 0; i < COPIES; i++) {
+        children[i].count = 2;
+        children[i].entries[0] = entry_of("a", i == 0 ? tag_make(3, KV_PUT) : 0);
+        children[i].entries[1] = entry_of("b", tag_make(1, KV_PUT));
+        iters[i] = child_init(&children[i]);
+    }
+    assert_ok(merge_iter_open(iters, COPIES, &merged, NULL));
+    assert_ok(user_iter_open(merged, &all, &iter, NULL));
+    iter_first(iter);
+    assert_true(iter->valid && slice_equal(iter->key, slice_of("a")));
+    iter_next(iter);
+    assert_true(iter->valid && slice_equal(iter->key, slice_of("b")));
+    iter_next(iter);
+    assert_false(iter->valid);
+    assert_int_equal(iter->error.status, STATUS_OK);
+    iter_close(iter);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(walks_equal_a_sorted_array),
@@ -232,6 +266,7 @@ int main(void) {
         cmocka_unit_test(short_keys_are_corrupt),
         cmocka_unit_test(children_may_gain_entries),
         cmocka_unit_test(no_children_no_entries),
+        cmocka_unit_test(many_equal_last_versions_are_passed),
         cmocka_unit_test(no_memory_closes_the_children),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -301,6 +301,46 @@ static void handles_stay_within_the_file(void **state) {
     buf_free(&file.bytes);
 }
 
+static void blocks_are_put_into_room_that_fits(void **state) {
+    (void)state;
+    enum { BYTES = 3000 };
+    static const unsigned char zeros[BYTES];
+    struct memory_file file = memory_file();
+    struct buf scratch = {0};
+    struct block_handle handles[2] = {{0, 0}, {0, 0}};
+    unsigned char room[BYTES];
+    for (size_t i = 0; i < 2; i++) {
+        handles[i].offset = file.bytes.length;
+        assert_ok(block_store(&file.bytes, slice_make(zeros, BYTES),
+                              i == 0 ? COMPRESSION_NONE : COMPRESSION_SNAPPY, &scratch,
+                              &handles[i]));
+        for (size_t room_bytes = BYTES - 1; room_bytes <= BYTES; room_bytes++) {
+            size_t blocks = counted_memory_blocks();
+            unsigned char *data;
+            size_t bytes;
+            memset(room, 1, sizeof room);
+            assert_ok(block_load_into(&file.file, file.bytes.length, handles[i], room,
+                                      room_bytes, &data, &bytes, NULL));
+            assert_int_equal(bytes, BYTES);
+            assert_memory_equal(data, zeros, BYTES);
+            assert_int_equal(data == room, room_bytes == BYTES);
+            assert_int_equal(counted_memory_blocks(), blocks + (data != room));
+            if (data != room) {
+                memory_give(data);
+            }
+        }
+    }
+    file.bytes.data[handles[1].offset + 3] ^= 1; /* room is not given back */
+    unsigned char *data = NULL;
+    size_t bytes;
+    assert_int_equal(block_load_into(&file.file, file.bytes.length, handles[1], room,
+                                     sizeof room, &data, &bytes, NULL),
+                     STATUS_CORRUPT);
+    assert_null(data);
+    buf_free(&scratch);
+    buf_free(&file.bytes);
+}
+
 /* The blocks that are counted: those of a store, one for the block that is loaded and,
  * where it is long and packed, one for what is read. */
 static void lack_memory(struct slice raw, size_t unpacked_takes, size_t packed_takes) {
@@ -352,6 +392,7 @@ static void memory_may_be_missing(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(blocks_are_put_into_room_that_fits),
         cmocka_unit_test(handles_round_trip),
         cmocka_unit_test(golden_footer),
         cmocka_unit_test(the_largest_footer_fits),

@@ -6,6 +6,8 @@
 #include <errno.h>
 
 #include "counted_memory.h"
+#include "craft.h"
+#include "internal_key.h"
 #include "memory.h"
 #include "table_cache.h"
 #include "table_sweep.h"
@@ -244,12 +246,113 @@ static void a_file_cut_short_is_corrupt(void **state) {
     end(&s);
 }
 
+/* ---- tables put together by hand ------------------------------------------------- */
+
+/* The user keys that a sweep of the crafted table shows, and its error. */
+static enum status sweep_crafted(struct craft *craft, const char *keys,
+                                 struct error *error) {
+    static struct swept s;
+    struct table_meta meta = {.number = TABLE_NUMBER};
+    struct buf seen = {0};
+    struct iter *iter;
+    begin(&s);
+    disk_free(s.disk);
+    s.disk = craft_end(craft);
+    s.outstanding = counted_memory_blocks();
+    s.world.files = disk_files(s.disk);
+    s.files[s.count++] = table_file_open(&meta);
+    open_cache_of(&s);
+    assert_ok(table_sweep(s.files, 1, s.cache, &iter, NULL));
+    for (iter_first(iter); iter->valid; iter_next(iter)) {
+        assert_ok(buf_append_slice(&seen, internal_key_user(iter->key)));
+    }
+    *error = iter->error;
+    if (!slice_equal(buf_slice(&seen), slice_of(keys))) {
+        fail_msg("%.*s, not %s", (int)seen.length, (const char *)seen.data, keys);
+    }
+    iter_close(iter);
+    buf_free(&seen);
+    close_cache_of(&s);
+    end(&s);
+    return error->status;
+}
+
+/* Blocks without entries, and such as stand in another order than the index has them. */
+static void blocks_are_where_the_index_says(void **state) {
+    (void)state;
+    struct craft craft;
+    struct error error = {0};
+    struct slice contents;
+    craft_begin(&craft);
+    craft_block(&craft, "", 9);
+    craft_put(&craft, "z", 1);
+    assert_ok(block_builder_finish(&craft.data, &contents));
+    struct block_handle last = craft_store(&craft, contents);
+    block_builder_reset(&craft.data);
+    craft_put(&craft, "a", 5);
+    craft_put(&craft, "b", 5);
+    craft_block(&craft, "b", 5);
+    craft_block(&craft, "c", 5);
+    craft_handle(&craft.index, craft_key(&craft, "z", 0), last);
+    assert_ok(sweep_crafted(&craft, "abz", &error));
+}
+
+/* An entry with the key "b" and its tag, and behind it what is given: a whole block. */
+static void craft_broken(struct craft *craft, struct slice behind) {
+    struct buf block = {0};
+    static const unsigned char entry[] = {0, 9, 0, 'b', 1, 5, 0, 0, 0, 0, 0, 0};
+    static const unsigned char restarts[] = {0, 0, 0, 0, 1, 0, 0, 0};
+    assert_ok(buf_append(&block, entry, sizeof entry));
+    assert_ok(buf_append_slice(&block, behind));
+    assert_ok(buf_append(&block, restarts, sizeof restarts));
+    craft_handle(&craft->index, craft_key(craft, "c", 0),
+                 craft_store(craft, buf_slice(&block)));
+    buf_free(&block);
+}
+
+static void what_is_broken_under_good_checksums_is_told(void **state) {
+    (void)state;
+    static const struct {
+        struct slice behind;
+        const char *words;
+    } cases[] = {
+        {{(const unsigned char *)"\x00\x20", 2}, "an entry is cut short"},
+        {{(const unsigned char *)"\x20\x01\x00x", 4}, "a key shares more than there is"},
+        {{(const unsigned char *)"\x00\x01\x00x", 4},
+         "an entry's key is no internal key"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct craft craft;
+        struct error error = {0};
+        craft_begin(&craft);
+        craft_put(&craft, "a", 5);
+        craft_block(&craft, "a", 5);
+        craft_broken(&craft, cases[i].behind);
+        craft_put(&craft, "d", 5);
+        craft_block(&craft, "d", 5);
+        assert_int_equal(sweep_crafted(&craft, "ab", &error), STATUS_CORRUPT);
+        assert_message_has(error, TABLE_PATH ": offset ");
+        assert_message_has(error, cases[i].words);
+    }
+    struct craft craft;
+    struct error error = {0};
+    craft_begin(&craft);
+    craft_put(&craft, "a", 5);
+    craft_block(&craft, "a", 5);
+    craft_handle(&craft.index, craft_key(&craft, "b", 0),
+                 (struct block_handle){UINT64_MAX - 3, 100});
+    assert_int_equal(sweep_crafted(&craft, "a", &error), STATUS_CORRUPT);
+    assert_message_has(error, "a block would lie beyond the file");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shows_all_entries),
         cmocka_unit_test(every_flipped_bit_is_seen),
         cmocka_unit_test(every_failure_is_told),
         cmocka_unit_test(a_file_cut_short_is_corrupt),
+        cmocka_unit_test(blocks_are_where_the_index_says),
+        cmocka_unit_test(what_is_broken_under_good_checksums_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -143,7 +143,7 @@ static void pretend_table(struct layers *layers, size_t table) {
     table_meta_free(&meta);
 }
 
-/* A layer is a table, or a run of tables, which may end anywhere, within a key as well. */
+/* A layer is a table, or a run of tables, which may end anywhere, within a key too. */
 static void make_tables(struct layers *layers, uint64_t *random) {
     for (size_t layer = 0; layer < LAYERS; layer++) {
         bool whole = layer < LOWER_LAYER && layers->level == 0;

@@ -3,23 +3,6 @@
 #include "internal_key.h"
 #include "outcome.h"
 
-/* As the picker answers it. */
-__attribute__((weak)) bool compaction_key_is_deeper(const struct compaction *compaction,
-                                                    struct slice user) {
-    const struct version *version = compaction->version;
-    for (size_t i = 0; i < version->run_count; i++) {
-        for (size_t f = 0; f < version->runs[i].count; f++) {
-            const struct table_meta *meta = &version->runs[i].files[f]->meta;
-            if (version->runs[i].level > compaction->output_level &&
-                slice_compare(internal_key_user(buf_slice(&meta->smallest)), user) <= 0 &&
-                slice_compare(internal_key_user(buf_slice(&meta->largest)), user) >= 0) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
 /* ---- the rule, naively ----------------------------------------------------------- */
 
 static bool same_key(const struct layers *l, size_t a, size_t b) {

@@ -1,5 +1,5 @@
-/* What came of a compaction, and whether it is what a naive reading of the rule wants, and
- * what readers see as before. */
+/* What came of a compaction, and whether it is what a naive reading of the rule wants,
+ * and readers see what they saw before. */
 #ifndef STRATA_TESTS_OUTCOME_H
 #define STRATA_TESTS_OUTCOME_H
 

@@ -1,6 +1,9 @@
 /* A compaction that fails, is stopped, or is held back. */
 #include "../01-wal/simulation.h"
 
+#include <fiu-control.h>
+#include <fiu.h>
+
 #include "outcome.h"
 
 /* One whose outputs are several. */
@@ -51,6 +54,27 @@ static void a_failing_call_leaves_nothing(void **state) {
         }
         printf("%zu failures\n", failures);
         assert_true(failures > 10 || effects[e] == FAULT_SHORT);
+    }
+}
+
+static void a_failing_point_leaves_nothing(void **state) {
+    (void)state;
+    static const char *const points[] = {"compaction_begin", "table_sync"};
+    static struct layers l;
+    assert_int_equal(fiu_init(0), 0);
+    for (size_t i = 0; i < 2; i++) {
+        struct outcome r = {0};
+        struct error error = {0};
+        open_several(&l, 3);
+        assert_int_equal(fiu_enable(points[i], 1, NULL, FIU_ONETIME), 0);
+        assert_int_equal(compact(&l.with, &l.compaction, &r.edit, &r.counts, &error),
+                         STATUS_IO);
+        fiu_disable(points[i]);
+        assert_message_has(error, points[i]);
+        assert_undone(&l, &r);
+        outcome_check(&l, &r);
+        edit_free(&r.edit);
+        layers_close(&l);
     }
 }
 
@@ -152,6 +176,7 @@ static void a_limit_slows_it_down(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_failing_call_leaves_nothing),
+        cmocka_unit_test(a_failing_point_leaves_nothing),
         cmocka_unit_test(no_memory_leaves_nothing),
         cmocka_unit_test(a_stopped_one_leaves_nothing),
         cmocka_unit_test(a_limit_slows_it_down),

@@ -42,12 +42,26 @@ static void a_tree_is_drawn(void **state) {
     expect_drawn(&tree, false, "no tables\n");
     assert_int_equal(apply(&tree, small_tree, &words), TREE_CHANGED);
     expect_text(&words, "the tree: 7 tables 13.0 MB");
-    expect_drawn(&tree, true, "X");
+    expect_drawn(
+        &tree, true,
+        "memory  ├ active ┤\n"
+        "level 0      2 tables    6.2 MB of 4 tables   score 0.50\n"
+        "              ├─────────────────────── 14 4.1 MB ───────────────────────┤\n"
+        "  ├──────────────── 12 2.1 MB ─────────────────┤\n"
+        "level 1      4 tables    5.9 MB of 16.0 MB    score 0.37\n"
+        "  ├─────── 9 2.0 MB ───────┤   ├────── 10 2.0 MB ──────┤  ├┤  ├── 13 1.9 MB "
+        "───┤\n"
+        "level 2      0 tables       0 B of 160.0 MB   score 0.00\n"
+        "level 3      1 table   900.0 kB of 1.6 GB     score 0.00\n"
+        "        ├─────────────────────────── 3 900.0 kB ────────────────────────────┤\n"
+        "  a                                                                       "
+        "zz\\x00\n");
     tree_free(&tree);
     buf_free(&words);
 }
 
-/* One compaction from its beginning to its end, and a flush beside it. */
+/* One compaction from its beginning to its end, and a flush beside it.
+ * tidy: long because it has whole drawings in it. */
 static void work_is_marked(void **state) {
     (void)state;
     struct tree tree = {0};
@@ -64,8 +78,38 @@ static void work_is_marked(void **state) {
                      TREE_PASSED);
     assert_int_equal(apply(&tree, "{\"event\":\"flush_begins\",\"work\":8}", &words),
                      TREE_PASSED);
-    expect_drawn(&tree, false, "X");
-    expect_drawn(&tree, true, "X");
+    expect_drawn(
+        &tree, false,
+        "memory  ├ active ┤ ├ frozen ┤ ╠ frozen ╣\n"
+        "level 0      2 tables    6.2 MB of 4 tables   score 0.50\n"
+        "              ├─────────────────────── 14 4.1 MB ───────────────────────┤\n"
+        "  ├──────────────── 12 2.1 MB ─────────────────┤\n"
+        "level 1      4 tables    5.9 MB of 16.0 MB    score 0.37\n"
+        "  ├─────── 9 2.0 MB ───────┤   ╠══════ 10 2.0 MB ══════╣  ╠╣  ├── 13 1.9 MB "
+        "───┤\n"
+        "level 2      0 tables       0 B of 160.0 MB   score 0.00\n"
+        "level 3      1 table   900.0 kB of 1.6 GB     score 0.00\n"
+        "        ├─────────────────────────── 3 900.0 kB ────────────────────────────┤\n"
+        "  a                                                                       "
+        "zz\\x00\n"
+        "compaction 7 is under way: level 1 to 2, 2 tables 2.0 MB\n"
+        "flush 8 is under way\n");
+    expect_drawn(
+        &tree, true,
+        "memory  ├ active ┤ ├ frozen ┤ ╠ frozen ╣\n"
+        "level 0      2 tables    6.2 MB of 4 tables   score 0.50\n"
+        "              ├─────────────────────── 14 4.1 MB ───────────────────────┤\n"
+        "  ├──────────────── 12 2.1 MB ─────────────────┤\n"
+        "level 1      4 tables    5.9 MB of 16.0 MB    score 0.37\n"
+        "  ├─────── 9 2.0 MB ───────┤   \033[33m╠══════ 10 2.0 MB ══════╣\033[0m  "
+        "\033[33m╠╣\033[0m  ├── 13 1.9 MB ───┤\n"
+        "level 2      0 tables       0 B of 160.0 MB   score 0.00\n"
+        "level 3      1 table   900.0 kB of 1.6 GB     score 0.00\n"
+        "        ├─────────────────────────── 3 900.0 kB ────────────────────────────┤\n"
+        "  a                                                                       "
+        "zz\\x00\n"
+        "compaction 7 is under way: level 1 to 2, 2 tables 2.0 MB\n"
+        "flush 8 is under way\n");
 
     assert_int_equal(
         apply(&tree,
@@ -113,7 +157,7 @@ static void other_events_are_told(void **state) {
                            "\"error\":\"no\\\\x0aroom\"}",
                            &words),
                      TREE_CHANGED);
-    expect_text(&words, "compaction 7 failed: no\\\\x0aroom");
+    expect_text(&words, "compaction 7 failed: no\\nroom");
     assert_int_equal(tree.levels[1].tables[1].work, 0);
     assert_int_equal(tree.levels[1].count, 4);
     assert_int_equal(apply(&tree,
@@ -162,9 +206,53 @@ static void many_are_digits(void **state) {
         "{\"event\":\"compaction_begins\",\"work\":7,\"level\":2,\"output_level\":3,"
         "\"upper\":[2010],\"lower\":[3100,3101,3102,3103,3104,3105,3106,3107,3108,3109]}",
         &words);
-    expect_drawn(&tree, false, "X");
+    expect_drawn(
+        &tree, false,
+        "memory  ├ active ┤\n"
+        "level 0     12 tables   24.0 MB of 4 tables   score 3.00\n"
+        "  ├───── 0 2.0 MB ──────┤\n"
+        "      ├───── 1 2.0 MB ──────┤\n"
+        "          ├───── 2 2.0 MB ──────┤\n"
+        "              ├───── 3 2.0 MB ──────┤\n"
+        "                 ├────── 4 2.0 MB ──────┤\n"
+        "                     ├────── 5 2.0 MB ──────┤\n"
+        "                         ├────── 6 2.0 MB ──────┤\n"
+        "                             1111222233334444555555554444333322221111\n"
+        "level 1      0 tables       0 B of 16.0 MB    score 0.00\n"
+        "level 2     40 tables   80.0 MB of 160.0 MB   score 0.50\n"
+        "  "
+        "├┤├┤├┤├┤├┤├┤├┤1├┤├┤╠╣├┤├┤├┤├┤├┤├┤├┤├┤├┤├┤├┤├┤├┤├┤├┤├┤├┤├┤├┤├┤├┤├┤├┤├┤1├┤├┤├┤├┤\n"
+        "level 3    400 tables  800.0 MB of 1.6 GB     score 0.50\n"
+        "  "
+        "3565555655555565555***55555555555565555555555555555556555555655556555655655567\n"
+        "  k000000                                                                "
+        "k099990\n"
+        "  (a digit: so many tables in that column; + ten or more; * under way)\n"
+        "compaction 7 is under way: level 2 to 3, 11 tables 0 B\n");
     tree_free(&tree);
     buf_free(&line);
+    buf_free(&words);
+}
+
+/* It stands where it begins. */
+static void a_table_ends_before_it_begins(void **state) {
+    (void)state;
+    struct tree tree = {0};
+    struct buf words = {0};
+    apply(&tree,
+          "{\"event\":\"tree\",\"levels\":[[],[{\"table\":5,\"bytes\":1000,"
+          "\"smallest\":\"c\",\"largest\":\"a\"},{\"table\":6,\"bytes\":3000,"
+          "\"smallest\":\"x\",\"largest\":\"z\"}]]}",
+          &words);
+    expect_drawn(&tree, false,
+                 "memory  ├ active ┤\n"
+                 "level 0      0 tables       0 B\n"
+                 "level 1      2 tables    4.0 kB\n"
+                 "  ├──── 5 1.0 kB ────┤├─────────────────────── 6 3.0 kB "
+                 "───────────────────────┤\n"
+                 "  a                                                          "
+                 "                  z\n");
+    tree_free(&tree);
     buf_free(&words);
 }
 
@@ -253,9 +341,13 @@ static void without_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_tree_is_drawn),       cmocka_unit_test(work_is_marked),
-        cmocka_unit_test(other_events_are_told), cmocka_unit_test(many_are_digits),
-        cmocka_unit_test(hostile_lines),         cmocka_unit_test(without_memory),
+        cmocka_unit_test(a_tree_is_drawn),
+        cmocka_unit_test(work_is_marked),
+        cmocka_unit_test(other_events_are_told),
+        cmocka_unit_test(many_are_digits),
+        cmocka_unit_test(a_table_ends_before_it_begins),
+        cmocka_unit_test(hostile_lines),
+        cmocka_unit_test(without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

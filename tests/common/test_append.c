@@ -255,23 +255,28 @@ static void no_space_changes_nothing(void **state) {
 static void a_file_system_that_cannot_allocate(void **state) {
     struct refusing refusing = begin();
     refusing.allocate_errnum = EOPNOTSUPP;
-    struct append *append = NULL;
-    if (kind_of(state) == APPEND_MAPPED) {
-        struct error error = {0};
-        assert_int_equal(
-            append_open(&refusing.file, 0, APPEND_MAPPED, STEP_BYTES, &append, &error),
-            STATUS_UNSUPPORTED);
-        assert_message_has(error, "cannot allocate");
-        assert_null(append);
-    } else {
-        append = open_region(&refusing, 0, APPEND_WRITE, STEP_BYTES);
-        for (int i = 0; i < 100; i++) {
-            add(append, "0123456789", 10);
-            assert_int_equal(read_contents(&refusing), append_end(append));
-        }
-        assert_int_equal(refusing.allocates, 1);
-        assert_ok(append_close(append, NULL));
+    struct append *append = open_region(&refusing, 0, kind_of(state), STEP_BYTES);
+    assert_false(append_is_shared(append));
+    for (int i = 0; i < 100; i++) {
+        add(append, "0123456789", 10);
+        assert_int_equal(read_contents(&refusing), append_end(append));
     }
+    /* Each tenant asks once. */
+    assert_int_equal(refusing.allocates, kind_of(state) == APPEND_MAPPED ? 2 : 1);
+    assert_ok(append_close(append, NULL));
+    end(&refusing);
+}
+
+static void a_file_system_that_cannot_map(void **state) {
+    struct refusing refusing = begin();
+    refusing.map_errnum = ENODEV;
+    struct append *append = open_region(&refusing, 10, kind_of(state), STEP_BYTES);
+    assert_false(append_is_shared(append));
+    add(append, "0123456789", 10);
+    assert_int_equal(append_end(append), 20);
+    assert_ok(append_close(append, NULL));
+    assert_int_equal(read_contents(&refusing), 20);
+    assert_memory_equal(contents + 10, "0123456789", 10);
     end(&refusing);
 }
 
@@ -300,18 +305,40 @@ static void failures_are_told_and_close_frees(void **state) {
     end(&refusing);
 }
 
+/* What is longer than a page is handed over by one write in either tenant, from space
+ * that is not the file's; what is shorter, in a mapping, by none. */
+static void what_is_long_is_written(void **state) {
+    bool maps = kind_of(state) == APPEND_MAPPED;
+    struct refusing refusing = begin();
+    struct append *append = open_region(&refusing, 0, kind_of(state), STEP_BYTES);
+    static unsigned char model[4 * STEP_BYTES];
+    memset(model, 'm', sizeof model);
+    add(append, model, STEP_BYTES + 1);
+    assert_false(append_is_shared(append));
+    assert_int_equal(refusing.writes, 1);
+    add(append, model, STEP_BYTES);
+    assert_int_equal(append_is_shared(append), maps);
+    assert_int_equal(refusing.writes, maps ? 1 : 2);
+    add(append, model, STEP_BYTES + 1);
+    add(append, model, 1);
+    assert_int_equal(refusing.writes, maps ? 2 : 4);
+    assert_model_then_zeros(&refusing, model, 3 * STEP_BYTES + 3);
+    assert_ok(append_close(append, NULL));
+    assert_exactly(&refusing, model, 3 * STEP_BYTES + 3);
+    end(&refusing);
+}
+
 static void a_failed_write_is_cut_away(void **state) {
-    if (kind_of(state) != APPEND_WRITE) {
-        return;
-    }
+    enum { LONG_BYTES = STEP_BYTES + 1 };
     struct error error = {0};
     struct refusing refusing = begin();
-    struct append *append = open_region(&refusing, 0, APPEND_WRITE, STEP_BYTES);
+    struct append *append = open_region(&refusing, 0, kind_of(state), STEP_BYTES);
     add(append, "kept", 4);
     unsigned char *space = NULL;
-    assert_ok(append_reserve(append, 4, &space, NULL));
+    assert_ok(append_reserve(append, LONG_BYTES, &space, NULL));
+    memset(space, 'l', LONG_BYTES);
     refusing.write_errnum = EIO;
-    assert_int_equal(append_commit(append, 4, &error), STATUS_IO);
+    assert_int_equal(append_commit(append, LONG_BYTES, &error), STATUS_IO);
     assert_message_has(error, "log: write at offset 4");
     assert_int_equal(append_end(append), 4);
     assert_ok(append_close(append, NULL));
@@ -337,7 +364,7 @@ static void failed_mappings_are_told(void **state) {
     refusing.map_errnum = ENOMEM;
     unsigned char *space = NULL;
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(append_reserve(append, 2 * STEP_BYTES, &space, &error),
+        assert_int_equal(append_reserve(append, STEP_BYTES, &space, &error),
                          STATUS_NO_MEMORY);
         assert_message_has(error, "log: map");
     }
@@ -384,7 +411,9 @@ static enum append_kind kinds[] = {APPEND_WRITE, APPEND_MAPPED};
         cmocka_unit_test_prestate(what_stood_behind_the_end_is_cut_at_open, kind),       \
         cmocka_unit_test_prestate(no_space_changes_nothing, kind),                       \
         cmocka_unit_test_prestate(a_file_system_that_cannot_allocate, kind),             \
+        cmocka_unit_test_prestate(a_file_system_that_cannot_map, kind),                  \
         cmocka_unit_test_prestate(failures_are_told_and_close_frees, kind),              \
+        cmocka_unit_test_prestate(what_is_long_is_written, kind),                        \
         cmocka_unit_test_prestate(a_failed_write_is_cut_away, kind),                     \
         cmocka_unit_test_prestate(failed_mappings_are_told, kind),                       \
         cmocka_unit_test_prestate(an_abandoned_region_leaves_the_file_alone, kind),      \

@@ -376,7 +376,7 @@ static void bench_append(void **state) {
     cJSON *report = cJSON_Parse(out_text(&result));
     assert_non_null(report);
     const cJSON *cases = cJSON_GetObjectItem(report, "cases");
-    assert_int_equal(cJSON_GetArraySize(cases), 9);
+    assert_int_equal(cJSON_GetArraySize(cases), 11);
     const cJSON *one;
     cJSON_ArrayForEach(one, cases) {
         double least = cJSON_GetObjectItem(one, "least_micros")->valuedouble;
@@ -407,9 +407,9 @@ static void expect_positive(const cJSON *object, const char *const *names, size_
  * that it is wrong now and then. */
 static void bench_tables(void **state) {
     (void)state;
-    static const char *const figures[] = {"write_nanos", "get_hit_nanos",
-                                          "get_miss_nanos", "step_forward_nanos",
-                                          "step_backward_nanos"};
+    static const char *const figures[] = {"write_nanos",         "get_hit_nanos",
+                                          "get_miss_nanos",      "step_forward_nanos",
+                                          "step_backward_nanos", "seek_10_nanos"};
     struct result result = {0};
     bool has = stage_number(&result) >= 3;
     RUN(&result, "-d", "bench", "bench", "tables", "--count", "2000", "--rounds", "2",
