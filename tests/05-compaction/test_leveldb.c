@@ -19,6 +19,7 @@ static struct kv_options draw_options(uint64_t *seed) {
     options.write_buffer_bytes = 4096 << random_below(seed, 3);
     options.table_bytes = 4096 << random_below(seed, 3);
     options.level0_tables = 1 + (uint32_t)random_below(seed, 3);
+    options.level0_stop_tables = options.level0_tables + 2; /* writers wait for it */
     options.block_bytes = random_below(seed, 2) == 0 ? 512 : 4096;
     options.filter_bits = random_below(seed, 2) == 0 ? 0 : 10;
     options.compaction_threads = 1 + (uint32_t)random_below(seed, 3);

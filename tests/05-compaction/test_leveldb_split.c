@@ -9,6 +9,7 @@
 #include "directory.h"
 #include "internal_key.h"
 #include "manifest.h"
+#include "table.h"
 #include "table_writer.h"
 
 enum { FOREIGN_LEVELS = 4, VERSIONS_MAX = 6, ENTRIES_MAX = BOTH_KEYS * VERSIONS_MAX };
@@ -176,6 +177,16 @@ static void foreign_make(struct foreign *f, const char *directory, uint64_t seed
     assert_true(f->split > 5);
 }
 
+/* The same, all of it in the last of these levels. */
+static void foreign_make_bottom(struct foreign *f, const char *directory, uint64_t seed) {
+    *f = (struct foreign){.both = {.seed = seed}};
+    draw_entries(f);
+    for (size_t i = 0; i < f->count; i++) {
+        f->entries[i].level = FOREIGN_LEVELS - 1;
+    }
+    write_database(f, directory);
+}
+
 /* ---- what Strata makes of it ----------------------------------------------------- */
 
 static int compare_tables(const void *a, const void *b) {
@@ -187,9 +198,9 @@ static int compare_tables(const void *a, const void *b) {
                                 buf_slice(&(*right)->meta.smallest));
 }
 
-/* Neighbours of a level that share a user key, at most one of them written by Strata:
- * those with numbers from `from` on are. */
-static size_t count_split(const char *directory, uint64_t from, size_t *healed_wrong) {
+/* Neighbours of a level that share a user key. *wrong grows by those of which one is newer:
+ * its number is `from` or above. */
+static size_t count_split(const char *directory, uint64_t from, size_t *wrong) {
     struct manifest_state state = {0};
     struct manifest_tail tail;
     struct current current;
@@ -205,11 +216,36 @@ static size_t count_split(const char *directory, uint64_t from, size_t *healed_w
             slice_equal(internal_key_user(buf_slice(&left->meta.largest)),
                         internal_key_user(buf_slice(&right->meta.smallest)))) {
             split++;
-            *healed_wrong += left->meta.number >= from || right->meta.number >= from;
+            *wrong += left->meta.number >= from || right->meta.number >= from;
         }
     }
     manifest_state_free(&state);
     return split;
+}
+
+static uint64_t count_tombstones(const char *directory) {
+    struct manifest_state state = {0};
+    struct manifest_tail tail;
+    struct current current;
+    struct block_cache *cache = NULL;
+    uint64_t tombstones = 0;
+    assert_ok(block_cache_open(0, &threads_posix, &cache, NULL));
+    assert_ok(current_read(directory, &world_system, &current, NULL));
+    assert_ok(
+        manifest_load(directory, &world_system, current.number, &state, &tail, NULL));
+    for (size_t i = 0; i < state.table_count; i++) {
+        uint64_t number = state.tables[i]->meta.number;
+        struct table *table = NULL;
+        struct file *file = NULL;
+        assert_ok(directory_table(directory, &world_system, number, &file, NULL));
+        assert_ok(table_open(file, number, cache, &table, NULL));
+        assert_non_null(table_properties(table));
+        tombstones += table_properties(table)->tombstones;
+        table_unref(table);
+    }
+    manifest_state_free(&state);
+    block_cache_close(cache);
+    return tombstones;
 }
 
 static void say_nothing(void *context, const char *line) {
@@ -280,6 +316,7 @@ static void stretches_are_compacted(void **state) {
         strata_expect(kv, &f.both);
         assert_ok(kv_close(kv, NULL));
         assert_int_equal(count_split(directory, 0, &wrong), 0);
+        assert_int_equal(count_tombstones(directory), 0);
         assert_verified(directory, &options);
         leveldb_agrees(directory, &f.both);
         foreign_free(&f);
@@ -302,6 +339,7 @@ static void the_background_heals(void **state) {
         foreign_make(&f, directory, random_next(&seed));
         uint64_t from = f.next_number;
         options.level0_tables = 1;
+        options.level0_stop_tables = 2; /* writers wait for compactions */
         options.write_buffer_bytes = 4096;
         options.table_bytes = 4096;
         struct kv *kv = strata_begin(directory, &options);
@@ -324,10 +362,35 @@ static void the_background_heals(void **state) {
     }
 }
 
+/* They hide nothing, and nothing comes down to them: a compaction of all rewrites their
+ * tables where they are. */
+static void tombstones_at_the_bottom_die(void **state) {
+    (void)state;
+    uint64_t seed = test_seed();
+    static struct foreign f;
+    char directory[BOTH_PATH_BYTES];
+    struct kv_options options = small_options();
+    both_directory(directory);
+    foreign_make_bottom(&f, directory, random_next(&seed));
+    assert_true(count_tombstones(directory) > 100);
+    options.level0_tables = 1000;
+    struct kv *kv = strata_begin(directory, &options);
+    strata_expect(kv, &f.both);
+    assert_ok(kv_compact(kv, (struct slice){0}, (struct slice){0}, NULL));
+    strata_expect(kv, &f.both);
+    assert_ok(kv_close(kv, NULL));
+    assert_int_equal(count_tombstones(directory), 0);
+    assert_verified(directory, &options);
+    leveldb_agrees(directory, &f.both);
+    foreign_free(&f);
+    both_remove(directory);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stretches_are_compacted),
         cmocka_unit_test(the_background_heals),
+        cmocka_unit_test(tombstones_at_the_bottom_die),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
