@@ -14,8 +14,8 @@ MUST_CHECK enum status append_allocate(struct append *append, size_t bytes,
                                        struct error *error);
 
 /* Reserve and commit in a buffer of the tenant's, whose length stays 0: a second reserve
- * keeps what was written into the first, and the commit is one write(2), unless the system
- * cuts it short. */
+ * keeps what was written into the first, and the commit is one write(2), unless the
+ * system cuts it short. */
 MUST_CHECK enum status append_buffer_reserve(struct buf *buf, size_t bytes,
                                              unsigned char **space, struct error *error);
 MUST_CHECK enum status append_buffer_commit(struct append *append, struct buf *buf,

@@ -73,8 +73,8 @@ skiplist_next(const struct skiplist_node *node) {
     return atomic_pointer_load(&node->next, memory_order_acquire);
 }
 
-/* For a walk that stands on the node: asks the cache for what its next steps will look at,
- * and does not wait for it. */
+/* For a walk that stands on the node: asks the cache for what its next steps will look
+ * at, and does not wait for it. */
 void skiplist_foresee(const struct skiplist_node *node);
 
 /* What a node holds; the slices live as long as the list's memory. */

@@ -82,8 +82,8 @@ enum status engine_get(void *opened, struct slice key, struct buf *value,
 /* ---- iterate --------------------------------------------------------------------- */
 
 /* One iterator for each buffer and each run, newest first; each of them holds what it
- * reads. A buffer in which there is nothing yet is left out: what comes there is above the
- * sequence, which was loaded before, and so is not for this reader. */
+ * reads. A buffer in which there is nothing yet is left out: what comes there is above
+ * the sequence, which was loaded before, and so is not for this reader. */
 static enum status open_children(struct engine *engine, const struct view *view,
                                  struct iter **children, size_t *count,
                                  struct error *error) {

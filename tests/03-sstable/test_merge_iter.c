@@ -233,8 +233,8 @@ static struct entry entry_of(const char *user, uint64_t tag) {
     return entry;
 }
 
-/* A user's iterator seeks past many versions of a key; where all of them are the last that
- * there can be, no seek leads past them. */
+/* A user's iterator seeks past many versions of a key; where all of them are the last
+ * that there can be, no seek leads past them. */
 static void many_equal_last_versions_are_passed(void **state) {
     (void)state;
     enum { COPIES = 30 };

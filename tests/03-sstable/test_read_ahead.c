@@ -1,5 +1,5 @@
-/* Long scans read ahead, once the cache is full: right in both directions, with few reads,
- * and the cache keeps what it had. */
+/* Long scans read ahead, once the cache is full: right in both directions, with few
+ * reads, and the cache keeps what it had. */
 #define TEST_HAS_STAGE
 #include "../common/support.h"
 
@@ -111,7 +111,8 @@ static void a_cache_with_room_takes_a_scan(void **state) {
     bed_end(&bed);
 }
 
-/* Blocks longer than a piece, some next to short ones; to and fro, mostly in long runs. */
+/* Blocks longer than a piece, some next to short ones; to and fro, mostly in long runs.
+ */
 static void walks_meet_blocks_of_all_sizes(void **state) {
     (void)state;
     uint64_t random = test_seed();
