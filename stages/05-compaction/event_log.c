@@ -409,6 +409,7 @@ void event_log_ends(struct event_log *log, uint64_t work, const struct edit *edi
     add(log, ",\"micros\":%" PRIu64, micros);
     if (error->status != STATUS_OK) {
         add_text(log, "error", slice_of(error->message), ERROR_MESSAGE_BYTES);
+        add(log, error->status == STATUS_STALLED ? ",\"stopped\":true" : "");
     } else {
         if (counts != NULL) {
             add_counts(log, counts);
