@@ -134,24 +134,28 @@ enum status kv_delete(struct kv *kv, struct slice key,
 
 enum status kv_write(struct kv *kv, const struct kv_op *ops, size_t count,
                      const struct kv_write_options *options, struct error *error) {
-    enum durability durability =
-        options == NULL ? DURABILITY_DEFAULT : options->durability;
+    struct kv_write_options how = {0};
     uint64_t sequence = 0;
     enum status status = STATUS_OK;
-    if (!durability_known(durability)) {
+    if (options != NULL) {
+        how = *options;
+    }
+    if (!durability_known(how.durability)) {
         status = error_set(error, STATUS_INVALID,
-                           "durability %d is not one that there is", (int)durability);
+                           "durability %d is not one that there is", (int)how.durability);
+    } else if (how.no_wait && !stage_has(FEATURE_BATCH)) {
+        status = stage_lacks(FEATURE_BATCH, error);
     } else if (count > 0) {
         status = kv_check_change(ops, count, error);
     }
     if (status == STATUS_OK && count > 0) {
-        status = stage.store->write(kv->store, ops, count,
-                                    durability == DURABILITY_DEFAULT ? kv->durability
-                                                                     : durability,
-                                    &sequence, error);
+        if (how.durability == DURABILITY_DEFAULT) {
+            how.durability = kv->durability;
+        }
+        status = stage.store->write(kv->store, ops, count, &how, &sequence, error);
     }
-    if (options != NULL && options->sequence != NULL) {
-        *options->sequence = sequence;
+    if (how.sequence != NULL) {
+        *how.sequence = sequence;
     }
     return status;
 }

@@ -107,6 +107,8 @@ struct kv_write_options {
     uint64_t
         *sequence; /* if not NULL: receives the last sequence of the change; 0 if none was
                       issued. Written on failure too: the change may have been issued */
+    bool no_wait; /* STALLED where it would have to wait for a flush or a compaction; from
+                     stage 06 */
 };
 
 struct kv_read_options {

@@ -32,8 +32,9 @@ struct store_ops {
     enum status (*open)(const char *dir, const struct kv_options *options, void **store,
                         struct error *error);
     enum status (*close)(void *store, struct error *error);
+    /* how->durability is no default; *sequence is written on failure too. */
     enum status (*write)(void *store, const struct kv_op *ops, size_t count,
-                         enum durability durability, uint64_t *sequence,
+                         const struct kv_write_options *how, uint64_t *sequence,
                          struct error *error);
     enum status (*get)(void *store, struct slice key, struct buf *value,
                        uint64_t *observed, struct error *error);

@@ -360,12 +360,12 @@ enum status engine_await(struct engine *engine, uint64_t sequence,
 }
 
 enum status engine_write(void *opened, const struct kv_op *ops, size_t count,
-                         enum durability durability, uint64_t *sequence,
+                         const struct kv_write_options *how, uint64_t *sequence,
                          struct error *error) {
     struct engine *engine = opened;
     gate_enter(&engine->gate);
     enum status status = engine->parts->commit->write(engine->commit, ops, count,
-                                                      durability, sequence, error);
+                                                      how, sequence, error);
     gate_leave(&engine->gate);
     return status;
 }

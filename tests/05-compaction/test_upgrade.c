@@ -42,7 +42,8 @@ static void put(struct engine *engine, size_t i, enum durability durability) {
     char key[24], value[24];
     uint64_t sequence;
     struct kv_op op = {KV_PUT, key_of(key, i), value_of(value, i)};
-    assert_ok(engine_write(engine, &op, 1, durability, &sequence, NULL));
+    const struct kv_write_options how = {.durability = durability};
+    assert_ok(engine_write(engine, &op, 1, &how, &sequence, NULL));
 }
 
 /* How many of the puts are there; the contents must be those of so many. */
