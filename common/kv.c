@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "coding.h"
+#include "kv_check.h"
 #include "memory.h"
 #include "settings.h"
 #include "stage.h"
@@ -88,55 +88,6 @@ static enum status resolve_options(const char *path, const struct kv_options *op
     return STATUS_OK;
 }
 
-static enum status check_length(const char *what, uint64_t bytes, uint64_t limit,
-                                struct error *error) {
-    if (bytes <= limit) {
-        return STATUS_OK;
-    }
-    return error_set(error, STATUS_LIMIT,
-                     "%s of %" PRIu64 " bytes is over the limit of %" PRIu64 " bytes",
-                     what, bytes, limit);
-}
-
-static enum status check_op(const struct kv_op *op, struct error *error) {
-    if (op->type != KV_PUT && op->type != KV_DELETE) {
-        return error_set(error, STATUS_INVALID,
-                         "operation type %d is neither put nor delete", (int)op->type);
-    }
-    if (!slice_present(op->key) || (op->type == KV_PUT && !slice_present(op->value))) {
-        return error_set(error, STATUS_INVALID,
-                         "a key or value is absent (an empty one has data)");
-    }
-    enum status status = check_length("key", op->key.length, KV_KEY_BYTES_MAX, error);
-    if (status == STATUS_OK && op->type == KV_PUT) {
-        status = check_length("value", op->value.length, KV_VALUE_BYTES_MAX, error);
-    }
-    return status;
-}
-
-/* The bytes of a change are those of LevelDB's write batch: sequence and count, then per
- * operation a type, the key with its length and, for a put, the value with its length
- * (leveldb db/write_batch.cc). */
-static enum status check_change(const struct kv_op *ops, size_t count,
-                                struct error *error) {
-    enum { HEADER_BYTES = 8 + 4, TYPE_BYTES = 1 };
-    if (ops == NULL) {
-        return error_set(error, STATUS_INVALID, "a change without its operations");
-    }
-    uint64_t bytes = HEADER_BYTES;
-    for (size_t i = 0; i < count; i++) {
-        enum status status = check_op(&ops[i], error);
-        if (status != STATUS_OK) {
-            return status;
-        }
-        bytes += TYPE_BYTES + varint_bytes(ops[i].key.length) + ops[i].key.length;
-        if (ops[i].type == KV_PUT) {
-            bytes += varint_bytes(ops[i].value.length) + ops[i].value.length;
-        }
-    }
-    return check_length("change", bytes, KV_CHANGE_BYTES_MAX, error);
-}
-
 /* ---- the store ------------------------------------------------------------------- */
 
 enum status kv_open(const char *dir, const struct kv_options *options, struct kv **kv,
@@ -183,24 +134,28 @@ enum status kv_delete(struct kv *kv, struct slice key,
 
 enum status kv_write(struct kv *kv, const struct kv_op *ops, size_t count,
                      const struct kv_write_options *options, struct error *error) {
-    enum durability durability =
-        options == NULL ? DURABILITY_DEFAULT : options->durability;
+    struct kv_write_options how = {0};
     uint64_t sequence = 0;
     enum status status = STATUS_OK;
-    if (!durability_known(durability)) {
+    if (options != NULL) {
+        how = *options;
+    }
+    if (!durability_known(how.durability)) {
         status = error_set(error, STATUS_INVALID,
-                           "durability %d is not one that there is", (int)durability);
+                           "durability %d is not one that there is", (int)how.durability);
+    } else if (how.no_wait && !stage_has(FEATURE_BATCH)) {
+        status = stage_lacks(FEATURE_BATCH, error);
     } else if (count > 0) {
-        status = check_change(ops, count, error);
+        status = kv_check_change(ops, count, error);
     }
     if (status == STATUS_OK && count > 0) {
-        status = stage.store->write(kv->store, ops, count,
-                                    durability == DURABILITY_DEFAULT ? kv->durability
-                                                                     : durability,
-                                    &sequence, error);
+        if (how.durability == DURABILITY_DEFAULT) {
+            how.durability = kv->durability;
+        }
+        status = stage.store->write(kv->store, ops, count, &how, &sequence, error);
     }
-    if (options != NULL && options->sequence != NULL) {
-        *options->sequence = sequence;
+    if (how.sequence != NULL) {
+        *how.sequence = sequence;
     }
     return status;
 }

@@ -21,6 +21,11 @@
  * failure again, reads go on serving what was acknowledged, and the failed change is
  * unknown (it will be whole or absent) until kv_resume or the next open.
  *
+ * With log_region APPEND_MAPPED the process has a handler of SIGBUS from the first open
+ * on, which makes a page of the log that cannot be had such a failure; a program that
+ * replaces it later, or blocks the signal in a thread that writes, dies there instead
+ * (guarded_copy.h).
+ *
  * tidy: long because it is the whole of what a user of the library reads. */
 #ifndef STRATA_KV_H
 #define STRATA_KV_H
@@ -107,6 +112,8 @@ struct kv_write_options {
     uint64_t
         *sequence; /* if not NULL: receives the last sequence of the change; 0 if none was
                       issued. Written on failure too: the change may have been issued */
+    bool no_wait; /* STALLED where it would have to wait for a flush or a compaction; from
+                     stage 06 */
 };
 
 struct kv_snapshot; /* kv_snapshot.h */

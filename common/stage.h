@@ -38,8 +38,9 @@ struct store_ops {
     enum status (*open)(const char *dir, const struct kv_options *options, void **store,
                         struct error *error);
     enum status (*close)(void *store, struct error *error);
+    /* how->durability is no default; *sequence is written on failure too. */
     enum status (*write)(void *store, const struct kv_op *ops, size_t count,
-                         enum durability durability, uint64_t *sequence,
+                         const struct kv_write_options *how, uint64_t *sequence,
                          struct error *error);
     /* options->observed is not NULL, here and below; there is a snapshot only where
      * stage_has(FEATURE_SNAPSHOT), and it is this store's. */

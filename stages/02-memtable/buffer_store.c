@@ -294,11 +294,11 @@ static enum status write_inside(struct buffer_store *store, const struct kv_op *
 }
 
 static enum status buffer_store_write(void *opened, const struct kv_op *ops, size_t count,
-                                      enum durability durability, uint64_t *sequence,
+                                      const struct kv_write_options *how, uint64_t *sequence,
                                       struct error *error) {
     struct buffer_store *store = opened;
     gate_enter(&store->gate);
-    enum status status = write_inside(store, ops, count, durability, sequence, error);
+    enum status status = write_inside(store, ops, count, how->durability, sequence, error);
     gate_leave(&store->gate);
     return status;
 }

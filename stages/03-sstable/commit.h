@@ -16,7 +16,7 @@ struct commit_ops {
      * *sequence is its last, 0 if none was issued; written on failure too. Any thread,
      * inside the engine's gate. */
     enum status (*write)(void *commit, const struct kv_op *ops, size_t count,
-                         enum durability durability, uint64_t *sequence,
+                         const struct kv_write_options *how, uint64_t *sequence,
                          struct error *error);
 
     void (*close)(void *commit); /* nobody writes; NULL is allowed */

@@ -14,16 +14,16 @@ static enum status direct_open(struct engine *engine, void **commit,
 }
 
 static enum status direct_write(void *commit, const struct kv_op *ops, size_t count,
-                                enum durability durability, uint64_t *sequence,
+                                const struct kv_write_options *how, uint64_t *sequence,
                                 struct error *error) {
     struct engine *engine = commit;
-    enum status status = engine_before(engine, durability, error);
+    enum status status = engine_before(engine, how->durability, error);
     if (status == STATUS_OK) {
         engine_lock_writing(engine);
         status = engine_take_in(engine, ops, count, sequence, error);
         engine_unlock_writing(engine);
     }
-    return status == STATUS_OK ? engine_await(engine, *sequence, durability, error)
+    return status == STATUS_OK ? engine_await(engine, *sequence, how->durability, error)
                                : status;
 }
 

@@ -6,7 +6,7 @@
 
 enum status engine_close(void *engine, struct error *error);
 enum status engine_write(void *engine, const struct kv_op *ops, size_t count,
-                         enum durability durability, uint64_t *sequence,
+                         const struct kv_write_options *how, uint64_t *sequence,
                          struct error *error);
 enum status engine_get(void *engine, struct slice key, struct buf *value,
                        const struct kv_read_options *options, struct error *error);

@@ -75,7 +75,8 @@ static void put_listed(struct engine *engine, uint64_t first, uint64_t last) {
         snprintf(key, sizeof key, "k%" PRIu64, i);
         snprintf(value, sizeof value, "v%" PRIu64, i);
         struct kv_op op = put_op(key, value);
-        assert_ok(engine_write(engine, &op, 1, DURABILITY_ALWAYS, &sequence, NULL));
+        const struct kv_write_options how = {.durability = DURABILITY_ALWAYS};
+        assert_ok(engine_write(engine, &op, 1, &how, &sequence, NULL));
     }
 }
 

@@ -44,11 +44,11 @@ static enum status fake_close(void *store, struct error *error) {
 }
 
 static enum status fake_write(void *store, const struct kv_op *ops, size_t count,
-                              enum durability durability, uint64_t *sequence,
+                              const struct kv_write_options *how, uint64_t *sequence,
                               struct error *error) {
     seen.op = ops[0];
     seen.count = count;
-    seen.durability = durability;
+    seen.durability = how->durability;
     *sequence = seen.sequence;
     return note("write", store, error);
 }

@@ -1,0 +1,257 @@
+/* The life of a writer in the queue:
+ *
+ *     WAITS ──is first in the queue──▶ LEADS
+ *       └──a leader takes it along──▶ TAKEN ──its outcome is known──▶ DONE
+ *                                       └──the leader needs no sync──▶ SYNCS
+ *
+ * There is one leader at a time, from its promotion until its group has left the queue;
+ * only it takes the engine's `writing`. Of those in the group that wait for the disk one
+ * syncs for all: the leader, or, if that has no need to, the first that has. Whoever
+ * syncs has left the queue, so that the next leader writes meanwhile.
+ *
+ * A writer is on its caller's stack: once it is DONE nobody else touches it. */
+#include "commit_group.h"
+
+#include <assert.h>
+
+#include "engine.h"
+#include "failpoint.h"
+#include "kv_check.h"
+#include "memory.h"
+
+enum {
+    GROUP_BYTES_MAX = 1024 * 1024,
+    SMALL_BYTES = 128 * 1024, /* a leader with no more takes no more than this along */
+    GROUP_CHANGES_MAX = 128
+};
+
+enum place { WAITS, LEADS, TAKEN, SYNCS, DONE };
+
+struct writer {
+    struct writer *next; /* in the queue; later among those who wait for one sync */
+    const struct kv_op *ops;
+    size_t count;
+    uint64_t bytes;
+    enum durability durability;
+    bool no_wait;
+
+    /* guarded by the queue's lock, until it is DONE */
+    enum place place;
+    struct condition woken; /* there from the moment in which it has to wait */
+    uint64_t sequence;
+    enum status status;
+    struct error *error; /* the caller's; may be NULL */
+};
+
+struct commit {
+    struct engine *engine;
+    const struct threads *threads;
+    struct mutex lock; /* of the queue; for moments */
+    /* guarded by lock */
+    struct writer *first; /* NULL: nobody is there */
+    struct writer *last;
+    struct commit_counts counts;
+
+    /* the leader's, while it leads */
+    struct kv_op *ops;
+    size_t ops_room;
+    size_t op_counts[GROUP_CHANGES_MAX];
+};
+
+/* ---- the queue ------------------------------------------------------------------- */
+
+/* Requires lock. */
+static void push(struct commit *commit, struct writer *writer) {
+    if (commit->first == NULL) {
+        commit->first = writer;
+    } else {
+        commit->last->next = writer;
+    }
+    commit->last = writer;
+}
+
+/* Requires lock, and that the writer waits. */
+static void wake(struct writer *writer, enum place place) {
+    writer->place = place;
+    condition_signal(&writer->woken);
+}
+
+/* ---- a group --------------------------------------------------------------------- */
+
+/* Requires lock, and to lead. How many go together, the leader with them. */
+static size_t size_up(const struct commit *commit) {
+    const struct writer *writer = commit->first;
+    bool waits = !writer->no_wait;
+    uint64_t most = writer->bytes <= SMALL_BYTES ? writer->bytes + SMALL_BYTES
+                                                 : GROUP_BYTES_MAX;
+    uint64_t bytes = writer->bytes;
+    size_t count = 1;
+    while (count < GROUP_CHANGES_MAX && writer->next != NULL &&
+           !writer->next->no_wait == waits && bytes + writer->next->bytes <= most) {
+        writer = writer->next;
+        bytes += writer->bytes;
+        count++;
+    }
+    return count;
+}
+
+static size_t count_ops(const struct writer *writer, size_t changes) {
+    size_t count = 0;
+    for (size_t i = 0; i < changes; i++, writer = writer->next) {
+        count += writer->count;
+    }
+    return count;
+}
+
+/* Puts the operations of all one behind the other. A group without memory for that is its
+ * leader alone. */
+static struct change_group gather(struct commit *commit, const struct writer *leader,
+                                  size_t changes) {
+    size_t count = changes > 1 ? count_ops(leader, changes) : 0;
+    if (count > commit->ops_room) {
+        struct kv_op *ops = memory_resize(commit->ops, count * sizeof *ops);
+        if (ops != NULL) {
+            commit->ops = ops;
+            commit->ops_room = count;
+        }
+    }
+    if (changes == 1 || count > commit->ops_room) {
+        commit->op_counts[0] = leader->count;
+        return (struct change_group){leader->ops, leader->count, commit->op_counts, 1};
+    }
+    struct kv_op *to = commit->ops;
+    for (size_t i = 0; i < changes; i++, leader = leader->next) {
+        memcpy(to, leader->ops, leader->count * sizeof *to);
+        to += leader->count;
+        commit->op_counts[i] = leader->count;
+    }
+    return (struct change_group){commit->ops, count, commit->op_counts, changes};
+}
+
+/* Requires lock, and to lead. The group leaves the queue, and whoever is first in it then
+ * leads from here on. */
+static void leave(struct commit *commit, const struct change_group *group) {
+    struct writer *last = commit->first;
+    for (size_t i = 1; i < group->changes; i++) {
+        last = last->next;
+        last->place = TAKEN;
+    }
+    commit->first = last->next;
+    last->next = NULL;
+    if (commit->first != NULL) {
+        wake(commit->first, LEADS);
+    }
+}
+
+/* Requires lock. Tells one of the group how it ended. */
+static void tell(struct writer *writer, enum status status, const struct error *error) {
+    bool woken = writer->place == TAKEN; /* else it is its own call that ends */
+    writer->status = status;
+    if (status != STATUS_OK && writer->error != NULL) {
+        *writer->error = *error;
+    }
+    if (woken) {
+        wake(writer, DONE);
+    }
+}
+
+/* Requires lock. Gives each of the group its sequence, tells those that wait for nothing
+ * more, and answers the list of those that wait for a sync. `last` is the group's last
+ * sequence; 0: it was issued none. */
+static struct writer *deal(struct writer *writer, const struct change_group *group,
+                           uint64_t last, enum status status, const struct error *error) {
+    struct writer *waiting = NULL;
+    struct writer **end = &waiting;
+    uint64_t sequence = last == 0 ? 0 : last - group->op_count;
+    while (writer != NULL) {
+        struct writer *next = writer->next; /* it may be gone once it is told */
+        sequence += last == 0 ? 0 : writer->count;
+        writer->sequence = sequence;
+        if (status == STATUS_OK && writer->durability == DURABILITY_ALWAYS) {
+            *end = writer;
+            end = &writer->next;
+        } else {
+            tell(writer, status, error);
+        }
+        writer = next;
+    }
+    *end = NULL;
+    return waiting;
+}
+
+/* Requires lock, which it gives up and takes again; `writer` is the first of those who
+ * wait, and syncs for them. */
+static void sync_for_all(struct commit *commit, struct writer *writer) {
+    struct error error = {0};
+    const struct writer *last = writer;
+    while (last->next != NULL) {
+        last = last->next;
+    }
+    uint64_t sequence = last->sequence;
+    mutex_unlock(&commit->lock);
+    enum status status =
+        engine_await(commit->engine, sequence, DURABILITY_ALWAYS, &error);
+    mutex_lock(&commit->lock);
+    while (writer != NULL) {
+        struct writer *next = writer->next;
+        tell(writer, status, &error);
+        writer = next;
+    }
+}
+
+/* Requires lock, which it gives up and takes again, and to lead. */
+static void lead(struct commit *commit, struct writer *leader) {
+    struct engine *engine = commit->engine;
+    struct error error = {0};
+    uint64_t last;
+    struct change_group group = gather(commit, leader, size_up(commit));
+    mutex_unlock(&commit->lock);
+    engine_lock_writing(engine);
+    enum status status = engine_take_in(engine, &group, leader->no_wait, &last, &error);
+    engine_unlock_writing(engine);
+    failpoint_pass(group_taken_in_not_told);
+    mutex_lock(&commit->lock);
+    commit->counts.groups++;
+    commit->counts.changes += group.changes;
+    leave(commit, &group);
+    struct writer *waiting = deal(leader, &group, last, status, &error);
+    if (waiting == leader) {
+        sync_for_all(commit, leader);
+    } else if (waiting != NULL) {
+        wake(waiting, SYNCS);
+    }
+}
+
+/* ---- the tenant ------------------------------------------------------------------ */
+
+/* Requires lock. Waits until it is told, or is to do something. */
+static enum status wait_in_queue(struct commit *commit, struct writer *writer) {
+    if (condition_init(&writer->woken, commit->threads) != STATUS_OK) {
+        return STATUS_NO_MEMORY;
+    }
+    push(commit, writer);
+    while (writer->place == WAITS || writer->place == TAKEN) {
+        condition_wait(&writer->woken, &commit->lock);
+    }
+    condition_free(&writer->woken);
+    return STATUS_OK;
+}
+
+static enum status queue(struct commit *commit, struct writer *writer) {
+    enum status status = STATUS_OK;
+    mutex_lock(&commit->lock);
+    if (commit->first == NULL) {
+        writer->place = LEADS;
+        push(commit, writer);
+    } else {
+        status = wait_in_queue(commit, writer);
+    }
+    if (status == STATUS_OK && writer->place == LEADS) {
+        lead(commit, writer);
+    } else if (status == STATUS_OK && writer->place == SYNCS) {
+        sync_for_all(commit, writer);
+    }
+    mutex_unlock(&commit->lock);
+    return status == STATUS_OK ? writer->status
+                               : error_no_memory(writer->error, "a place in a queue", 0);
+}
