@@ -522,6 +522,7 @@ static void memory_runs_out(void **state) {
     (void)state;
     struct simulation sim;
     struct kv_snapshot *snapshots[2] = {NULL, NULL};
+    struct buf value = {0};
     struct error error = {0};
     struct kv_stats stats;
     simulation_begin(&sim);
@@ -544,8 +545,11 @@ static void memory_runs_out(void **state) {
     counted_memory_fail(0, false);
     assert_in_range(refused, 20, UINT64_MAX);
     assert_ok(kv_compact(kv, (struct slice){0}, (struct slice){0}, NULL));
+    const struct kv_read_options read = {.snapshot = snapshots[0]};
+    assert_ok(kv_get(kv, slice_of("k1"), &value, &read, NULL));
     kv_stats(kv, &stats);
     assert_int_equal(stats.snapshots, 2);
+    buf_free(&value);
     kv_snapshot_release(snapshots[1]);
     kv_snapshot_release(snapshots[0]);
     assert_ok(kv_close(kv, NULL));
