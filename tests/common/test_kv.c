@@ -15,6 +15,7 @@ static struct {
     struct kv_op op;
     enum durability durability;
     struct slice from;
+    const struct kv_snapshot *snapshot;
     enum status answer;
     uint64_t sequence;
     void *store;
@@ -54,9 +55,9 @@ static enum status fake_write(void *store, const struct kv_op *ops, size_t count
 }
 
 static enum status fake_get(void *store, struct slice key, struct buf *value,
-                            const struct kv_read_options *options,
-                            struct error *error) {
+                            const struct kv_read_options *options, struct error *error) {
     seen.op.key = key;
+    seen.snapshot = options->snapshot;
     *options->observed = seen.sequence;
     if (seen.answer == STATUS_OK) {
         assert_ok(buf_assign(value, slice_of("value")));
@@ -67,6 +68,7 @@ static enum status fake_get(void *store, struct slice key, struct buf *value,
 static enum status fake_iter(void *store, const struct kv_iter_options *options,
                              struct iter **iter, struct error *error) {
     seen.from = options->from;
+    seen.snapshot = options->snapshot;
     *options->observed = seen.sequence;
     *iter = NULL;
     return note("iter", store, error);
@@ -346,6 +348,33 @@ static void reads_tell_what_they_observed(void **state) {
     close_kv(kv);
 }
 
+static void snapshots_reach_their_store_alone(void **state) {
+    (void)state;
+    struct kv *kv = open_kv(NULL);
+    const struct kv_snapshot ours = {&store_object, 3}, theirs = {&seen, 3};
+    const struct kv_snapshot closed = {NULL, 3};
+    const struct kv_snapshot *const wrong[] = {&theirs, &closed};
+    struct buf value = {0};
+    struct iter *iter;
+    assert_int_equal(kv_snapshot_sequence(&ours), 3);
+    struct kv_read_options read = {.snapshot = &ours};
+    struct kv_iter_options walk = {.snapshot = &ours};
+    assert_ok(kv_get(kv, slice_of("k"), &value, &read, NULL));
+    assert_ptr_equal(seen.snapshot, &ours);
+    seen.snapshot = NULL;
+    assert_ok(kv_iter(kv, &walk, &iter, NULL));
+    assert_ptr_equal(seen.snapshot, &ours);
+    int calls = (int)seen.calls;
+    for (size_t i = 0; i < 2; i++) {
+        read.snapshot = walk.snapshot = wrong[i];
+        assert_int_equal(kv_get(kv, slice_of("k"), &value, &read, NULL), STATUS_INVALID);
+        assert_int_equal(kv_iter(kv, &walk, &iter, NULL), STATUS_INVALID);
+    }
+    assert_int_equal(seen.calls, calls);
+    buf_free(&value);
+    close_kv(kv);
+}
+
 static void count_line(void *context, const char *line) {
     assert_string_equal(line, "a line");
     ++*(int *)context;
@@ -365,6 +394,11 @@ static void the_rest_is_passed_on(void **state) {
     assert_int_equal(progress.issued, 3);
     struct slice all = {0};
     assert_int_equal(kv_compact(kv, all, all, NULL), STATUS_UNSUPPORTED);
+    struct kv_snapshot *snapshot = NULL;
+    struct error error = {0};
+    assert_int_equal(kv_snapshot_take(kv, &snapshot, &error), STATUS_UNSUPPORTED);
+    assert_string_equal(error.message,
+                        "stage 01 has no snapshots, it comes with stage 07");
     struct kv_stats stats;
     memset(&stats, 0xff, sizeof stats);
     kv_stats(kv, &stats);
@@ -383,7 +417,6 @@ static void the_rest_is_passed_on(void **state) {
     assert_ok(kv_verify("db", NULL, NULL, NULL, NULL));
 
     seen.answer = STATUS_IO;
-    struct error error = {0};
     assert_int_equal(kv_sync(kv, &error), STATUS_IO);
     assert_string_equal(error.message, "store: sync");
     assert_int_equal(kv_close(kv, &error),
@@ -482,6 +515,7 @@ int main(void) {
         cmocka_unit_test(bad_writes_do_not_reach_it),
         cmocka_unit_test(limits_are_exact),
         cmocka_unit_test(reads_tell_what_they_observed),
+        cmocka_unit_test(snapshots_reach_their_store_alone),
         cmocka_unit_test(the_rest_is_passed_on),
         cmocka_unit_test(statistics_are_printed),
         cmocka_unit_test(levels_are_printed),
