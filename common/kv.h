@@ -145,6 +145,8 @@ struct kv_progress {
     X(sequence_written, "last sequence handed to the system (W)", "")                    \
     X(sequence_durable, "last sequence durable (D)", "")                                 \
     X(writes, "changes written", "")                                                     \
+    X(write_groups, "groups that writers joined to write them", "")                      \
+    X(largest_write_group, "changes of the largest one", "")                             \
     X(write_ops, "puts and deletes written", "")                                         \
     X(write_bytes, "bytes of their keys and values", "bytes")                            \
     X(reads, "lookups", "")                                                              \

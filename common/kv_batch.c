@@ -146,9 +146,8 @@ enum status kv_batch_delete(struct kv_batch *batch, struct slice key,
 enum status kv_batch_append(struct kv_batch *batch, const struct kv_batch *other,
                             struct error *error) {
     size_t count = other->count; /* the other one may be this one, and grow */
-    enum status status =
-        reserve(batch, count, other->bytes.length,
-                other->change_bytes - KV_CHANGE_HEADER_BYTES, error);
+    enum status status = reserve(batch, count, other->bytes.length,
+                                 other->change_bytes - KV_CHANGE_HEADER_BYTES, error);
     for (size_t i = 0; status == STATUS_OK && i < count; i++) {
         const struct kv_op op = other->ops[i];
         add(batch, &op);

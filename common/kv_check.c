@@ -38,8 +38,7 @@ uint64_t kv_op_bytes(const struct kv_op *op) {
                               : bytes;
 }
 
-enum status kv_check_change(const struct kv_op *ops, size_t count,
-                                struct error *error) {
+enum status kv_check_change(const struct kv_op *ops, size_t count, struct error *error) {
     if (ops == NULL) {
         return error_set(error, STATUS_INVALID, "a change without its operations");
     }
@@ -53,4 +52,3 @@ enum status kv_check_change(const struct kv_op *ops, size_t count,
     }
     return check_length("change", bytes, KV_CHANGE_BYTES_MAX, error);
 }
-

@@ -53,6 +53,8 @@
       "all tables of a compaction are synced, no edit names them") \
     X(log_removed, MOMENT, 3, 0, "one of the logs that tables replace is gone") \
     X(obsolete_removed, MOMENT, 5, 0, "a table that a compaction replaced is gone") \
+    X(group_taken_in_not_told, MOMENT, 6, 0, \
+      "a group of changes is visible, its writers do not know it yet") \
     X(log_close, ERROR, 1, 0, "the closing mark is written and about to be synced") \
     X(recovery_read, ERROR, 1, 0, "the logs are about to be replayed") \
     X(recovery_rewritten_not_synced, MOMENT, 1, 0, \

@@ -119,7 +119,8 @@ static bool write_more(struct lives *lives, struct life *life, struct tape *tape
     life->op = (struct kv_op){KV_PUT, key, program_value(VALUE_IDS + last, bytes)};
     life->wrote = true;
     life->begun = disk_operations(life->disk);
-    struct kv_write_options options = {DURABILITY_ALWAYS, &sequence};
+    struct kv_write_options options = {.durability = DURABILITY_ALWAYS,
+                                       .sequence = &sequence};
     struct error error = {0};
     enum status status = kv_put(life->kv, key, life->op.value, &options, &error);
     life->acknowledged = disk_operations(life->disk);

@@ -256,7 +256,8 @@ static enum status do_write(struct race *race, struct call *call, struct error *
         ops[i] = (struct kv_op){put ? KV_PUT : KV_DELETE, program_key(call->ops[i].key),
                                 value_of(call->ops[i].value)};
     }
-    const struct kv_write_options options = {DURABILITY_DEFAULT, &call->sequence};
+    const struct kv_write_options options = {.durability = DURABILITY_DEFAULT,
+                                             .sequence = &call->sequence};
     return kv_write(race->kv, ops, call->op_count, &options, error);
 }
 

@@ -325,7 +325,8 @@ static bool hold_to_interval(struct run *run, const struct step *step) {
 
 static bool run_write(struct run *run, const struct step *step) {
     uint64_t sequence = 0;
-    struct kv_write_options options = {step->durability, &sequence};
+    struct kv_write_options options = {.durability = step->durability,
+                                       .sequence = &sequence};
     struct error error = {0};
     enum status status;
     if (step->operation == OPERATION_PUT) {

@@ -141,7 +141,8 @@ static bool sweep_program(struct check_run *check, struct tape *tape) {
 static bool writes_again(struct run *run, size_t changes) {
     struct kv_op op = {KV_PUT, program_key(0), program_value(changes, SHORT_BYTES)};
     uint64_t sequence = 0;
-    struct kv_write_options options = {DURABILITY_ALWAYS, &sequence};
+    struct kv_write_options options = {.durability = DURABILITY_ALWAYS,
+                                       .sequence = &sequence};
     struct error error = {0};
     enum status status = kv_put(run->kv, op.key, op.value, &options, &error);
     model_truncate(&run->model, changes);

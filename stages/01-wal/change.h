@@ -12,6 +12,15 @@
 
 enum { CHANGE_HEADER_BYTES = 12 };
 
+/* Changes that are written one behind the other: the operations of all of them, and how
+ * many each has. */
+struct change_group {
+    const struct kv_op *ops;
+    size_t op_count; /* of all */
+    const size_t *op_counts;
+    size_t changes;
+};
+
 /* Bytes that the operations take when encoded. */
 size_t change_bytes(const struct kv_op *ops, size_t count);
 

@@ -99,64 +99,84 @@ static void mark_encode(unsigned char *to, uint64_t offset, uint64_t sequence) {
     log_header_encode(to + LOG_HEADER_BYTES, LOG_LAST, data, LOG_MARK_DATA_BYTES);
 }
 
-/* Where the payload is built. */
-static unsigned char *place(const struct log_writer *writer) {
-    return writer->space + writer->mark_bytes +
-           (writer->framed_bytes - writer->payload_bytes);
+/* Where the next record begins in the file. */
+static uint64_t next_offset(const struct log_writer *writer) {
+    return append_end(writer->append) + writer->kept_bytes;
+}
+
+/* Room for the record, behind those that are kept. */
+static enum status reserve(struct log_writer *writer, struct error *error) {
+    unsigned char *space;
+    enum status status = append_reserve(
+        writer->append, writer->kept_bytes + writer->mark_bytes + writer->framed_bytes,
+        &space, error);
+    if (status == STATUS_OK) {
+        writer->space = space + writer->kept_bytes;
+        writer->payload = writer->space + writer->mark_bytes +
+                          (writer->framed_bytes - writer->payload_bytes);
+    }
+    return status;
 }
 
 enum status log_writer_begin(struct log_writer *writer, size_t payload_bytes,
                              uint64_t mark_sequence, unsigned char **payload,
                              struct error *error) {
-    uint64_t offset = append_end(writer->append);
+    uint64_t offset = next_offset(writer);
     writer->mark_sequence = mark_sequence;
     writer->mark_bytes = mark_sequence == 0 ? 0 : mark_bytes(offset);
     writer->payload_bytes = payload_bytes;
     writer->framed_bytes =
         frame(NULL, offset + writer->mark_bytes, NULL, payload_bytes, false);
-    enum status status = append_reserve(
-        writer->append, writer->mark_bytes + writer->framed_bytes, &writer->space, error);
+    enum status status = reserve(writer, error);
     if (status == STATUS_OK) {
-        *payload = writer->payload = place(writer);
+        *payload = writer->payload;
     }
     return status;
 }
 
 /* Makes the extra room that the payload needs when it holds a mark's beginning. */
 static enum status widen(struct log_writer *writer, struct error *error) {
-    uint64_t offset = append_end(writer->append) + writer->mark_bytes;
+    uint64_t offset = next_offset(writer) + writer->mark_bytes;
     size_t lead = writer->framed_bytes - writer->payload_bytes;
-    size_t framed = frame(NULL, offset, writer->payload, writer->payload_bytes, true);
-    enum status status = append_reserve(writer->append, writer->mark_bytes + framed,
-                                        &writer->space, error);
+    writer->framed_bytes =
+        frame(NULL, offset, writer->payload, writer->payload_bytes, true);
+    enum status status = reserve(writer, error);
     if (status == STATUS_OK) {
-        writer->framed_bytes = framed;
-        writer->payload = place(writer);
         memmove(writer->payload, writer->space + writer->mark_bytes + lead,
                 writer->payload_bytes);
     }
     return status;
 }
 
-enum status log_writer_end(struct log_writer *writer, bool *begun, struct error *error) {
+enum status log_writer_keep(struct log_writer *writer, struct error *error) {
     bool guard = before_forged_mark(writer->payload, writer->payload_bytes, true) !=
                  writer->payload_bytes;
-    *begun = false;
     if (guard) {
         enum status status = widen(writer, error);
         if (status != STATUS_OK) {
             return status;
         }
     }
-    uint64_t offset = append_end(writer->append);
+    uint64_t offset = next_offset(writer);
     if (writer->mark_sequence != 0) {
         mark_encode(writer->space, offset, writer->mark_sequence);
     }
     frame(writer->space + writer->mark_bytes, offset + writer->mark_bytes,
           writer->payload, writer->payload_bytes, guard);
+    writer->kept_bytes += writer->mark_bytes + writer->framed_bytes;
+    return STATUS_OK;
+}
+
+enum status log_writer_end(struct log_writer *writer, bool *begun, struct error *error) {
+    *begun = false;
+    enum status status = log_writer_keep(writer, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    size_t bytes = writer->kept_bytes;
+    writer->kept_bytes = 0;
     *begun = true;
-    return append_commit(writer->append, writer->mark_bytes + writer->framed_bytes,
-                         error);
+    return append_commit(writer->append, bytes, error);
 }
 
 enum status log_writer_mark(struct log_writer *writer, uint64_t sequence,

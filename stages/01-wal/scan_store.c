@@ -155,11 +155,12 @@ static enum status write_inside(struct scan_store *store, const struct kv_op *op
 }
 
 static enum status scan_store_write(void *opened, const struct kv_op *ops, size_t count,
-                                    const struct kv_write_options *how, uint64_t *sequence,
-                                    struct error *error) {
+                                    const struct kv_write_options *how,
+                                    uint64_t *sequence, struct error *error) {
     struct scan_store *store = opened;
     gate_enter(&store->gate);
-    enum status status = write_inside(store, ops, count, how->durability, sequence, error);
+    enum status status =
+        write_inside(store, ops, count, how->durability, sequence, error);
     gate_leave(&store->gate);
     atomic_u64_add(&store->writes, 1, memory_order_relaxed);
     atomic_u64_add(&store->write_ops, count, memory_order_relaxed);

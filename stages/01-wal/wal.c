@@ -280,9 +280,10 @@ enum status wal_begin(struct wal *wal, struct error *error) {
     return status;
 }
 
-/* Requires append_lock. Commits the record that was begun and publishes it as written. */
-static enum status finish(struct wal *wal, struct log_writer *writer, uint64_t last,
-                          uint64_t *sequence, struct error *error) {
+/* Requires append_lock. Commits the records that were begun and publishes them as written.
+ */
+static enum status finish(struct wal *wal, struct log_writer *writer, uint64_t mark,
+                          uint64_t last, uint64_t *sequence, struct error *error) {
     uint64_t before = append_end(writer->append);
     bool begun;
     enum status status = log_writer_end(writer, &begun, error);
@@ -300,58 +301,91 @@ static enum status finish(struct wal *wal, struct log_writer *writer, uint64_t l
         fail(wal, status, error);
     }
     mutex_unlock(&wal->lock);
-    if (status == STATUS_OK && writer->mark_sequence != 0) {
-        wal->marked = writer->mark_sequence;
+    if (status == STATUS_OK && mark != 0) {
+        wal->marked = mark;
     }
     return status;
 }
 
-/* What is appended: operations, or a change that is encoded already. */
-struct content {
-    const struct kv_op *ops;
-    size_t count;
-    struct slice encoded; /* absent: ops */
-};
-
-/* Requires append_lock. */
-static enum status append(struct wal *wal, const struct content *content,
-                          uint64_t *sequence, struct error *error) {
-    unsigned char *payload;
+/* Requires append_lock. Gets ready for records, the first of which takes *mark along. */
+static enum status begin_records(struct wal *wal, struct log_writer *writer,
+                                 uint64_t *mark, struct error *error) {
     enum status status = begin(wal, error);
     if (status == STATUS_OK && failpoint(log_append)) {
         status = error_set(error, STATUS_IO, "%s: failpoint log_append",
                            wal->live->file->path);
         return fail_now(wal, status, error);
     }
+    if (status == STATUS_OK) {
+        *writer = (struct log_writer){.append = wal->live->append};
+        *mark = mark_due(wal);
+    }
+    return status;
+}
+
+/* Requires append_lock. */
+static enum status append(struct wal *wal, const struct change_group *group,
+                          uint64_t *sequence, struct error *error) {
+    struct log_writer writer;
+    uint64_t mark;
+    enum status status = begin_records(wal, &writer, &mark, error);
     if (status != STATUS_OK) {
         return status;
     }
-    uint64_t first = wal->written + 1;
-    bool encoded = slice_present(content->encoded);
-    size_t bytes =
-        encoded ? content->encoded.length : change_bytes(content->ops, content->count);
-    struct log_writer writer = {.append = wal->live->append};
-    status = log_writer_begin(&writer, bytes, mark_due(wal), &payload, error);
-    if (status != STATUS_OK) {
-        return status;
+    uint64_t next = wal->written + 1;
+    const struct kv_op *ops = group->ops;
+    for (size_t i = 0; i < group->changes; i++) {
+        size_t count = group->op_counts[i];
+        unsigned char *payload;
+        if (i > 0) {
+            status = log_writer_keep(&writer, error);
+        }
+        if (status == STATUS_OK) {
+            status = log_writer_begin(&writer, change_bytes(ops, count),
+                                      i == 0 ? mark : 0, &payload, error);
+        }
+        if (status != STATUS_OK) {
+            return status;
+        }
+        change_encode(payload, next, ops, count);
+        next += count;
+        ops += count;
     }
-    if (encoded) {
-        memcpy(payload, content->encoded.data, bytes);
-        encode_fixed64(payload, first);
-    } else {
-        change_encode(payload, first, content->ops, content->count);
-    }
-    return finish(wal, &writer, first + content->count - 1, sequence, error);
+    return finish(wal, &writer, mark, next - 1, sequence, error);
+}
+
+enum status wal_append_group(struct wal *wal, const struct change_group *group,
+                             uint64_t *sequence, struct error *error) {
+    *sequence = 0;
+    mutex_lock(&wal->append_lock);
+    enum status status = append(wal, group, sequence, error);
+    mutex_unlock(&wal->append_lock);
+    return status;
 }
 
 enum status wal_append(struct wal *wal, const struct kv_op *ops, size_t count,
                        uint64_t *sequence, struct error *error) {
-    struct content content = {.ops = ops, .count = count};
-    *sequence = 0;
-    mutex_lock(&wal->append_lock);
-    enum status status = append(wal, &content, sequence, error);
-    mutex_unlock(&wal->append_lock);
-    return status;
+    const struct change_group one = {ops, count, &count, 1};
+    return wal_append_group(wal, &one, sequence, error);
+}
+
+/* Requires append_lock. */
+static enum status append_encoded(struct wal *wal, struct slice change, uint32_t count,
+                                  uint64_t *sequence, struct error *error) {
+    struct log_writer writer;
+    unsigned char *payload;
+    uint64_t mark;
+    enum status status = begin_records(wal, &writer, &mark, error);
+    if (status == STATUS_OK) {
+        status = log_writer_begin(&writer, change.length, mark, &payload, error);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    uint64_t first = wal->written + 1;
+    memcpy(payload, change.data, change.length);
+    encode_fixed64(payload, first);
+    return finish(wal, &writer, mark, first + count - 1, sequence, error);
 }
 
 enum status wal_append_encoded(struct wal *wal, struct slice change, uint64_t *sequence,
@@ -362,9 +396,8 @@ enum status wal_append_encoded(struct wal *wal, struct slice change, uint64_t *s
     if (!change_read(&reader, change, &why)) {
         return error_set(error, STATUS_INVALID, "%s", why);
     }
-    struct content content = {.count = reader.count, .encoded = change};
     mutex_lock(&wal->append_lock);
-    enum status status = append(wal, &content, sequence, error);
+    enum status status = append_encoded(wal, change, reader.count, sequence, error);
     mutex_unlock(&wal->append_lock);
     return status;
 }

@@ -21,7 +21,7 @@
 #define STRATA_WAL_H
 
 #include "atomic.h"
-#include "kv.h"
+#include "change.h"
 
 struct wal;
 
@@ -44,9 +44,14 @@ MUST_CHECK enum status wal_open(const char *dir, const struct kv_options *option
 /* Creates or opens the live log now. */
 MUST_CHECK enum status wal_begin(struct wal *wal, struct error *error);
 
-/* Gives the change the next sequences and hands it to the operating system. *sequence is
- * the last of them, 0 if none was issued; it is written on failure too. Begins a new log
- * when the live one has reached options->log_bytes. count must not be 0. */
+/* Gives the changes the next sequences and hands them to the operating system, in one
+ * piece. *sequence is the last of them, 0 if none was issued; it is written on failure
+ * too. Begins a new log when the live one has reached options->log_bytes. No change is
+ * empty. A crash leaves the first so many of them, each whole. */
+MUST_CHECK enum status wal_append_group(struct wal *wal, const struct change_group *group,
+                                        uint64_t *sequence, struct error *error);
+
+/* The same for one change. */
 MUST_CHECK enum status wal_append(struct wal *wal, const struct kv_op *ops, size_t count,
                                   uint64_t *sequence, struct error *error);
 

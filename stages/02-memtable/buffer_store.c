@@ -261,7 +261,8 @@ static enum status take_in(struct buffer_store *store, const struct kv_op *ops,
     if (status != STATUS_OK) {
         return status;
     }
-    status = write_buffer_append(buffer, ops, count, sequence, error);
+    const struct change_group one = {ops, count, &count, 1};
+    status = write_buffer_append(buffer, &one, sequence, error);
     if (status != STATUS_OK) {
         memtable_give_back(buffer->memtable, &room);
         return status;
@@ -294,11 +295,12 @@ static enum status write_inside(struct buffer_store *store, const struct kv_op *
 }
 
 static enum status buffer_store_write(void *opened, const struct kv_op *ops, size_t count,
-                                      const struct kv_write_options *how, uint64_t *sequence,
-                                      struct error *error) {
+                                      const struct kv_write_options *how,
+                                      uint64_t *sequence, struct error *error) {
     struct buffer_store *store = opened;
     gate_enter(&store->gate);
-    enum status status = write_inside(store, ops, count, how->durability, sequence, error);
+    enum status status =
+        write_inside(store, ops, count, how->durability, sequence, error);
     gate_leave(&store->gate);
     return status;
 }

@@ -94,9 +94,10 @@ void write_buffer_start(struct write_buffer *buffer, struct wal *wal, uint64_t l
 
 /* ---- the steps of a change ------------------------------------------------------- */
 
-enum status write_buffer_append(struct write_buffer *buffer, const struct kv_op *ops,
-                                size_t count, uint64_t *sequence, struct error *error) {
-    enum status status = wal_append(buffer->wal, ops, count, sequence, error);
+enum status write_buffer_append(struct write_buffer *buffer,
+                                const struct change_group *group, uint64_t *sequence,
+                                struct error *error) {
+    enum status status = wal_append_group(buffer->wal, group, sequence, error);
     if (status == STATUS_OK) {
         failpoint_pass(buffer_appended_not_inserted);
     }

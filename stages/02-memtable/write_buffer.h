@@ -62,10 +62,10 @@ MUST_CHECK enum status write_buffer_reserve(struct write_buffer *buffer,
                                             struct memtable_room *room,
                                             struct error *error);
 
-/* As wal_append: *sequence is the change's last, written on failure too. If it fails, the
- * room goes back with memtable_give_back. */
+/* As wal_append_group: *sequence is the last one, written on failure too. If it fails,
+ * the room goes back with memtable_give_back. */
 MUST_CHECK enum status write_buffer_append(struct write_buffer *buffer,
-                                           const struct kv_op *ops, size_t count,
+                                           const struct change_group *group,
                                            uint64_t *sequence, struct error *error);
 
 /* `last` is what append answered. */

@@ -10,7 +10,8 @@
 struct engine;
 
 struct commit_ops {
-    enum status (*open)(struct engine *engine, void **commit, struct error *error);
+    enum status (*open)(struct engine *engine, const struct world *world, void **commit,
+                        struct error *error);
 
     /* As kv_write: returns when the change has reached what the durability promises.
      * *sequence is its last, 0 if none was issued; written on failure too. Any thread,

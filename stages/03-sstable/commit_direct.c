@@ -6,8 +6,9 @@
 
 #include "engine.h"
 
-static enum status direct_open(struct engine *engine, void **commit,
-                               struct error *error) {
+static enum status direct_open(struct engine *engine, const struct world *world,
+                               void **commit, struct error *error) {
+    (void)world;
     (void)error;
     *commit = engine;
     return STATUS_OK;
@@ -17,10 +18,11 @@ static enum status direct_write(void *commit, const struct kv_op *ops, size_t co
                                 const struct kv_write_options *how, uint64_t *sequence,
                                 struct error *error) {
     struct engine *engine = commit;
+    const struct change_group one = {ops, count, &count, 1};
     enum status status = engine_before(engine, how->durability, error);
     if (status == STATUS_OK) {
         engine_lock_writing(engine);
-        status = engine_take_in(engine, ops, count, sequence, error);
+        status = engine_take_in(engine, &one, !how->no_wait, sequence, error);
         engine_unlock_writing(engine);
     }
     return status == STATUS_OK ? engine_await(engine, *sequence, how->durability, error)

@@ -298,46 +298,60 @@ void engine_attend(struct engine *engine, bool always) {
 
 /* ---- write ----------------------------------------------------------------------- */
 
-static enum status make_room(struct engine *engine, uint64_t cost, struct error *error) {
-    if (cost > engine->options.memory_bytes) {
-        return error_set(error, STATUS_LIMIT,
-                         "the change takes %" PRIu64
-                         " bytes of memory, more than memory-bytes, %" PRIu64,
-                         cost, engine->options.memory_bytes);
-    }
-    if (atomic_u64_load(&engine->attended, memory_order_relaxed) != 0 ||
-        engine_active_full(engine)) {
-        return engine->parts->upkeep->make_room(engine->upkeep, cost, error);
+/* Of each change in the group: what it takes is its own, and not that of its company. */
+static enum status check_costs(struct engine *engine, const struct change_group *group,
+                               struct error *error) {
+    const struct kv_op *ops = group->ops;
+    for (size_t i = 0; i < group->changes; ops += group->op_counts[i++]) {
+        uint64_t cost = memtable_cost(engine->active->memtable, ops, group->op_counts[i]);
+        if (cost > engine->options.memory_bytes) {
+            return error_set(error, STATUS_LIMIT,
+                             "the change takes %" PRIu64
+                             " bytes of memory, more than memory-bytes, %" PRIu64,
+                             cost, engine->options.memory_bytes);
+        }
     }
     return STATUS_OK;
 }
 
-enum status engine_take_in(struct engine *engine, const struct kv_op *ops, size_t count,
-                           uint64_t *sequence, struct error *error) {
+static enum status make_room(struct engine *engine, const struct change_group *group,
+                             bool may_wait, struct error *error) {
+    enum status status = check_costs(engine, group, error);
+    if (status == STATUS_OK &&
+        (atomic_u64_load(&engine->attended, memory_order_relaxed) != 0 ||
+         engine_active_full(engine))) {
+        uint64_t bytes = change_user_bytes(group->ops, group->op_count);
+        status = engine->parts->upkeep->make_room(engine->upkeep, bytes, may_wait, error);
+    }
+    return status;
+}
+
+enum status engine_take_in(struct engine *engine, const struct change_group *group,
+                           bool may_wait, uint64_t *sequence, struct error *error) {
     struct memtable_room room;
-    engine_count(&engine->writes, 1);
-    engine_count(&engine->write_ops, count);
-    engine_count(&engine->write_bytes, change_user_bytes(ops, count));
+    const struct kv_op *ops = group->ops;
+    engine_count(&engine->writes, group->changes);
+    engine_count(&engine->write_ops, group->op_count);
+    engine_count(&engine->write_bytes, change_user_bytes(ops, group->op_count));
     *sequence = 0;
-    struct write_buffer *buffer = engine->active;
     enum status status = engine_usable(engine, error);
     if (status == STATUS_OK) {
-        status = make_room(engine, memtable_cost(buffer->memtable, ops, count), error);
+        status = make_room(engine, group, may_wait, error);
     }
     if (status != STATUS_OK) {
         return status;
     }
-    buffer = engine->active; /* another one, perhaps */
-    status = write_buffer_reserve(buffer, ops, count, &room, error);
+    struct write_buffer *buffer = engine->active; /* another one, perhaps */
+    status = write_buffer_reserve(buffer, ops, group->op_count, &room, error);
     if (status != STATUS_OK) {
         return status;
     }
-    status = write_buffer_append(buffer, ops, count, sequence, error);
+    status = write_buffer_append(buffer, group, sequence, error);
     if (status != STATUS_OK) {
         memtable_give_back(buffer->memtable, &room);
         return status;
     }
-    write_buffer_insert(buffer, &room, ops, count, *sequence);
+    write_buffer_insert(buffer, &room, ops, group->op_count, *sequence);
     write_buffer_publish(buffer, *sequence);
     failpoint_pass(buffer_visible_not_synced);
     return STATUS_OK;
@@ -371,8 +385,8 @@ enum status engine_write(void *opened, const struct kv_op *ops, size_t count,
                          struct error *error) {
     struct engine *engine = opened;
     gate_enter(&engine->gate);
-    enum status status = engine->parts->commit->write(engine->commit, ops, count,
-                                                      how, sequence, error);
+    enum status status =
+        engine->parts->commit->write(engine->commit, ops, count, how, sequence, error);
     gate_leave(&engine->gate);
     return status;
 }

@@ -14,6 +14,7 @@
 #define STRATA_ENGINE_H
 
 #include "catalog.h"
+#include "change.h"
 #include "commit.h"
 #include "horizon.h"
 #include "stage.h"
@@ -41,11 +42,12 @@ MUST_CHECK enum status engine_open(const char *dir, const struct kv_options *opt
 void engine_lock_writing(struct engine *engine);
 void engine_unlock_writing(struct engine *engine);
 
-/* Requires writing. Makes room, logs the change, inserts it and makes it visible.
- * *sequence as in kv_write. */
-MUST_CHECK enum status engine_take_in(struct engine *engine, const struct kv_op *ops,
-                                      size_t count, uint64_t *sequence,
-                                      struct error *error);
+/* Requires writing. Makes room, logs the changes, inserts them and makes them visible, all
+ * of them or none. *sequence, the last one, as in wal_append_group. Unless it may wait,
+ * STALLED where there is no room at once. */
+MUST_CHECK enum status engine_take_in(struct engine *engine,
+                                      const struct change_group *group, bool may_wait,
+                                      uint64_t *sequence, struct error *error);
 
 /* Before a change of this durability is taken in. */
 MUST_CHECK enum status engine_before(struct engine *engine, enum durability durability,

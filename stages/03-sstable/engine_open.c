@@ -103,7 +103,7 @@ enum status engine_open(const char *dir, const struct kv_options *options,
         status = open_caches(engine, error);
     }
     if (status == STATUS_OK) {
-        status = parts->commit->open(engine, &engine->commit, error);
+        status = parts->commit->open(engine, options->world, &engine->commit, error);
     }
     if (status == STATUS_OK) {
         status = parts->horizon->open(engine, &engine->horizon, error);

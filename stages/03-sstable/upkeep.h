@@ -17,10 +17,12 @@ struct upkeep_ops {
     enum status (*open)(struct engine *engine, struct version *version, void **upkeep,
                         struct error *error);
 
-    /* The active buffer is full, or engine_attend was called. Returns when a change that
-     * takes so many bytes may go into the active buffer; otherwise why not, and the
-     * writer fails with that. The caller holds the engine's `writing`. */
-    enum status (*make_room)(void *upkeep, uint64_t bytes, struct error *error);
+    /* The active buffer is full, or engine_attend was called. Returns when changes of so
+     * many bytes may go into the active buffer; otherwise why not, and the writer fails
+     * with that: STALLED if it would have to wait, and may not. The caller holds the
+     * engine's `writing`. */
+    enum status (*make_room)(void *upkeep, uint64_t bytes, bool may_wait,
+                             struct error *error);
 
     /* Returns when all buffers that were frozen before are tables, or why that failed. */
     enum status (*flush)(void *upkeep, struct error *error);

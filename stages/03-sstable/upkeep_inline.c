@@ -23,9 +23,11 @@ static enum status inline_flush(void *upkeep, struct error *error) {
     return status;
 }
 
-static enum status inline_make_room(void *upkeep, uint64_t bytes, struct error *error) {
+static enum status inline_make_room(void *upkeep, uint64_t bytes, bool may_wait,
+                                    struct error *error) {
     struct engine *engine = upkeep;
     (void)bytes;
+    (void)may_wait; /* it never waits for others */
     enum status status = inline_flush(engine, error);
     if (status == STATUS_OK && engine_active_full(engine)) {
         status = engine_freeze(engine, error);

@@ -265,23 +265,38 @@ static enum status wait_for_room(struct upkeep *upkeep, bool full,
     return status;
 }
 
+static enum status must_wait(const char *what, struct error *error) {
+    return error_set(error, STATUS_STALLED, "the write would have to wait for %s", what);
+}
+
+/* Requires lock. */
+static enum status need_no_wait(struct upkeep *upkeep, bool full, struct error *error) {
+    const struct attempts *attempts;
+    const char *what = obstacle(upkeep, full, &attempts);
+    return what == NULL ? STATUS_OK : must_wait(what, error);
+}
+
 /* Writers get on at this rate at level0_slow_tables, and at a sixteenth of it just before
  * they are stopped. They wait in pieces that a clock can measure, and even a change of
  * any size for no longer than a writer who is stopped. */
 enum { SLOW_BYTES_PER_SECOND = 16 << 20, SLOW_WAIT_MICROS = 1000 };
 
-static void slow_down(struct upkeep *upkeep, uint64_t bytes) {
+static enum status slow_down(struct upkeep *upkeep, uint64_t bytes, bool may_wait,
+                             struct error *error) {
     size_t slow = upkeep->engine->options.level0_slow_tables;
     size_t stop = stop_tables(upkeep);
     if (upkeep->level0 < slow || slow >= stop) {
         upkeep->owed_micros = 0;
-        return;
+        return STATUS_OK;
+    }
+    if (!may_wait && upkeep->owed_micros >= SLOW_WAIT_MICROS) {
+        return must_wait("level 0 to be compacted", error);
     }
     double part = (double)(stop - upkeep->level0) / (double)(stop - slow);
     double rate = SLOW_BYTES_PER_SECOND * (part * 15 + 1) / 16;
     upkeep->owed_micros += (double)bytes / rate * 1e6;
-    if (upkeep->owed_micros < SLOW_WAIT_MICROS) {
-        return;
+    if (upkeep->owed_micros < SLOW_WAIT_MICROS || !may_wait) {
+        return STATUS_OK; /* the next one who may waits for both */
     }
     double most = (double)upkeep->engine->options.stall_millis * 1000;
     double owed = upkeep->owed_micros < most ? upkeep->owed_micros : most;
@@ -293,6 +308,7 @@ static void slow_down(struct upkeep *upkeep, uint64_t bytes) {
         (void)condition_wait_until(&upkeep->done, &upkeep->lock, until);
     }
     upkeep->stall_micros += now(upkeep) - begun;
+    return STATUS_OK;
 }
 
 /* Requires the engine's writing. */
@@ -310,7 +326,8 @@ static enum status freeze(struct upkeep *upkeep, struct error *error) {
     return status;
 }
 
-static enum status threads_make_room(void *opened, uint64_t bytes, struct error *error) {
+static enum status threads_make_room(void *opened, uint64_t bytes, bool may_wait,
+                                     struct error *error) {
     struct upkeep *upkeep = opened;
     const char *waited_for = NULL;
     uint64_t micros = 0;
@@ -318,10 +335,11 @@ static enum status threads_make_room(void *opened, uint64_t bytes, struct error 
     mutex_lock(&upkeep->lock);
     enum status status = start_threads(upkeep, error);
     if (status == STATUS_OK) {
-        status = wait_for_room(upkeep, full, &waited_for, &micros, error);
+        status = may_wait ? wait_for_room(upkeep, full, &waited_for, &micros, error)
+                          : need_no_wait(upkeep, full, error);
     }
     if (status == STATUS_OK) {
-        slow_down(upkeep, bytes);
+        status = slow_down(upkeep, bytes, may_wait, error);
     }
     mutex_unlock(&upkeep->lock);
     if (waited_for != NULL) {

@@ -14,10 +14,11 @@
 
 #include <assert.h>
 
-#include "engine.h"
+#include "engine_state.h"
+#include "engine_store.h"
 #include "failpoint.h"
-#include "kv_check.h"
 #include "memory.h"
+#include "upkeep_threads.h"
 
 enum {
     GROUP_BYTES_MAX = 1024 * 1024,
@@ -50,7 +51,7 @@ struct commit {
     /* guarded by lock */
     struct writer *first; /* NULL: nobody is there */
     struct writer *last;
-    struct commit_counts counts;
+    uint64_t groups, largest;
 
     /* the leader's, while it leads */
     struct kv_op *ops;
@@ -82,8 +83,8 @@ static void wake(struct writer *writer, enum place place) {
 static size_t size_up(const struct commit *commit) {
     const struct writer *writer = commit->first;
     bool waits = !writer->no_wait;
-    uint64_t most = writer->bytes <= SMALL_BYTES ? writer->bytes + SMALL_BYTES
-                                                 : GROUP_BYTES_MAX;
+    uint64_t most =
+        writer->bytes <= SMALL_BYTES ? writer->bytes + SMALL_BYTES : GROUP_BYTES_MAX;
     uint64_t bytes = writer->bytes;
     size_t count = 1;
     while (count < GROUP_CHANGES_MAX && writer->next != NULL &&
@@ -207,12 +208,12 @@ static void lead(struct commit *commit, struct writer *leader) {
     struct change_group group = gather(commit, leader, size_up(commit));
     mutex_unlock(&commit->lock);
     engine_lock_writing(engine);
-    enum status status = engine_take_in(engine, &group, leader->no_wait, &last, &error);
+    enum status status = engine_take_in(engine, &group, !leader->no_wait, &last, &error);
     engine_unlock_writing(engine);
     failpoint_pass(group_taken_in_not_told);
     mutex_lock(&commit->lock);
-    commit->counts.groups++;
-    commit->counts.changes += group.changes;
+    commit->groups++;
+    commit->largest = group.changes > commit->largest ? group.changes : commit->largest;
     leave(commit, &group);
     struct writer *waiting = deal(leader, &group, last, status, &error);
     if (waiting == leader) {
@@ -255,3 +256,60 @@ static enum status queue(struct commit *commit, struct writer *writer) {
     return status == STATUS_OK ? writer->status
                                : error_no_memory(writer->error, "a place in a queue", 0);
 }
+
+static enum status group_write(void *opened, const struct kv_op *ops, size_t count,
+                               const struct kv_write_options *how, uint64_t *sequence,
+                               struct error *error) {
+    struct commit *commit = opened;
+    struct writer writer = {.ops = ops,
+                            .count = count,
+                            .bytes = change_bytes(ops, count),
+                            .durability = how->durability,
+                            .no_wait = how->no_wait,
+                            .error = error};
+    enum status status = engine_before(commit->engine, how->durability, error);
+    if (status == STATUS_OK) {
+        status = queue(commit, &writer);
+        *sequence = writer.sequence;
+    }
+    return status == STATUS_OK && how->durability == DURABILITY_INTERVAL
+               ? engine_await(commit->engine, *sequence, how->durability, error)
+               : status;
+}
+
+static enum status group_open(struct engine *engine, const struct world *world,
+                              void **out, struct error *error) {
+    struct commit *commit = memory_take_zeroed(sizeof *commit);
+    if (commit == NULL) {
+        return error_no_memory(error, "the writers' queue", sizeof *commit);
+    }
+    commit->engine = engine;
+    commit->threads = world->threads;
+    if (mutex_init(&commit->lock, world->threads) != STATUS_OK) {
+        memory_give(commit);
+        return error_no_memory(error, "a lock", sizeof commit->lock);
+    }
+    *out = commit;
+    return STATUS_OK;
+}
+
+static void group_close(void *opened) {
+    struct commit *commit = opened;
+    if (commit != NULL) {
+        mutex_free(&commit->lock);
+        memory_give(commit->ops);
+        memory_give(commit);
+    }
+}
+
+void engine_stats_grouped(void *opened, struct kv_stats *stats) {
+    struct engine *engine = opened;
+    struct commit *commit = engine->commit;
+    engine_stats_compacted(engine, stats);
+    mutex_lock(&commit->lock);
+    stats->write_groups = commit->groups;
+    stats->largest_write_group = commit->largest;
+    mutex_unlock(&commit->lock);
+}
+
+const struct commit_ops commit_group = {group_open, group_write, group_close};

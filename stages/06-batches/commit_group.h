@@ -18,4 +18,7 @@
 
 extern const struct commit_ops commit_group;
 
+/* As store_ops.stats, for engines with this commit and with upkeep by threads. */
+void engine_stats_grouped(void *engine, struct kv_stats *stats);
+
 #endif

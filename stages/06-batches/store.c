@@ -1,6 +1,7 @@
 /* Stage 06: as stage 05, with many writers sharing one write and one sync. */
 #include "bench_command.h"
 #include "catalog_manifest.h"
+#include "commit_group.h"
 #include "dump_manifest.h"
 #include "engine.h"
 #include "engine_store.h"
@@ -10,7 +11,7 @@
 #include "upkeep_threads.h"
 #include "verify_engine.h"
 
-static const struct engine_parts parts = {&catalog_manifest, &commit_direct,
+static const struct engine_parts parts = {&catalog_manifest, &commit_group,
                                           &upkeep_threads, &horizon_newest};
 
 static enum status open_store(const char *dir, const struct kv_options *options,
@@ -44,7 +45,7 @@ static const struct store_ops store = {
     .compact = engine_compact,
     .resume = engine_resume,
     .progress = engine_progress,
-    .stats = engine_stats_compacted,
+    .stats = engine_stats_grouped,
     .verify = verify_store,
     .repair = repair_store,
     .dump = manifest_dump,

@@ -20,10 +20,10 @@
  * those that are no greater. */
 #include "snapshots.h"
 
+#include "commit_group.h"
 #include "engine_state.h"
 #include "engine_store.h"
 #include "memory.h"
-#include "upkeep_threads.h"
 
 struct snapshots;
 
@@ -163,7 +163,7 @@ const struct horizon_ops horizon_snapshots = {snapshots_open, snapshots_sequence
 void engine_stats_snapshots(void *opened, struct kv_stats *stats) {
     struct engine *engine = opened;
     struct snapshots *list = engine->horizon;
-    engine_stats_compacted(engine, stats);
+    engine_stats_grouped(engine, stats);
     uint64_t now = clock_monotonic_micros(engine->options.world->clock);
     mutex_lock(&list->lock);
     stats->snapshots = list->count;

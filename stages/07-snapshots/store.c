@@ -1,6 +1,7 @@
 /* Stage 07: as stage 06, with reads of the past and copies of it. */
 #include "bench_command.h"
 #include "catalog_manifest.h"
+#include "commit_group.h"
 #include "dump_manifest.h"
 #include "engine.h"
 #include "engine_store.h"
@@ -11,7 +12,7 @@
 #include "upkeep_threads.h"
 #include "verify_engine.h"
 
-static const struct engine_parts parts = {&catalog_manifest, &commit_direct,
+static const struct engine_parts parts = {&catalog_manifest, &commit_group,
                                           &upkeep_threads, &horizon_snapshots};
 
 static enum status open_store(const char *dir, const struct kv_options *options,

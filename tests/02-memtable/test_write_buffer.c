@@ -8,6 +8,12 @@ struct bench {
     struct write_buffer *buffer;
 };
 
+static enum status append(struct write_buffer *buffer, const struct kv_op *ops,
+                          size_t count, uint64_t *sequence) {
+    const struct change_group one = {ops, count, &count, 1};
+    return write_buffer_append(buffer, &one, sequence, NULL);
+}
+
 static void begin(struct bench *bench, uint64_t memory_bytes) {
     const struct wal_start start = {.numbers = &bench->sim.numbers};
     struct wal *wal;
@@ -42,7 +48,7 @@ static void steps_are_apart(void **state) {
     struct write_buffer *buffer = bench.buffer;
     assert_ok(write_buffer_reserve(buffer, ops, 2, &room, NULL));
     assert_int_equal(memtable_count(buffer->memtable), 0);
-    assert_ok(write_buffer_append(buffer, ops, 2, &sequence, NULL));
+    assert_ok(append(buffer, ops, 2, &sequence));
     assert_int_equal(sequence, 2);
     assert_int_equal(memtable_count(buffer->memtable), 0);
     write_buffer_insert(buffer, &room, ops, 2, sequence);
@@ -76,13 +82,13 @@ static void a_failed_append_leaves_nothing(void **state) {
     begin(&bench, 1 << 20);
     struct write_buffer *buffer = bench.buffer;
     assert_ok(write_buffer_reserve(buffer, &first, 1, &room, NULL));
-    assert_ok(write_buffer_append(buffer, &first, 1, &sequence, NULL));
+    assert_ok(append(buffer, &first, 1, &sequence));
     write_buffer_insert(buffer, &room, &first, 1, sequence);
     write_buffer_publish(buffer, sequence);
     uint64_t used = memtable_used(buffer->memtable);
     fail_call(&bench.sim, 1, FAULT_BEFORE, EIO, true);
     assert_ok(write_buffer_reserve(buffer, &second, 1, &room, NULL));
-    assert_int_equal(write_buffer_append(buffer, &second, 1, &sequence, NULL), STATUS_IO);
+    assert_int_equal(append(buffer, &second, 1, &sequence), STATUS_IO);
     memtable_give_back(buffer->memtable, &room);
     fail_nothing(&bench.sim);
     assert_int_equal(memtable_used(buffer->memtable), used);

@@ -55,7 +55,8 @@ static enum status write_change(struct worker *worker, uint64_t i,
         {KV_PUT, key_of(keys[1], worker->number, name), slice_of(number)},
         {KV_DELETE, key_of(keys[2], worker->number, old), {0}},
         {KV_PUT, key_of(keys[3], worker->number, "right"), slice_of(number)}};
-    const struct kv_write_options options = {durability, &sequence};
+    const struct kv_write_options options = {.durability = durability,
+                                             .sequence = &sequence};
     enum status status = kv_write(worker->shared->kv, ops, 4, &options, NULL);
     if (status != STATUS_OK && sequence != 0) {
         worker->wrong = "a change that made no room was issued";

@@ -212,7 +212,8 @@ static void writes_reach_the_store(void **state) {
     assert_int_equal(seen.op.type, KV_PUT);
     assert_int_equal(seen.durability, DURABILITY_INTERVAL);
     uint64_t sequence = 0;
-    struct kv_write_options write = {DURABILITY_NONE, &sequence};
+    struct kv_write_options write = {.durability = DURABILITY_NONE,
+                                     .sequence = &sequence};
     assert_ok(kv_delete(kv, slice_of("k"), &write, NULL));
     assert_int_equal(seen.op.type, KV_DELETE);
     assert_true(slice_equal(seen.op.key, slice_of("k")));
@@ -244,7 +245,8 @@ static void bad_writes_do_not_reach_it(void **state) {
     (void)state;
     struct kv *kv = open_kv(NULL);
     uint64_t sequence = 99;
-    struct kv_write_options write = {(enum durability)7, &sequence};
+    struct kv_write_options write = {.durability = (enum durability)7,
+                                     .sequence = &sequence};
     struct error error = {0};
     assert_int_equal(kv_put(kv, slice_of("k"), slice_of("v"), &write, &error),
                      STATUS_INVALID);
