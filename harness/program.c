@@ -262,6 +262,20 @@ static void draw_compact(struct drawing *drawing, struct step *step) {
     draw_reopen(drawing, step);
 }
 
+static void draw_snapshot(struct drawing *drawing, struct step *step) {
+    (void)drawing;
+    (void)step;
+}
+
+static void draw_release(struct drawing *drawing, struct step *step) {
+    step->snapshot = (size_t)tape_choose(drawing->tape, PROGRAM_SNAPSHOTS_MAX);
+}
+
+static void draw_look_back(struct drawing *drawing, struct step *step) {
+    draw_release(drawing, step);
+    draw_scan(drawing, step);
+}
+
 static const struct {
     const char *name;
     int first;
@@ -504,9 +518,17 @@ void step_print(const struct step *step, uint64_t first, FILE *out) {
         fputs(" to ", out);
         slice_print(step->to, out);
         break;
+    case OPERATION_RELEASE:
+        fprintf(out, "release snapshot %zu", step->snapshot);
+        break;
+    case OPERATION_LOOK_BACK:
+        fprintf(out, "at snapshot %zu: ", step->snapshot);
+        print_scan(step, out);
+        break;
     case OPERATION_SYNC:
     case OPERATION_RESUME:
     case OPERATION_FLUSH:
+    case OPERATION_SNAPSHOT:
     case OPERATION_COUNT:
     default:
         fputs(operations[step->operation].name, out);

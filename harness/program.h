@@ -26,7 +26,10 @@
     X(POWER, power, 1, 2)                                                                \
     X(RESUME, resume, 1, 1)                                                              \
     X(FLUSH, flush, 3, 4)                                                                \
-    X(COMPACT, compact, 5, 4)
+    X(COMPACT, compact, 5, 4)                                                            \
+    X(SNAPSHOT, snapshot, 7, 3)                                                          \
+    X(RELEASE, release, 7, 1)                                                            \
+    X(LOOK_BACK, look_back, 7, 4)
 
 enum operation {
 #define OPERATION_MEMBER(name, suffix, first, weight) OPERATION_##name,
@@ -42,6 +45,7 @@ enum {
     PROGRAM_STEPS_MAX = 12,
     CHANGE_OPS_MAX = 4,
     SCAN_MOVES_MAX = 8,
+    PROGRAM_SNAPSHOTS_MAX = 3, /* held at once */
     POWER_FATES = 4,
     PROGRAM_VALUE_BYTES_MAX = 3 * 32768,
     PROGRAM_LOG_BYTES_MIN = 200 /* of the log sizes drawn */
@@ -62,10 +66,11 @@ struct step {
     enum durability durability;       /* PUT, DELETE, CHANGE */
     struct kv_op ops[CHANGE_OPS_MAX]; /* PUT, DELETE: one */
     size_t op_count;
-    struct slice key;      /* GET, and the seeks of SCAN */
-    struct slice from, to; /* SCAN, COMPACT */
+    struct slice key;      /* GET, and the seeks of SCAN and LOOK_BACK */
+    struct slice from, to; /* SCAN, LOOK_BACK, COMPACT */
     enum move moves[SCAN_MOVES_MAX];
     size_t move_count;
+    size_t snapshot;                  /* RELEASE, LOOK_BACK: of those held, in turn */
     uint64_t micros;                  /* ADVANCE */
     unsigned char fates[POWER_FATES]; /* POWER: of the pending pieces, over and over */
 };

@@ -263,6 +263,9 @@ static bool close_store(struct run *run) {
     struct kv *kv = run->kv;
     run->kv = NULL;
     enum status status = kv_close(kv, &error);
+    while (run->snapshot_count > 0) { /* the close has let go of them */
+        kv_snapshot_release(run->snapshots[--run->snapshot_count].snapshot);
+    }
     if (status != STATUS_OK && !excusable(run, "close", status, &error)) {
         return false;
     }
@@ -395,8 +398,8 @@ static bool answered(struct run *run, enum status status, const char *words) {
 static bool run_get(struct run *run, const struct step *step) {
     char text[600] = "";
     struct words words = {text, sizeof text};
-    return answered(run, read_key(&run->model, run->kv, visible(run), step->key, words),
-                    text);
+    return answered(
+        run, read_key(&run->model, run->kv, visible(run), NULL, step->key, words), text);
 }
 
 static bool run_scan(struct run *run, const struct step *step) {
@@ -404,7 +407,7 @@ static bool run_scan(struct run *run, const struct step *step) {
     struct words words = {text, sizeof text};
     size_t changes;
     enum status status =
-        read_scan(&run->model, run->kv, visible(run), step, &changes, words);
+        read_scan(&run->model, run->kv, visible(run), NULL, step, &changes, words);
     return answered(run, status, text);
 }
 
@@ -427,6 +430,7 @@ static bool run_process_death(struct run *run, const struct step *step) {
     (void)step;
     run_fault_struck(run);
     run->kv = NULL;
+    run->snapshot_count = 0;
     run_kill(run, run->disk);
     return open_store(run, visible(run));
 }
@@ -443,6 +447,7 @@ static bool run_power(struct run *run, const struct step *step) {
     }
     struct law law = run_law(run, crash.operation);
     run->kv = NULL;
+    run->snapshot_count = 0;
     run_kill(run, run->disk);
     struct disk *found = disk_crash(run->disk, &crash);
     disk_free(run->disk);
@@ -513,7 +518,7 @@ static bool shows(struct run *run, struct law law, size_t *changes) {
     struct words words = {text, sizeof text};
     size_t observed = *changes;
     enum status status =
-        read_scan(&run->model, run->kv, law, &everything, &observed, words);
+        read_scan(&run->model, run->kv, law, NULL, &everything, &observed, words);
     *changes = status == STATUS_OK ? observed : *changes;
     return answered(run, status, text);
 }
@@ -545,6 +550,56 @@ static bool run_compact(struct run *run, const struct step *step) {
         return true;
     }
     return excusable(run, "compact", status, &error);
+}
+
+/* What is visible is in it, whole changes only. */
+static bool run_snapshot(struct run *run, const struct step *step) {
+    struct run_snapshot *held = &run->snapshots[run->snapshot_count];
+    struct error error = {0};
+    (void)step;
+    if (run->snapshot_count == PROGRAM_SNAPSHOTS_MAX) {
+        return true;
+    }
+    enum status status = kv_snapshot_take(run->kv, &held->snapshot, &error);
+    if (status != STATUS_OK) {
+        return excusable(run, "a snapshot", status, &error);
+    }
+    uint64_t sequence = kv_snapshot_sequence(held->snapshot);
+    const struct law law = visible(run);
+    run->snapshot_count++;
+    held->changes = model_changes_at(&run->model, sequence);
+    return (model_sequence(&run->model, held->changes) == sequence &&
+            held->changes >= law.least && held->changes <= law.most) ||
+           run_fails(run, "the snapshot is of sequence %" PRIu64, sequence);
+}
+
+static bool run_release(struct run *run, const struct step *step) {
+    if (run->snapshot_count > 0) {
+        size_t i = step->snapshot % run->snapshot_count;
+        kv_snapshot_release(run->snapshots[i].snapshot);
+        run->snapshots[i] = run->snapshots[--run->snapshot_count];
+    }
+    return true;
+}
+
+/* A snapshot shows what it showed when it was taken. */
+static bool run_look_back(struct run *run, const struct step *step) {
+    char text[600] = "";
+    struct words words = {text, sizeof text};
+    if (run->snapshot_count == 0) {
+        return true;
+    }
+    const struct run_snapshot *held =
+        &run->snapshots[step->snapshot % run->snapshot_count];
+    const struct law law = {held->changes, held->changes};
+    size_t changes;
+    enum status status =
+        read_scan(&run->model, run->kv, law, held->snapshot, step, &changes, words);
+    for (size_t i = 0; i < PROGRAM_KEYS && status == STATUS_OK; i++) {
+        status =
+            read_key(&run->model, run->kv, law, held->snapshot, program_key(i), words);
+    }
+    return answered(run, status, text);
 }
 
 static bool run_resume(struct run *run, const struct step *step) {
@@ -579,6 +634,9 @@ static bool (*const runners[OPERATION_COUNT])(struct run *, const struct step *)
     [OPERATION_RESUME] = run_resume,
     [OPERATION_FLUSH] = run_flush,
     [OPERATION_COMPACT] = run_compact,
+    [OPERATION_SNAPSHOT] = run_snapshot,
+    [OPERATION_RELEASE] = run_release,
+    [OPERATION_LOOK_BACK] = run_look_back,
 };
 
 void run_begin(struct run *run, const struct program *program, struct tape *schedule) {

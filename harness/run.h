@@ -48,6 +48,12 @@ struct moment {
                        crash at or behind `ended` may leave */
 };
 
+/* A snapshot that is held, of the state after so many changes. */
+struct run_snapshot {
+    struct kv_snapshot *snapshot;
+    size_t changes;
+};
+
 enum { RUN_MOMENTS_MAX = 3 * PROGRAM_STEPS_MAX + 8, RUN_FAILURE_BYTES = 1024 };
 
 struct run {
@@ -75,6 +81,9 @@ struct run {
                                            step */
     size_t first_step;  /* ends before this one count operations of an older disk */
     size_t first_point; /* crash points before this one belong to shorter programs */
+
+    struct run_snapshot snapshots[PROGRAM_SNAPSHOTS_MAX];
+    size_t snapshot_count;
 
     size_t blocks; /* allocations outstanding when the run began */
     bool struck;   /* a fault has struck in this run, */

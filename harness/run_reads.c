@@ -37,10 +37,11 @@ static enum status check_observed(const struct model *model, struct law law,
 }
 
 enum status read_key(const struct model *model, struct kv *kv, struct law law,
-                     struct slice key, struct words words) {
+                     const struct kv_snapshot *snapshot, struct slice key,
+                     struct words words) {
     struct buf value = {0};
     uint64_t observed = 0;
-    struct kv_read_options options = {.observed = &observed};
+    const struct kv_read_options options = {&observed, snapshot};
     struct error error = {0};
     enum status status = kv_get(kv, key, &value, &options, &error);
     if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
@@ -158,9 +159,10 @@ static enum status walk(const struct model *model, const struct step *step,
 }
 
 enum status read_scan(const struct model *model, struct kv *kv, struct law law,
-                      const struct step *step, size_t *changes, struct words words) {
+                      const struct kv_snapshot *snapshot, const struct step *step,
+                      size_t *changes, struct words words) {
     uint64_t observed = 0;
-    struct kv_iter_options options = {step->from, step->to, &observed, NULL};
+    const struct kv_iter_options options = {step->from, step->to, &observed, snapshot};
     struct error error = {0};
     struct iter *iter = NULL;
     enum status status = kv_iter(kv, &options, &iter, &error);
@@ -185,10 +187,10 @@ enum status run_read_all(const struct model *model, struct kv *kv, struct law la
                          bool gets, size_t *changes, char *words, size_t words_bytes) {
     static const struct step everything = {.operation = OPERATION_SCAN};
     struct words all = {words, words_bytes};
-    enum status status = read_scan(model, kv, law, &everything, changes, all);
+    enum status status = read_scan(model, kv, law, NULL, &everything, changes, all);
     for (size_t i = 0; i < PROGRAM_KEYS && gets && status == STATUS_OK; i++) {
         struct law same = {*changes, *changes};
-        status = read_key(model, kv, same, program_key(i), all);
+        status = read_key(model, kv, same, NULL, program_key(i), all);
     }
     return status;
 }

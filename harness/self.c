@@ -86,10 +86,10 @@ static bool get_objects(struct check_run *check, const struct model *model,
                         struct slice key, const char *lie) {
     char text[200] = "";
     struct law all = {model->change_count, model->change_count};
-    return objected(
-        check,
-        read_key(model, check->run->kv, all, key, (struct words){text, sizeof text}),
-        lie);
+    return objected(check,
+                    read_key(model, check->run->kv, all, NULL, key,
+                             (struct words){text, sizeof text}),
+                    lie);
 }
 
 /* Lies about one put: its value, then whether it is there. */

@@ -22,7 +22,6 @@
 
 #include "commit_group.h"
 #include "engine_state.h"
-#include "engine_store.h"
 #include "memory.h"
 
 struct snapshots;
