@@ -49,6 +49,7 @@ struct world run_world_on(struct run *run, struct disk *disk) {
 }
 
 void run_kill(struct run *run, struct disk *disk) {
+    run->snapshot_count = 0; /* they are of its memory */
     scheduler_kill(run->scheduler);
     counted_memory_reclaim();
     disk_kill(disk);
@@ -430,7 +431,6 @@ static bool run_process_death(struct run *run, const struct step *step) {
     (void)step;
     run_fault_struck(run);
     run->kv = NULL;
-    run->snapshot_count = 0;
     run_kill(run, run->disk);
     return open_store(run, visible(run));
 }
@@ -447,7 +447,6 @@ static bool run_power(struct run *run, const struct step *step) {
     }
     struct law law = run_law(run, crash.operation);
     run->kv = NULL;
-    run->snapshot_count = 0;
     run_kill(run, run->disk);
     struct disk *found = disk_crash(run->disk, &crash);
     disk_free(run->disk);
