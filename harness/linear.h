@@ -52,6 +52,7 @@ struct call {
     unsigned found;
     unsigned walks[HISTORY_WALKS][HISTORY_KEYS]; /* CALL_ITER: the value of each key */
     size_t walk_count;
+    bool at_snapshot; /* each walk is by an iterator of its own, at one snapshot */
 };
 
 struct history {

@@ -179,6 +179,7 @@ static void draw_plan(struct race *race, struct racer *racer) {
         } else if (more) {
             call->kind = CALL_ITER;
             call->walk_count = 1 + tape_choose(tape, HISTORY_WALKS);
+            call->at_snapshot = stage_has(FEATURE_SNAPSHOT) && tape_choose(tape, 2) != 0;
         }
         racer->count += more;
         tape_end(tape);
@@ -285,29 +286,48 @@ static void note_entry(struct race *race, const struct iter *iter, bool forward,
     }
 }
 
+static enum status walk(struct race *race, struct call *call, size_t i, struct iter *iter,
+                        struct error *error) {
+    bool forward = i % 2 == 0;
+    struct slice last = {0};
+    pause(race);
+    (forward ? iter_first : iter_last)(iter);
+    for (int moves = 0; iter->valid && moves < 2 * HISTORY_KEYS; moves++) {
+        note_entry(race, iter, forward, last, call->walks[i]);
+        for (unsigned key = 0; key < HISTORY_KEYS; key++) {
+            last = slice_equal(iter->key, program_key(key)) ? program_key(key) : last;
+        }
+        pause(race);
+        (forward ? iter_next : iter_prev)(iter);
+    }
+    *error = iter->error;
+    return iter->error.status;
+}
+
 static enum status do_iter(struct race *race, struct call *call, struct error *error) {
     struct iter *iter = NULL;
-    const struct kv_iter_options options = {.observed = &call->observed};
-    enum status status = kv_iter(race->kv, &options, &iter, error);
+    struct kv_snapshot *snapshot = NULL;
+    enum status status = STATUS_OK;
+    if (call->at_snapshot) {
+        status = kv_snapshot_take(race->kv, &snapshot, error);
+    }
+    const struct kv_iter_options options = {.observed = &call->observed,
+                                            .snapshot = snapshot};
     for (size_t i = 0; status == STATUS_OK && i < call->walk_count; i++) {
-        bool forward = i % 2 == 0;
-        struct slice last = {0};
-        pause(race);
-        (forward ? iter_first : iter_last)(iter);
-        for (int moves = 0; iter->valid && moves < 2 * HISTORY_KEYS; moves++) {
-            note_entry(race, iter, forward, last, call->walks[i]);
-            for (unsigned key = 0; key < HISTORY_KEYS; key++) {
-                last = slice_equal(iter->key, program_key(key)) ? program_key(key) : last;
-            }
+        if (snapshot != NULL) {
             pause(race);
-            (forward ? iter_next : iter_prev)(iter);
+            iter_close(iter);
+            iter = NULL;
         }
-        status = iter->error.status;
-        *error = iter->error;
+        if (iter == NULL) {
+            status = kv_iter(race->kv, &options, &iter, error);
+        }
+        if (status == STATUS_OK) {
+            status = walk(race, call, i, iter, error);
+        }
     }
-    if (status == STATUS_OK || iter != NULL) {
-        iter_close(iter);
-    }
+    iter_close(iter);
+    kv_snapshot_release(snapshot);
     return status;
 }
 
