@@ -58,7 +58,8 @@ void upkeep_note(struct upkeep *upkeep, struct attempts *attempts,
  * due. */
 static void wait_for_work(struct upkeep *upkeep, const struct attempts *attempts,
                           uint64_t due_micros) {
-    uint64_t until = attempts->again_micros;
+    bool ever_again = engine_usable_catalog(upkeep->engine, NULL) == STATUS_OK;
+    uint64_t until = ever_again ? attempts->again_micros : 0;
     if (until == 0 || (due_micros != 0 && due_micros < until)) {
         until = due_micros;
     }
@@ -147,6 +148,9 @@ static void compactor(void *argument) {
         struct error error = {0};
         if (may_try(upkeep, &upkeep->compactions)) {
             error.status = pick(upkeep, &compaction, &error);
+            if (error.status == STATUS_OK && compaction == NULL) {
+                upkeep->compactions.again_micros = 0; /* there is nothing to try again */
+            }
         }
         if (compaction != NULL) {
             error.status = upkeep_compact(upkeep, compaction, &error);
@@ -342,7 +346,8 @@ static enum status threads_flush(void *opened, struct error *error) {
     while (status == STATUS_OK &&
            (upkeep->flushing || engine_buffers(engine).flushed < last)) {
         status = engine_usable_catalog(engine, error);
-        if (status == STATUS_OK && upkeep->flushes.failures > failures) {
+        if (status == STATUS_OK && upkeep->flushes.failures > failures &&
+            upkeep->flushes.last.status != STATUS_OK) { /* else it was made good */
             status = error_set(error, upkeep->flushes.last.status, "%s",
                                upkeep->flushes.last.message);
         } else if (status == STATUS_OK) {
