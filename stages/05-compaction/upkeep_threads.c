@@ -347,7 +347,8 @@ static enum status threads_flush(void *opened, struct error *error) {
     while (status == STATUS_OK &&
            (upkeep->flushing || engine_buffers(engine).flushed < last)) {
         status = engine_usable_catalog(engine, error);
-        if (status == STATUS_OK && upkeep->flushes.failures > failures) {
+        if (status == STATUS_OK && upkeep->flushes.failures > failures &&
+            upkeep->flushes.last.status != STATUS_OK) { /* else it was made good */
             status = error_set(error, upkeep->flushes.last.status, "%s",
                                upkeep->flushes.last.message);
         } else if (status == STATUS_OK) {
