@@ -364,7 +364,7 @@ static void statistics_add_up(void **state) {
     }
     for (int i = 0; i < 5; i++) { /* ascending keys: their tables move */
         for (int j = 0; j < 20; j++) {
-            char key[24];
+            char key[40];
             snprintf(key, sizeof key, "later-%02d-%02d", i, j);
             assert_ok(kv_put(feed.kv, slice_of(key), slice_of(key), NULL, NULL));
             bytes += 2 * strlen(key);
