@@ -228,9 +228,9 @@ static enum status flush(struct engine *engine, struct write_buffer *buffer,
                      : error_no_memory(error, "an edit", sizeof *edit);
     }
     if (status == STATUS_OK) {
-        engine->flushes++;
-        engine->flush_bytes += file->meta.bytes;
-        engine->flush_micros += clock_monotonic_micros(clock) - begun;
+        engine_count(&engine->flushes, 1);
+        engine_count(&engine->flush_bytes, file->meta.bytes);
+        engine_count(&engine->flush_micros, clock_monotonic_micros(clock) - begun);
         enum status closed =
             wal_forget(engine->wal, edit->last_sequence, first_log, NULL);
         (void)closed; /* nothing is left in those logs that could be lost */
@@ -308,9 +308,9 @@ static enum status make_room(struct engine *engine, uint64_t cost, struct error 
 enum status engine_take_in(struct engine *engine, const struct kv_op *ops, size_t count,
                            uint64_t *sequence, struct error *error) {
     struct memtable_room room;
-    engine->writes++;
-    engine->write_ops += count;
-    engine->write_bytes += change_user_bytes(ops, count);
+    engine_count(&engine->writes, 1);
+    engine_count(&engine->write_ops, count);
+    engine_count(&engine->write_bytes, change_user_bytes(ops, count));
     *sequence = 0;
     struct write_buffer *buffer = engine->active;
     enum status status = engine_usable(engine, error);
@@ -390,13 +390,19 @@ enum status engine_flush(void *opened, struct error *error) {
     struct engine *engine = opened;
     gate_enter(&engine->gate);
     engine_lock_writing(engine);
+    const struct upkeep_ops *upkeep = engine->parts->upkeep;
     enum status status = engine_usable(engine, error);
+    /* Where flushes fail, or many ask for one, each would add a buffer. */
+    if (status == STATUS_OK &&
+        engine_buffers(engine).frozen + 1 >= engine->options.write_buffers) {
+        status = upkeep->flush(engine->upkeep, error);
+    }
     if (status == STATUS_OK) {
         status = engine_freeze(engine, error);
     }
     engine_unlock_writing(engine);
     if (status == STATUS_OK) {
-        status = engine->parts->upkeep->flush(engine->upkeep, error);
+        status = upkeep->flush(engine->upkeep, error);
     }
     gate_leave(&engine->gate);
     return status;

@@ -43,13 +43,13 @@ struct engine {
     struct wal_progress last; /* as it was before the last resume */
 
     struct mutex writing;
-    /* guarded by writing */
+    /* guarded by writing; counts are read by anyone, as a stalled writer holds it */
     struct write_buffer *active; /* the view's first */
-    uint64_t writes, write_ops, write_bytes;
+    struct atomic_u64 writes, write_ops, write_bytes;
 
     struct mutex flushing; /* held across a flush: buffers leave in their order */
-    /* guarded by flushing */
-    uint64_t flushes, flush_bytes, flush_micros;
+    /* guarded by flushing; counts are read by anyone */
+    struct atomic_u64 flushes, flush_bytes, flush_micros;
 
     struct mutex editing; /* held while an edit is put in force: one after the other */
     /* guarded by editing */
@@ -60,6 +60,12 @@ struct engine {
     struct retired *retired;
     struct error failure;
 };
+
+/* Requires the lock that guards the count: nobody else adds to it. */
+static inline void engine_count(struct atomic_u64 *count, uint64_t more) {
+    uint64_t before = atomic_u64_load(count, memory_order_relaxed);
+    atomic_u64_store(count, before + more, memory_order_relaxed);
+}
 
 /* Replaces the present view: begin answers it, and nobody else replaces it until end,
  * which puts the view that was made of it in its place and retires it. */

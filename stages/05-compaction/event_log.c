@@ -247,12 +247,14 @@ enum status event_log_open(const struct directory *directory,
     log->world = directory->world;
     log->options = *options;
     log->opened_micros = clock_monotonic_micros(log->world->clock);
-    log->first = version;
     if (mutex_init(&log->mutex, directory->world->threads) != STATUS_OK) {
         memory_give(log);
         return error_no_memory(error, "a lock", 0);
     }
-    version_ref(version);
+    if (log->options.event_log_bytes > 0) { /* else nobody would ever let go of it */
+        log->first = version;
+        version_ref(version);
+    }
     *out = log;
     return STATUS_OK;
 }

@@ -26,6 +26,8 @@ enum {
         1000 * 1000, /* how often obsolete tables are looked at that are read */
 };
 
+static const uint64_t NEVER = UINT64_MAX;
+
 static uint64_t now(const struct upkeep *upkeep) {
     return clock_monotonic_micros(upkeep->engine->options.world->clock);
 }
@@ -54,26 +56,22 @@ void upkeep_note(struct upkeep *upkeep, struct attempts *attempts,
     condition_broadcast(&upkeep->work);
 }
 
-/* Waits for work, or until what has failed is to be tried again, or something else is
- * due. */
-static void wait_for_work(struct upkeep *upkeep, const struct attempts *attempts,
-                          uint64_t due_micros) {
-    uint64_t until = attempts->again_micros;
-    if (until == 0 || (due_micros != 0 && due_micros < until)) {
-        until = due_micros;
-    }
-    if (until == 0) {
+/* Waits for work, until then at most; NEVER: for as long as it takes. */
+static void wait_for_work(struct upkeep *upkeep, uint64_t until_micros) {
+    if (until_micros == NEVER) {
         condition_wait(&upkeep->work, &upkeep->lock);
     } else {
-        (void)condition_wait_until(&upkeep->work, &upkeep->lock, until);
+        (void)condition_wait_until(&upkeep->work, &upkeep->lock, until_micros);
     }
 }
 
-/* Nothing can be put in force any more once the catalog has failed; a resume makes
- * another upkeep. */
-static bool may_try(struct upkeep *upkeep, const struct attempts *attempts) {
-    return engine_usable_catalog(upkeep->engine, NULL) == STATUS_OK &&
-           (attempts->again_micros == 0 || now(upkeep) >= attempts->again_micros);
+/* When what has failed may be tried again; 0: now. NEVER once the catalog has failed:
+ * nothing can be put in force any more, and a resume makes another upkeep. */
+static uint64_t next_try(const struct upkeep *upkeep, const struct attempts *attempts) {
+    if (engine_usable_catalog(upkeep->engine, NULL) != STATUS_OK) {
+        return NEVER;
+    }
+    return attempts->again_micros > now(upkeep) ? attempts->again_micros : 0;
 }
 
 void upkeep_sweep(struct upkeep *upkeep) {
@@ -114,13 +112,15 @@ static void flusher(void *argument) {
     mutex_lock(&upkeep->lock);
     while (!ended(upkeep)) {
         bool waiting = engine_buffers(upkeep->engine).frozen > 0;
-        if (waiting && may_try(upkeep, &upkeep->flushes)) {
+        uint64_t until = waiting ? next_try(upkeep, &upkeep->flushes) : NEVER;
+        if (until == 0) {
             flush_one(upkeep);
         } else if (upkeep->obsolete.count > 0) {
-            wait_for_work(upkeep, &upkeep->flushes, now(upkeep) + SWEEP_MICROS);
+            uint64_t due = now(upkeep) + SWEEP_MICROS;
+            wait_for_work(upkeep, until < due ? until : due);
             upkeep_sweep(upkeep);
         } else {
-            wait_for_work(upkeep, &upkeep->flushes, 0);
+            wait_for_work(upkeep, until);
         }
     }
     mutex_unlock(&upkeep->lock);
@@ -145,8 +145,10 @@ static void compactor(void *argument) {
     while (!ended(upkeep)) {
         struct compaction *compaction = NULL;
         struct error error = {0};
-        if (may_try(upkeep, &upkeep->compactions)) {
+        uint64_t until = next_try(upkeep, &upkeep->compactions);
+        if (until == 0) {
             error.status = pick(upkeep, &compaction, &error);
+            until = NEVER;
         }
         if (compaction != NULL) {
             error.status = upkeep_compact(upkeep, compaction, &error);
@@ -154,7 +156,7 @@ static void compactor(void *argument) {
         } else if (error.status != STATUS_OK) {
             upkeep_note(upkeep, &upkeep->compactions, &error);
         } else {
-            wait_for_work(upkeep, &upkeep->compactions, 0);
+            wait_for_work(upkeep, until);
         }
     }
     mutex_unlock(&upkeep->lock);
@@ -264,7 +266,8 @@ static enum status wait_for_room(struct upkeep *upkeep, bool full,
 }
 
 /* Writers get on at this rate at level0_slow_tables, and at a sixteenth of it just before
- * they are stopped. They wait in pieces that a clock can measure. */
+ * they are stopped. They wait in pieces that a clock can measure, and even a change of
+ * any size for no longer than a writer who is stopped. */
 enum { SLOW_BYTES_PER_SECOND = 16 << 20, SLOW_WAIT_MICROS = 1000 };
 
 static void slow_down(struct upkeep *upkeep, uint64_t bytes) {
@@ -280,8 +283,10 @@ static void slow_down(struct upkeep *upkeep, uint64_t bytes) {
     if (upkeep->owed_micros < SLOW_WAIT_MICROS) {
         return;
     }
+    double most = (double)upkeep->engine->options.stall_millis * 1000;
+    double owed = upkeep->owed_micros < most ? upkeep->owed_micros : most;
     uint64_t begun = now(upkeep);
-    uint64_t until = begun + (uint64_t)upkeep->owed_micros;
+    uint64_t until = begun + (uint64_t)owed;
     upkeep->slowdowns++;
     upkeep->owed_micros = 0;
     while (upkeep->level0 >= slow && now(upkeep) < until) {
