@@ -80,6 +80,17 @@ static void retire_input(struct upkeep *upkeep, const struct edit *edit,
     obsolete_add(&upkeep->obsolete, file);
 }
 
+/* Requires lock. */
+static void retire_inputs(struct upkeep *upkeep, const struct compaction *compaction,
+                          const struct edit *edit) {
+    for (size_t i = 0; i < compaction->upper_count; i++) {
+        retire_input(upkeep, edit, compaction->upper[i]);
+    }
+    for (size_t i = 0; i < compaction->lower_count; i++) {
+        retire_input(upkeep, edit, compaction->lower[i]);
+    }
+}
+
 /* Requires lock. The next compaction of the level begins behind this one. */
 static void move_pointer(struct upkeep *upkeep, const struct compaction *compaction) {
     struct buf *pointer = &upkeep->pointers[compaction->level];
@@ -91,12 +102,7 @@ static void move_pointer(struct upkeep *upkeep, const struct compaction *compact
 /* Requires lock. */
 static void take_over(struct upkeep *upkeep, const struct compaction *compaction,
                       const struct edit *edit, const struct compact_counts *counts) {
-    for (size_t i = 0; i < compaction->upper_count; i++) {
-        retire_input(upkeep, edit, compaction->upper[i]);
-    }
-    for (size_t i = 0; i < compaction->lower_count; i++) {
-        retire_input(upkeep, edit, compaction->lower[i]);
-    }
+    retire_inputs(upkeep, compaction, edit);
     move_pointer(upkeep, compaction);
     add_counts(upkeep, compaction, counts);
     upkeep_count_level0(upkeep);
@@ -119,6 +125,10 @@ enum status upkeep_compact(struct upkeep *upkeep, struct compaction *compaction,
         mutex_lock(&upkeep->lock);
         if (failure.status == STATUS_OK) {
             take_over(upkeep, compaction, &edit, &counts);
+        } else if (engine_usable_catalog(upkeep->engine, NULL) != STATUS_OK) {
+            /* Perhaps it is in force, and a resume removes the inputs. The version has
+             * them: until then nobody else does. */
+            retire_inputs(upkeep, compaction, &edit);
         } else {
             obsolete_cancel(&upkeep->obsolete, inputs);
         }

@@ -17,6 +17,7 @@
 
 #include "engine.h"
 #include "memory.h"
+#include "table_cache.h"
 #include "upkeep_state.h"
 
 enum {
@@ -432,6 +433,16 @@ static enum status threads_open(struct engine *engine, struct version *version,
     return STATUS_OK;
 }
 
+/* A resume removes the files of tables that nothing names, and iterators go on. Who reads
+ * one that cannot be opened now is told that it is missing. */
+static void keep_what_is_read(struct upkeep *upkeep) {
+    for (size_t i = 0; i < upkeep->obsolete.count; i++) {
+        enum status status =
+            table_cache_keep(upkeep->engine->tables, upkeep->obsolete.files[i], NULL);
+        (void)status;
+    }
+}
+
 /* Compactions are cut off; what they wrote is removed. Frozen buffers are in the logs. */
 static void threads_close(void *opened) {
     struct upkeep *upkeep = opened;
@@ -454,6 +465,7 @@ static void threads_close(void *opened) {
     mutex_lock(&upkeep->lock);
     upkeep_sweep(upkeep);
     mutex_unlock(&upkeep->lock);
+    keep_what_is_read(upkeep);
     free_upkeep(upkeep);
 }
 
