@@ -39,14 +39,19 @@ static enum status carry_out(struct upkeep *upkeep, const struct compaction *com
                                       .limit = upkeep->limit,
                                       .stop = asked_to_end,
                                       .context = upkeep};
-    uint64_t work = event_log_compaction_begins(upkeep->events, compaction);
+    const struct telling telling = {
+        .work = event_log_compaction_begins(upkeep->events, compaction),
+        .counts = counts};
     error->status = compact(&with, compaction, edit, counts, error);
     if (error->status == STATUS_OK) {
+        edit->context = &telling;
         error->status = engine_install(engine, edit, NULL, error);
+        edit->context = NULL;
     }
-    struct version *after = engine_version(engine);
-    event_log_ends(upkeep->events, work, edit, after, counts, counts->micros, error);
-    version_unref(after);
+    if (error->status != STATUS_OK) {
+        event_log_ends(upkeep->events, telling.work, NULL, NULL, counts, counts->micros,
+                       error);
+    }
     return error->status;
 }
 
