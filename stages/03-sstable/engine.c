@@ -197,6 +197,9 @@ enum status engine_install(struct engine *engine, const struct edit *edit,
         return status;
     }
     failpoint_pass(edit_recorded_not_placed);
+    if (engine->parts->upkeep->installed != NULL) {
+        engine->parts->upkeep->installed(engine->upkeep, edit, version);
+    }
     const struct view *now = engine_place_begin(engine);
     for (size_t i = 0; i < now->buffer_count; i++) {
         if (now->buffers[i].buffer != flushed) {
