@@ -123,7 +123,7 @@ static void table_iter_last(struct iter *iter) {
 static void table_iter_seek(struct iter *iter, struct slice key) {
     struct table_iter *at = (struct table_iter *)iter;
     begin(at);
-    block_iter_seek(&at->index, key);
+    index_words_seek(&at->table->words, &at->index, key);
     if (positioned(at)) {
         block_iter_seek(&at->data, key);
         settle(at, true);
@@ -134,7 +134,7 @@ static void table_iter_seek(struct iter *iter, struct slice key) {
 static void table_iter_seek_before(struct iter *iter, struct slice key) {
     struct table_iter *at = (struct table_iter *)iter;
     begin(at);
-    block_iter_seek(&at->index, key);
+    index_words_seek(&at->table->words, &at->index, key);
     if (!at->index.iter.valid && at->index.iter.error.status == STATUS_OK) {
         table_iter_last(iter);
     } else if (positioned(at)) {
