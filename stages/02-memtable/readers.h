@@ -45,8 +45,8 @@ struct readers_watch {
 /* After the new address was stored with memory_order_seq_cst. */
 struct readers_watch readers_watch_begin(struct readers *readers);
 
-/* True once every reader from before the watch has left; then it stays true. Readers that
- * follow each other without a pause do not put it off, but for those that share a slot. */
+/* True once every reader from before the watch has left; then it stays true. Readers who
+ * follow each other without a pause do not put it off, unless they share a slot. */
 bool readers_watch_over(const struct readers *readers, struct readers_watch *watch);
 
 #endif
