@@ -37,7 +37,7 @@ void engine_place_end(struct engine *engine, struct view *view) {
     struct view *old = atomic_pointer_load(&engine->view, memory_order_relaxed);
     atomic_pointer_store(&engine->view, view, memory_order_seq_cst);
     if (old != NULL) {
-        retire(&engine->retired, &old->retired, view_end);
+        retire(&engine->retired, &engine->readers, &old->retired, view_end);
     }
     failpoint_pass(view_placed);
     retired_free(&engine->retired, &engine->readers);

@@ -110,7 +110,7 @@ static void retire(struct table_cache *cache, struct open_table *opened) {
     /* The last that is done to the file here: it may end now (table_file_unref). */
     atomic_pointer_store(&opened->file->cache, NULL, memory_order_release);
     opened->file = NULL;
-    opened->watch = readers_watch_begin();
+    opened->watch = readers_watch_begin(cache->readers);
     opened->next = cache->retired;
     cache->retired = opened;
 }
