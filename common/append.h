@@ -4,9 +4,10 @@
  *     append_commit   →  the first n of them are the file's: the system has them
  *     append_sync     →  all that was committed survives a loss of power
  *
- * Two tenants. APPEND_WRITE builds in a buffer and hands over with write(2), one call a
- * commit. APPEND_MAPPED builds in the shared mapping itself, so a commit costs no system
- * call; what is longer than a page it hands over as the other does.
+ * Two tenants. Both build in a buffer: nothing is in the file before its commit.
+ * APPEND_WRITE hands over with write(2), one call a commit. APPEND_MAPPED copies into a
+ * shared mapping of the file, so a commit costs no system call; what is longer than a
+ * page it hands over as the other does.
  *
  * Space is allocated ahead in steps of `step_bytes`, so that a sync need not write the
  * file's size: behind the committed end stand zeros, and after a crash perhaps anything
@@ -43,7 +44,6 @@ struct append {
     uint64_t end;       /* offset behind the last committed byte */
     uint64_t allocated; /* offset up to which the file is known to have room */
     size_t step_bytes;
-    bool shared; /* reserved space is the file's own */
 };
 
 /* A region that begins at `end` bytes into the file, which is cut there if it is longer.
@@ -60,13 +60,6 @@ MUST_CHECK enum status append_reserve(struct append *append, size_t bytes,
 MUST_CHECK enum status append_commit(struct append *append, size_t bytes,
                                      struct error *error);
 MUST_CHECK enum status append_sync(struct append *append, struct error *error);
-
-/* Whether what is written into the space reserved last may be in the file before it is
- * committed (it is, in a mapping); else nothing is before the commit. A second reserve
- * before the commit does not change it. */
-static inline bool append_is_shared(const struct append *append) {
-    return append->shared;
-}
 
 static inline uint64_t append_end(const struct append *append) {
     return append->end;

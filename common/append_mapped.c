@@ -1,31 +1,31 @@
-/* The tenant that builds in the file's own pages: a window of the file is mapped, shared
- * and writable, and what is stored there is the system's at once, so a commit only moves
- * the end. The window moves on with the allocated space:
+/* The tenant that stores into the file's own pages: a window of the file is mapped, shared
+ * and writable, and what is stored there is the system's at once, so a commit is a copy
+ * of what was built in a buffer. The window moves on with the allocated space:
  *
  *     file    ....committed....|end....reserved....|allocated
  *     window            [page of end ................ allocated)
  *
- * Only allocated space is ever mapped, so a store finds its block (a full disk would
- * otherwise kill the process with SIGBUS). A new window is mapped before the old one is
- * given up; both show the same pages, so bytes of a reserve that is not yet committed
- * are in the new one too.
+ * Only allocated space is ever mapped, so a store finds its block and a full disk is an
+ * answer of the reserve. What can still go wrong with a page (guarded_copy.h) fails the
+ * commit, which may leave a part of the bytes behind the end, as a failed write(2) may.
+ * The window is stored into at commits alone: what is reserved is the buffer's.
  *
  * Each page that is touched first through a mapping costs a fault, about as much as a
- * system call. So what fills pages is built in a buffer and handed over with write(2), as
- * the other tenant does with everything; the window shows those bytes as well. */
+ * system call. So what fills pages is handed over with write(2), as the other tenant does
+ * with everything; the window shows those bytes as well. */
 #include "append_tenant.h"
 
-#include <assert.h>
+#include <inttypes.h>
 
+#include "guarded_copy.h"
 #include "memory.h"
 
-/* A longer reserve is built in the buffer. */
+/* What is longer is written. */
 enum { STORED_BYTES_MAX = 4096 };
 
 struct append_mapped {
     struct append append;
-    bool reserved;         /* and not committed: shared or not is decided */
-    struct buf buf;        /* for what is not shared */
+    struct buf buf;        /* of what is reserved; its length stays 0 */
     unsigned char *window; /* NULL before the first */
     uint64_t window_start; /* its offset in the file */
     size_t window_bytes;
@@ -57,41 +57,38 @@ static enum status move_window(struct append_mapped *mapped, struct error *error
     return status;
 }
 
+/* Whether the window shows the next `bytes`. */
+static bool window_covers(const struct append_mapped *mapped, size_t bytes) {
+    return mapped->window != NULL &&
+           mapped->append.end + bytes <= mapped->window_start + mapped->window_bytes;
+}
+
 static enum status mapped_reserve(struct append *append, size_t bytes,
                                   unsigned char **space, struct error *error) {
     struct append_mapped *mapped = (struct append_mapped *)append;
-    if (!mapped->reserved) {
-        mapped->reserved = true;
-        append->shared = bytes <= STORED_BYTES_MAX;
+    enum status status = append_allocate(append, bytes, error);
+    if (status == STATUS_OK && bytes <= STORED_BYTES_MAX &&
+        !window_covers(mapped, bytes)) {
+        status = move_window(mapped, error);
     }
-    if (!append->shared) {
-        enum status status = append_allocate(append, bytes, error);
-        return status == STATUS_OK
-                   ? append_buffer_reserve(&mapped->buf, bytes, space, error)
-                   : status;
-    }
-    if (mapped->window == NULL ||
-        append->end + bytes > mapped->window_start + mapped->window_bytes) {
-        enum status status = append_allocate(append, bytes, error);
-        if (status == STATUS_OK) {
-            status = move_window(mapped, error);
-        }
-        if (status != STATUS_OK) {
-            return status;
-        }
-    }
-    *space = mapped->window + (append->end - mapped->window_start);
-    return STATUS_OK;
+    return status == STATUS_OK ? append_buffer_reserve(&mapped->buf, bytes, space, error)
+                               : status;
 }
 
 static enum status mapped_commit(struct append *append, size_t bytes,
                                  struct error *error) {
     struct append_mapped *mapped = (struct append_mapped *)append;
-    mapped->reserved = false;
-    if (!append->shared) {
+    if (bytes > STORED_BYTES_MAX || !window_covers(mapped, bytes)) {
         return append_buffer_commit(append, &mapped->buf, bytes, error);
     }
-    assert(append->end + bytes <= mapped->window_start + mapped->window_bytes);
+    unsigned char *to = mapped->window + (append->end - mapped->window_start);
+    if (!guarded_copy(to, mapped->buf.data, bytes)) {
+        return error_set(error, STATUS_IO,
+                         "%s: store at offset %" PRIu64
+                         ": the log's pages cannot be had: the file was cut short, or "
+                         "the disk or the file system refuses them",
+                         append->file->path, append->end);
+    }
     append->end += bytes;
     return STATUS_OK;
 }
@@ -117,6 +114,7 @@ enum status append_mapped_open(struct append **append, struct error *error) {
         return error_no_memory(error, "log region", sizeof *mapped);
     }
     mapped->append.ops = &mapped_ops;
+    guarded_copy_prepare();
     *append = &mapped->append;
     return STATUS_OK;
 }

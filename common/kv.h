@@ -21,6 +21,11 @@
  * failure again, reads go on serving what was acknowledged, and the failed change is
  * unknown (it will be whole or absent) until kv_resume or the next open.
  *
+ * With log_region APPEND_MAPPED the process has a handler of SIGBUS from the first open
+ * on, which makes a page of the log that cannot be had such a failure; a program that
+ * replaces it later, or blocks the signal in a thread that writes, dies there instead
+ * (guarded_copy.h).
+ *
  * tidy: long because it is the whole of what a user of the library reads. */
 #ifndef STRATA_KV_H
 #define STRATA_KV_H

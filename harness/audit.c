@@ -58,7 +58,8 @@ static bool ends_with(const char *text, const char *end) {
 
 struct account {
     struct names named; /* the files that lines begin with */
-    char damage[200];   /* the first line that tells of any, or empty */
+    char damage[200];   /* the first line that tells of any, or of a user key that two
+                           tables of a level share; or empty */
 };
 
 static void take_line(void *context, const char *line) {
@@ -67,7 +68,8 @@ static void take_line(void *context, const char *line) {
     if (colon != NULL) {
         add_name(&account->named, line, (size_t)(colon - line));
     }
-    if (account->damage[0] == '\0' && strstr(line, "then damage") != NULL) {
+    if (account->damage[0] == '\0' && (strstr(line, "then damage") != NULL ||
+                                       strstr(line, "its last key goes on") != NULL)) {
         snprintf(account->damage, sizeof account->damage, "%s", line);
     }
 }
@@ -134,7 +136,7 @@ bool audit(struct run *run, struct disk *disk, char *words, size_t bytes) {
     disk_free(powerless);
     holds = holds && verifies(&look, disk, "after a close", &account);
     if (holds && account.damage[0] != '\0') {
-        return fails(&look, "damage is left after a close: %s", account.damage);
+        return fails(&look, "after a close verify tells of %s", account.damage);
     }
     return holds && holds_no_more(&look, disk, &account);
 }

@@ -147,14 +147,15 @@ bool damage_may_lose(const struct specimen *specimen, const struct damage *damag
     return true;
 }
 
-/* Whether the words name the damaged file; a log that was cut may be missed by another.
- */
+/* Whether the words name the damaged file; what was cut off without a trace, a log or an
+ * edit, may be missed by another file, which they name then. */
 bool damage_is_named(const struct specimen *specimen, const struct damage *damage,
                      const char *words) {
     const char *path = specimen->files[damage->file].path;
     const char *slash = strrchr(path, '/');
     return strstr(words, slash != NULL ? slash + 1 : path) != NULL ||
-           (damage->kind == DAMAGE_CUT && strstr(words, RUN_DIRECTORY) != NULL);
+           (damage->kind == DAMAGE_CUT && (strstr(words, RUN_DIRECTORY) != NULL ||
+                                           strstr(words, ".log: offset") != NULL));
 }
 
 void damage_print(const struct specimen *specimen, const struct damage *damage,

@@ -1,8 +1,9 @@
 #!/bin/sh
-# A walk through stages 01 to 04, under two minutes: real data in, questions asked, the writer
+# A walk through stages 01 to 05, under two minutes: real data in, questions asked, the writer
 # killed, the power cut, a bug seeded and caught; then the same data in tables, the writer killed
-# in the middle of a flush, and all of it read by LevelDB. It works in a fresh directory and
-# leaves nothing behind. Ends with 0 only if everything that it claims was seen to be so.
+# in the middle of a flush, and all of it read by LevelDB; then in levels, drawn before, during
+# and after a compaction that is killed midway. It works in a fresh directory and leaves nothing
+# behind. Ends with 0 only if everything that it claims was seen to be so.
 #
 #     harness/demo.sh [none|interval|always]      durability of the imports (interval)
 #
@@ -325,6 +326,7 @@ good 'the log was still whole, the unfinished table is gone, nothing is lost'
 chapter '12. LevelDB reads both directories'
 say 'build/leveldb-export is a small program over Debian'\''s libleveldb; nothing of Strata reads' \
     'here. LevelDB opens the directory, recovers it its own way, and prints all that it finds.'
+cp -r db unmerged # LevelDB, once it is open, merges tables
 for directory_of in db flushed; do
     strata -d "$directory_of" export >ours.tsv
     printf '%s$ leveldb-export %s%s\n' "$bold" "$directory_of" "$plain"
@@ -335,12 +337,120 @@ for directory_of in db flushed; do
     good "$(wc -l <theirs.tsv) records, the same; and Strata reads what LevelDB has left"
 done
 
-chapter '13. Cut the power, in flushes too'
-printf '%s$ harness-04 crash --seconds 5 --seed 1%s\n' "$bold" "$plain"
-"$root/build/harness-04" crash --seconds 5 --seed 1 >campaign.txt 2>&1
+# ---- stage 05 -----------------------------------------------------------------------------
+
+program=$root/build/strata-05
+for needed in "$program" "$root/build/harness-05"; do
+    [ -x "$needed" ] || fail "$needed is not there; run make first"
+done
+
+# Small, so that a few megabytes make a tree: level 1 has room for 512 kB, level 2 for 5 MB.
+small='--durability none --write-buffer-bytes 128k --table-bytes 128k'
+in_log() { grep -c "\"event\":\"$1\"" db/LOG; } # lines of the event log that are of this kind
+
+chapter '13. Stage 05: the same directory, merged into levels; killed in the middle of it'
+rm -rf db
+mv unmerged db
+strata -d db export >before.tsv
+say 'Before, as stage 04 left it: each table may hold any key, so a lookup asks them all.'
+show -d db levels
+[ "$("$program" -d db levels | grep -c '^level')" -eq 1 ] || fail 'it has levels already'
+awk -F '\t' 'NR > 40000' many.tsv >more.tsv
+say 'More records come in. The first write wakes the compactor, and the rule is: four tables' \
+    'in level 0 are merged into level 1. It may write 256 kB a second only, so that it can be' \
+    'seen at work; the writer goes on meanwhile, into new tables of level 0.'
+# At that rate a merge of level 0 takes many seconds, and the writer, who waits once level 0 has
+# 36 tables, does not end before: it is killed in the middle of a compaction.
+# shellcheck disable=SC2086
+sh -c 'echo $$ >writer; exec "$@"' - "$program" -d db $small \
+    --compaction-bytes-per-second 256k import --acknowledge more.tsv >numbers 2>/dev/null &
+keeper=$!
+tries=0
+until "$program" -d db levels >during.txt 2>/dev/null &&
+    grep -Eq 'under way: level .* [0-9]+ tables' during.txt && [ "$(wc -l <numbers)" -gt 2000 ]; do
+    tries=$((tries + 1))
+    [ "$tries" -le 2000 ] || fail 'no compaction was seen at work'
+    kill -0 "$keeper" 2>/dev/null || fail 'the writer ended by itself'
+    sleep 0.01
+done
+say 'During: double lines are tables that are being merged. Then the process is killed.'
+sed 's/^/  /' during.txt
+kill -9 "$(cat writer)"
+wait "$keeper" 2>/dev/null
+keeper=
+begun=$(in_log compaction_begins) ended=$(in_log compaction)
+[ "$begun" -gt "$ended" ] || fail 'the compaction had ended before the writer was killed'
+last=$(tail -n 1 numbers)
+files() { # of tables: how many, and how many unfinished
+    echo "$(find db -name '*.ldb' | wc -l) tables, $(find db -name '*.dbtmp' | wc -l) unfinished"
+}
+say "  compactions begun: $begun, ended: $ended" "  left behind:     $(files)"
+strata -d db verify | tail -n 1 | sed 's/^/  /'
+strata -d db export >found.tsv
+say "  after recovery:  $(files)"
+found=$(($(wc -l <found.tsv) - $(wc -l <before.tsv)))
+say "Acknowledged before its death: $last. Found after recovery: $found."
+[ "$found" -ge "$last" ] || fail "$((last - found)) acknowledged changes are missing"
+head -n "$found" more.tsv >first.tsv
+as_stage_02 first.tsv before.tsv
+cmp -s found.tsv wanted.tsv || fail 'the database holds something else'
+good 'the old tables are still in force, the unfinished ones gone, nothing is lost'
+
+chapter '14. At full speed: several levels'
+mkfifo session
+# shellcheck disable=SC2086
+"$program" -d db $small shell <session >session.out 2>&1 &
+keeper=$!
+echo "$keeper" >writer
+exec 3>session
+say 'All 60000 records once more, most of them in place of others.'
+printf '%s$ strata-05 -d db %s import many.tsv%s\n' "$bold" "$small" "$plain"
+printf 'import many.tsv\nflush\nput settled yes\nget settled\n' >&3
+tries=0
+until grep -q '^yes' session.out && "$program" -d db levels >after.txt 2>/dev/null &&
+    ! grep -Eq 'under way: |score [1-9]' after.txt; do
+    tries=$((tries + 1))
+    [ "$tries" -le 3000 ] || fail 'the tree does not come to rest'
+    sleep 0.01
+done
+printf 'del settled\nstats\n' >&3
+exec 3>&-
+wait "$keeper" || fail 'the session ended with an error'
+keeper=
+say 'After: every level within its target. Below level 0 the tables of a level do not overlap,' \
+    'so a lookup asks one of each.'
+sed 's/^/  /' after.txt
+levels=$(grep -Ec '^level +[0-9]+ +[1-9][0-9]* table' after.txt)
+[ "$levels" -ge 2 ] || fail "only $levels levels came of it"
+say 'What the session did:'
+grep -E '^(flushes|compactions|tables_moved|(write|space|read)_amplification) ' session.out |
+    sed 's/^/  /'
+as_stage_02 many.tsv before.tsv
+strata -d db export | cmp -s - wanted.tsv || fail 'something was lost on the way'
+"$leveldb" db >theirs.tsv || fail 'LevelDB refuses it'
+cmp -s theirs.tsv wanted.tsv || fail 'LevelDB reads something else'
+good "$(wc -l <theirs.tsv) records in $levels levels, as stage 02 and LevelDB read them"
+
+chapter '15. Delete everything'
+kilobytes() { echo $(($(du -b -c db/*.ldb db/*.log 2>/dev/null | awk 'END { print $1 }') / 1000)); }
+awk -F '\t' '{ print "del --escape \047" $1 "\047" }' wanted.tsv >deletions.txt
+full=$(kilobytes)
+# shellcheck disable=SC2086
+strata -d db $small shell <deletions.txt
+dead=$(kilobytes)
+show -d db compact
+empty=$(kilobytes)
+say "Tables and logs: $full kB, with the deletions $dead kB, compacted $empty kB."
+[ "$empty" -lt 100 ] || fail 'the room did not come back'
+[ -z "$("$program" -d db scan --keys --limit 1)" ] || fail 'something came back'
+good 'a deletion is a record, too; at the bottom it dies with what it hides'
+
+chapter '16. Cut the power, in flushes and compactions'
+printf '%s$ harness-05 crash --seconds 5 --seed 1%s\n' "$bold" "$plain"
+"$root/build/harness-05" crash --seconds 5 --seed 1 >campaign.txt 2>&1
 code=$?
 tail -n 6 campaign.txt | sed 's/^/  /'
 [ "$code" -eq 0 ] || fail 'the campaign found a state that breaks the contract'
 good 'every state that was looked at recovered to a legal one'
 
-printf '\n%sThat was stage 04. Try it: build/strata-04 shell%s\n' "$bold" "$plain"
+printf '\n%sThat was stage 05. Try it: build/strata-05 shell%s\n' "$bold" "$plain"

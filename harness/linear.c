@@ -234,6 +234,9 @@ static void print_call(const struct call *call, FILE *out) {
     case CALL_FLUSH:
         fputs("flush", out);
         break;
+    case CALL_COMPACT:
+        fputs("compact", out);
+        break;
     }
     fputs(call->failed ? ", FAILED\n" : "\n", out);
 }

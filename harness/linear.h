@@ -31,7 +31,7 @@ enum {
 
 enum { VALUE_ABSENT = 0, VALUE_STRANGE = 1000 /* one that nobody wrote */ };
 
-enum call_kind { CALL_WRITE, CALL_GET, CALL_ITER, CALL_RESUME, CALL_FLUSH };
+enum call_kind { CALL_WRITE, CALL_GET, CALL_ITER, CALL_RESUME, CALL_FLUSH, CALL_COMPACT };
 
 struct history_op {
     unsigned key;

@@ -20,6 +20,7 @@
 #include <inttypes.h>
 
 #include "checksum.h"
+#include "stage.h"
 
 enum {
     BLOCK = 32768,
@@ -251,6 +252,16 @@ static void draw_flush(struct drawing *drawing, struct step *step) {
     draw_reopen(drawing, step);
 }
 
+/* It flushes first. */
+static void draw_compact(struct drawing *drawing, struct step *step) {
+    struct tape *tape = drawing->tape;
+    uint64_t from = tape_choose(tape, PROGRAM_KEYS + 1);
+    uint64_t to = tape_choose(tape, PROGRAM_KEYS + 1);
+    step->from = from > 0 ? program_key((size_t)from - 1) : (struct slice){0};
+    step->to = to > 0 ? program_key((size_t)to - 1) : (struct slice){0};
+    draw_reopen(drawing, step);
+}
+
 static const struct {
     const char *name;
     int first;
@@ -314,6 +325,27 @@ static void draw_table_options(struct program *program, struct tape *tape) {
     program->later_buffer_bytes = buffers[tape_choose(tape, 3)];
 }
 
+/* From stage 05 on: outputs of an entry or two, levels that are soon full, writers that are
+ * slowed and stopped. The limits come seldom: a compaction that waits for time leaves less
+ * to do for all else, and each line of an event log is one more pending piece at every
+ * crash point behind it. */
+static void draw_upkeep_options(struct kv_options *options, struct tape *tape) {
+    static const uint64_t tables[] = {8 << 20, 100, 1000};
+    static const uint32_t level0[] = {4, 1, 2, 3};
+    options->write_buffers = 2 + (uint32_t)tape_choose(tape, 2);
+    options->table_bytes = tables[tape_choose(tape, 3)];
+    options->level0_tables = level0[tape_choose(tape, 4)];
+    uint32_t patience = (uint32_t)tape_choose(tape, 3);
+    if (patience > 0) {
+        options->level0_slow_tables = options->level0_tables;
+        options->level0_stop_tables = options->level0_tables + patience;
+    }
+    options->stall_millis = tape_choose(tape, 2) == 0 ? 60000 : 20;
+    options->compaction_threads = 1 + (uint32_t)tape_choose(tape, 2);
+    options->compaction_bytes_per_second = tape_choose(tape, 16) < 15 ? 0 : 10000;
+    options->event_log_bytes = tape_choose(tape, 32) < 31 ? 0 : 2000;
+}
+
 static unsigned operations_of(int number, const struct program_limits *limits) {
     unsigned allowed = limits->operations != 0 ? limits->operations : OPERATIONS_ALL;
     for (size_t i = 0; i < OPERATION_COUNT; i++) {
@@ -346,6 +378,9 @@ void program_draw(struct program *program, struct tape *tape, int number,
     draw_options(&program->options, tape);
     if (number >= 3) {
         draw_table_options(program, tape);
+    }
+    if (number >= 5) {
+        draw_upkeep_options(&program->options, tape);
     }
     size_t most = limits->steps != 0 && limits->steps < PROGRAM_STEPS_MAX
                       ? limits->steps
@@ -463,6 +498,12 @@ void step_print(const struct step *step, uint64_t first, FILE *out) {
     case OPERATION_POWER:
         print_power(step, out);
         break;
+    case OPERATION_COMPACT:
+        fputs("compact from ", out);
+        slice_print(step->from, out);
+        fputs(" to ", out);
+        slice_print(step->to, out);
+        break;
     case OPERATION_SYNC:
     case OPERATION_RESUME:
     case OPERATION_FLUSH:
@@ -492,6 +533,18 @@ static void print_options(const struct program *program, FILE *out) {
                 options->write_buffer_bytes, program->later_buffer_bytes,
                 options->block_bytes, options->restart_interval,
                 options->block_cache_bytes, options->filter_bits);
+    }
+    if (stage_has(FEATURE_COMPACT)) {
+        fprintf(out,
+                "  upkeep: write-buffers %" PRIu32 ", table-bytes %" PRIu64
+                ", level0-tables %" PRIu32 ", slow %" PRIu32 ", stop %" PRIu32
+                ", stall-millis %" PRIu32 ", compaction-threads %" PRIu32
+                ", compaction-bytes-per-second %" PRIu64 ", event-log-bytes %" PRIu64
+                "\n",
+                options->write_buffers, options->table_bytes, options->level0_tables,
+                options->level0_slow_tables, options->level0_stop_tables,
+                options->stall_millis, options->compaction_threads,
+                options->compaction_bytes_per_second, options->event_log_bytes);
     }
 }
 

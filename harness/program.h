@@ -25,7 +25,8 @@
     X(KILL, kill, 1, 2)                                                                  \
     X(POWER, power, 1, 2)                                                                \
     X(RESUME, resume, 1, 1)                                                              \
-    X(FLUSH, flush, 3, 4)
+    X(FLUSH, flush, 3, 4)                                                                \
+    X(COMPACT, compact, 5, 4)
 
 enum operation {
 #define OPERATION_MEMBER(name, suffix, first, weight) OPERATION_##name,
@@ -62,7 +63,7 @@ struct step {
     struct kv_op ops[CHANGE_OPS_MAX]; /* PUT, DELETE: one */
     size_t op_count;
     struct slice key;      /* GET, and the seeks of SCAN */
-    struct slice from, to; /* SCAN */
+    struct slice from, to; /* SCAN, COMPACT */
     enum move moves[SCAN_MOVES_MAX];
     size_t move_count;
     uint64_t micros;                  /* ADVANCE */

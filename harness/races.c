@@ -149,9 +149,10 @@ static unsigned new_value(struct race *race) {
 
 static void draw_write(struct race *race, struct call *call) {
     struct tape *tape = race->tape;
-    uint64_t kind = tape_choose(tape, 8);
+    uint64_t kind = tape_choose(tape, stage_has(FEATURE_COMPACT) ? 10 : 8);
     unsigned key = (unsigned)tape_choose(tape, HISTORY_KEYS);
-    call->kind = kind != 7                   ? CALL_WRITE
+    call->kind = kind > 7                    ? CALL_COMPACT
+                 : kind != 7                 ? CALL_WRITE
                  : race->fault.countdown > 0 ? CALL_RESUME
                  : stage_has(FEATURE_FLUSH)  ? CALL_FLUSH
                                              : CALL_WRITE;
@@ -184,6 +185,21 @@ static void draw_plan(struct race *race, struct racer *racer) {
     }
 }
 
+/* Tables of an entry, levels that are full with one or two, writers that are stopped. */
+static void draw_upkeep(struct race *race) {
+    struct tape *tape = race->tape;
+    struct kv_options *options = &race->options;
+    options->write_buffers = 2 + (uint32_t)tape_choose(tape, 2);
+    options->level0_tables = 1 + (uint32_t)tape_choose(tape, 2);
+    options->table_bytes = tape_choose(tape, 2) == 0 ? 8 << 20 : 60;
+    options->max_open_files = tape_choose(tape, 2) == 0 ? 100 : 1;
+    options->compaction_threads = 1 + (uint32_t)tape_choose(tape, 2);
+    if (tape_choose(tape, 2) != 0) {
+        options->level0_slow_tables = 1;
+        options->level0_stop_tables = options->level0_tables + 1;
+    }
+}
+
 static void draw_race(struct race *race, bool faults) {
     static const enum durability modes[] = {DURABILITY_NONE, DURABILITY_ALWAYS,
                                             DURABILITY_INTERVAL};
@@ -197,6 +213,9 @@ static void draw_race(struct race *race, bool faults) {
     if (stage_has(FEATURE_FLUSH)) {
         race->options.write_buffer_bytes = tape_choose(tape, 2) == 0 ? 1 << 20 : 60;
         race->options.block_cache_bytes = tape_choose(tape, 2) == 0 ? 16384 : 0;
+    }
+    if (stage_has(FEATURE_COMPACT)) {
+        draw_upkeep(race);
     }
     if (faults) {
         race->fault.countdown = 1 + tape_choose(tape, 24);
@@ -306,6 +325,9 @@ static void do_call(struct race *race, struct call *call) {
         break;
     case CALL_FLUSH:
         status = kv_flush(race->kv, &error);
+        break;
+    case CALL_COMPACT:
+        status = kv_compact(race->kv, (struct slice){0}, (struct slice){0}, &error);
         break;
     case CALL_RESUME:
     default:

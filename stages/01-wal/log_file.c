@@ -13,7 +13,6 @@ enum status log_file_close(struct log_file *log, bool cut, struct error *error) 
         append_abandon(log->append);
     }
     enum status closed = file_close(log->file, status == STATUS_OK ? error : NULL);
-    buf_free(&log->scratch);
     memory_give(log);
     return status != STATUS_OK ? status : closed;
 }

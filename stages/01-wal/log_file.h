@@ -9,7 +9,6 @@ struct log_file {
     uint64_t number;
     struct file *file;
     struct append *append;
-    struct buf scratch; /* for log_writer */
 };
 
 /* A new log, with its first mark and a durable name, but no change in it yet. On an error

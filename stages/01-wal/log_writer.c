@@ -1,6 +1,6 @@
-/* Where the payload is built inside the region, it stands at the right end of the room
- * that its fragments will take, so framing is a walk from left to right that moves each
- * fragment's data towards the front and never overtakes what it still has to read:
+/* The payload is built at the right end of the room that its fragments will take, so
+ * framing is a walk from left to right that moves each fragment's data towards the front
+ * and never overtakes what it still has to read:
  *
  *     before   [ mark | room for all headers | payload                         ]
  *     after    [ mark | header, data | header, data | … | header, data         ]
@@ -11,9 +11,6 @@
 #include <string.h>
 
 #include "log_format.h"
-
-/* A larger scratch, grown for one large change, is given back at its end. */
-enum { SCRATCH_KEPT_BYTES = 1024 * 1024 };
 
 /* The bytes of data that come before a mark's beginning, if it has one: the seven bytes
  * together, or at its very end so many of the checksum's that the header of the next
@@ -102,7 +99,7 @@ static void mark_encode(unsigned char *to, uint64_t offset, uint64_t sequence) {
     log_header_encode(to + LOG_HEADER_BYTES, LOG_LAST, data, LOG_MARK_DATA_BYTES);
 }
 
-/* Where the payload stands if it is built inside the region. */
+/* Where the payload is built. */
 static unsigned char *place(const struct log_writer *writer) {
     return writer->space + writer->mark_bytes +
            (writer->framed_bytes - writer->payload_bytes);
@@ -119,36 +116,24 @@ enum status log_writer_begin(struct log_writer *writer, size_t payload_bytes,
         frame(NULL, offset + writer->mark_bytes, NULL, payload_bytes, false);
     enum status status = append_reserve(
         writer->append, writer->mark_bytes + writer->framed_bytes, &writer->space, error);
-    if (status != STATUS_OK) {
-        return status;
+    if (status == STATUS_OK) {
+        *payload = writer->payload = place(writer);
     }
-    writer->payload = place(writer);
-    if (append_is_shared(writer->append) && payload_bytes > 0) {
-        buf_clear(writer->scratch);
-        if (buf_reserve(writer->scratch, payload_bytes) != STATUS_OK) {
-            return error_no_memory(error, "a change", payload_bytes);
-        }
-        writer->payload = writer->scratch->data;
-    }
-    *payload = writer->payload;
-    return STATUS_OK;
+    return status;
 }
 
 /* Makes the extra room that the payload needs when it holds a mark's beginning. */
 static enum status widen(struct log_writer *writer, struct error *error) {
     uint64_t offset = append_end(writer->append) + writer->mark_bytes;
-    bool inside = !append_is_shared(writer->append);
     size_t lead = writer->framed_bytes - writer->payload_bytes;
     size_t framed = frame(NULL, offset, writer->payload, writer->payload_bytes, true);
     enum status status = append_reserve(writer->append, writer->mark_bytes + framed,
                                         &writer->space, error);
     if (status == STATUS_OK) {
         writer->framed_bytes = framed;
-        if (inside) {
-            writer->payload = place(writer);
-            memmove(writer->payload, writer->space + writer->mark_bytes + lead,
-                    writer->payload_bytes);
-        }
+        writer->payload = place(writer);
+        memmove(writer->payload, writer->space + writer->mark_bytes + lead,
+                writer->payload_bytes);
     }
     return status;
 }
@@ -170,9 +155,6 @@ enum status log_writer_end(struct log_writer *writer, bool *begun, struct error 
     frame(writer->space + writer->mark_bytes, offset + writer->mark_bytes,
           writer->payload, writer->payload_bytes, guard);
     *begun = true;
-    if (writer->scratch != NULL && writer->scratch->capacity > SCRATCH_KEPT_BYTES) {
-        buf_free(writer->scratch);
-    }
     return append_commit(writer->append, writer->mark_bytes + writer->framed_bytes,
                          error);
 }

@@ -4,21 +4,18 @@
  * log_writer_end puts the fragment headers around it and commits. A mark can ride in
  * front of the record; both are committed at once.
  *
- * The room is inside the append region itself, so that nothing needs to be copied; but
- * not where the region is shared with the file (append.h). There a payload that shows a
- * mark's beginning would stand in the file before it is broken up, and a crash at that
- * moment would leave a forged mark. So it is built in `scratch` first.
+ * The room is inside the append region itself, so that nothing needs to be copied. What
+ * is reserved there is not in the file before its commit (append.h): a payload that shows
+ * a mark's beginning is broken up before a crash could leave it as a forged mark.
  *
- * A value; the append region and the scratch are borrowed. One thread at a time. */
+ * A value; the append region is borrowed. One thread at a time. */
 #ifndef STRATA_LOG_WRITER_H
 #define STRATA_LOG_WRITER_H
 
 #include "append.h"
-#include "buf.h"
 
 struct log_writer {
     struct append *append;
-    struct buf *scratch; /* may be NULL if the region is not shared */
 
     /* between begin and end */
     size_t mark_bytes; /* of the mark that rides in front */

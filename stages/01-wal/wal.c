@@ -330,8 +330,7 @@ static enum status append(struct wal *wal, const struct content *content,
     bool encoded = slice_present(content->encoded);
     size_t bytes =
         encoded ? content->encoded.length : change_bytes(content->ops, content->count);
-    struct log_writer writer = {.append = wal->live->append,
-                                .scratch = &wal->live->scratch};
+    struct log_writer writer = {.append = wal->live->append};
     status = log_writer_begin(&writer, bytes, mark_due(wal), &payload, error);
     if (status != STATUS_OK) {
         return status;

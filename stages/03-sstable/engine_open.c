@@ -70,7 +70,7 @@ enum status engine_close(void *opened, struct error *error) {
             *error = engine->failure;
         }
     }
-    retired_free(&engine->retired, &engine->readers); /* there are no readers */
+    engine_free_retired(engine); /* there are no readers, but upkeep is still at work */
     enum status stopped = engine_stop(engine, status == STATUS_OK ? error : NULL);
     engine->parts->commit->close(engine->commit);
     retired_free(&engine->retired, &engine->readers); /* of what was still going on */

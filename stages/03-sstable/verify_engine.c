@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "internal_key.h"
 #include "recover.h"
 #include "table.h"
 #include "table_file.h"
@@ -109,6 +110,21 @@ static enum status verify_table(struct verifying *v, unsigned level,
     return status;
 }
 
+/* LevelDB may end a table between the versions of a key; Strata never does. Either way the
+ * newer ones must come first, which the version has checked. */
+static void tell_shared_keys(struct verifying *v, const struct sorted_run *run) {
+    for (size_t i = 0; i + 1 < run->count; i++) {
+        const struct table_meta *meta = &run->files[i]->meta;
+        const struct table_meta *next = &run->files[i + 1]->meta;
+        if (slice_equal(internal_key_user(buf_slice(&meta->largest)),
+                        internal_key_user(buf_slice(&next->smallest)))) {
+            report_line(&v->report,
+                        "%06" PRIu64 ".ldb: its last key goes on in %06" PRIu64 ".ldb",
+                        meta->number, next->number);
+        }
+    }
+}
+
 static enum status verify_tables(struct verifying *v) {
     const struct version *version = v->found.version;
     enum status status = STATUS_OK;
@@ -117,6 +133,7 @@ static enum status verify_tables(struct verifying *v) {
         for (size_t j = 0; j < run->count && status == STATUS_OK; j++) {
             status = verify_table(v, run->level, &run->files[j]->meta);
         }
+        tell_shared_keys(v, run);
     }
     return status;
 }

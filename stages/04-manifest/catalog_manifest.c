@@ -357,12 +357,14 @@ static enum status load(struct catalog_of_manifest *catalog, uint64_t number,
     if (status == STATUS_OK && found->dropped.status != STATUS_OK) {
         status = try_logs(catalog, found, error);
     }
+    /* Whoever merged tables has removed those that were there before. So where one is
+     * missing, an edit may be, even if nothing else tells. */
+    if (status == STATUS_OK) {
+        status = unnamed_none_missing(catalog->directory, found->version, error);
+    }
     if (status == STATUS_OK && in_doubt(catalog, &unnamed, found)) {
         bool begun;
-        status = unnamed_none_missing(catalog->directory, found->version, error);
-        if (status == STATUS_OK) {
-            status = write_new(catalog, found->version, &begun, error);
-        }
+        status = write_new(catalog, found->version, &begun, error);
     }
     if (status == STATUS_OK) {
         remove_other_manifests(catalog);

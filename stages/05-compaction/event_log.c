@@ -247,12 +247,14 @@ enum status event_log_open(const struct directory *directory,
     log->world = directory->world;
     log->options = *options;
     log->opened_micros = clock_monotonic_micros(log->world->clock);
-    log->first = version;
     if (mutex_init(&log->mutex, directory->world->threads) != STATUS_OK) {
         memory_give(log);
         return error_no_memory(error, "a lock", 0);
     }
-    version_ref(version);
+    if (log->options.event_log_bytes > 0) { /* else nobody would ever let go of it */
+        log->first = version;
+        version_ref(version);
+    }
     *out = log;
     return STATUS_OK;
 }
@@ -407,6 +409,7 @@ void event_log_ends(struct event_log *log, uint64_t work, const struct edit *edi
     add(log, ",\"micros\":%" PRIu64, micros);
     if (error->status != STATUS_OK) {
         add_text(log, "error", slice_of(error->message), ERROR_MESSAGE_BYTES);
+        add(log, error->status == STATUS_STALLED ? ",\"stopped\":true" : "");
     } else {
         if (counts != NULL) {
             add_counts(log, counts);

@@ -395,6 +395,10 @@ static enum status take_end(struct tree *tree, const cJSON *event, bool flush,
     end_work(tree, number_of(event, "work"), &work);
     enum status status = buf_printf(words, "%s %" PRIu64, flush ? "flush" : "compaction",
                                     number_of(event, "work"));
+    if (status == STATUS_OK &&
+        cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(event, "stopped"))) {
+        return buf_append_text(words, " was cut off by the close");
+    }
     if (status == STATUS_OK && text_of(event, "error").length > 0) {
         status = buf_append_text(words, " failed: ");
         return status == STATUS_OK ? say_text(words, event, "error") : status;

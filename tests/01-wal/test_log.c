@@ -15,7 +15,6 @@ struct writing {
     struct file *file;
     struct append *append;
     struct log_writer writer;
-    struct buf scratch;
 };
 
 static enum append_kind kind_of(void **state) {
@@ -30,11 +29,9 @@ static void begin(struct writing *w, enum append_kind kind, uint64_t skip) {
     assert_ok(file_truncate(w->file, skip, NULL));
     assert_ok(append_open(w->file, skip, kind, 4096, &w->append, NULL));
     w->writer.append = w->append;
-    w->writer.scratch = &w->scratch;
 }
 
 static void end(struct writing *w) {
-    buf_free(&w->scratch);
     assert_ok(append_close(w->append, NULL));
     assert_ok(file_close(w->file, NULL));
     simulation_end(&w->sim);

@@ -161,6 +161,12 @@ static void other_events_are_told(void **state) {
     assert_int_equal(tree.levels[1].tables[1].work, 0);
     assert_int_equal(tree.levels[1].count, 4);
     assert_int_equal(apply(&tree,
+                           "{\"event\":\"compaction\",\"work\":8,\"micros\":1,"
+                           "\"error\":\"told to stop\",\"stopped\":true}",
+                           &words),
+                     TREE_CHANGED);
+    expect_text(&words, "compaction 8 was cut off by the close");
+    assert_int_equal(apply(&tree,
                            "{\"event\":\"stall\",\"why\":\"level 0\",\"micros\":2500000}",
                            &words),
                      TREE_TOLD);

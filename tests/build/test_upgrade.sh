@@ -24,7 +24,7 @@ strata() { # $1 the stage's number, then arguments
     "$here/build/strata-$number" -d "$store" "$@"
 }
 
-awk 'BEGIN { for (i = 1; i <= 40000; i++) printf "key%06d\tvalue %d %0200d\n", i, i * 7919, i }' \
+awk 'BEGIN { for (i = 1; i <= 90000; i++) printf "key%06d\tvalue %d %0200d\n", i, i * 7919, i }' \
     >"$work/lines"
 have=0 # lines in the store
 
@@ -44,6 +44,7 @@ compare() {
 write_and_kill() {
     small=
     [ "$1" = 01 ] || [ "$1" = 02 ] || small='--write-buffer-bytes 200000'
+    [ "$1" != 05 ] || small='--write-buffer-bytes 20000 --table-bytes 20000 --level0-tables 1'
     mkfifo "$work/said"
     tail -n +$((have + 1)) "$work/lines" >"$work/input"
     # shellcheck disable=SC2086
@@ -83,14 +84,21 @@ refuses() { # $1 the stage's number, $2 words of its error
 for lines in 1 400 3000; do
     rm -rf "$store"
     have=0
-    for step in 01:02 02:02 02:03 03:03 03:04 04:04; do
+    for step in 01:02 02:02 02:03 03:03 03:04 04:04 04:05 05:05 05:04 04:05; do
         write_and_kill "${step%:*}" $lines "${step#*:}"
         write_and_kill "${step#*:}" 1 "${step#*:}"
     done
     for stage in 01 02 03; do
         refuses $stage CURRENT
     done
+    compare 05
+    # Its levels are LevelDB's: stage 04 reads them, and adds to them.
     compare 04
+    if [ $lines = 3000 ]; then
+        strata 05 stats --json >"$work/stats"
+        awk '{ sub(/.*"levels"/, ""); exit gsub(/"tables": [1-9]/, "") < 3 }' "$work/stats"
+        result $? "strata-05 made no levels: $(cat "$work/stats")"
+    fi
 done
 
 # Stage 03 with tables, and nothing of stage 04.
