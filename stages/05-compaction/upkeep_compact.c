@@ -40,7 +40,9 @@ static enum status carry_out(struct upkeep *upkeep, const struct compaction *com
                                 .limit = upkeep->limit,
                                 .stop = asked_to_end,
                                 .context = upkeep};
-    uint64_t work = event_log_compaction_begins(upkeep->events, compaction);
+    const struct telling telling = {
+        .work = event_log_compaction_begins(upkeep->events, compaction),
+        .counts = counts};
     uint64_t *snapshots = NULL;
     /* After the compaction's version was there: horizon.h. */
     error->status = engine->parts->horizon->sequences(engine->horizon, &snapshots,
@@ -51,11 +53,14 @@ static enum status carry_out(struct upkeep *upkeep, const struct compaction *com
     }
     memory_give(snapshots);
     if (error->status == STATUS_OK) {
+        edit->context = &telling;
         error->status = engine_install(engine, edit, NULL, error);
+        edit->context = NULL;
     }
-    struct version *after = engine_version(engine);
-    event_log_ends(upkeep->events, work, edit, after, counts, counts->micros, error);
-    version_unref(after);
+    if (error->status != STATUS_OK) {
+        event_log_ends(upkeep->events, telling.work, NULL, NULL, counts, counts->micros,
+                       error);
+    }
     return error->status;
 }
 
@@ -89,6 +94,17 @@ static void retire_input(struct upkeep *upkeep, const struct edit *edit,
     obsolete_add(&upkeep->obsolete, file);
 }
 
+/* Requires lock. */
+static void retire_inputs(struct upkeep *upkeep, const struct compaction *compaction,
+                          const struct edit *edit) {
+    for (size_t i = 0; i < compaction->upper_count; i++) {
+        retire_input(upkeep, edit, compaction->upper[i]);
+    }
+    for (size_t i = 0; i < compaction->lower_count; i++) {
+        retire_input(upkeep, edit, compaction->lower[i]);
+    }
+}
+
 /* Requires lock. The next compaction of the level begins behind this one. */
 static void move_pointer(struct upkeep *upkeep, const struct compaction *compaction) {
     struct buf *pointer = &upkeep->pointers[compaction->level];
@@ -100,12 +116,7 @@ static void move_pointer(struct upkeep *upkeep, const struct compaction *compact
 /* Requires lock. */
 static void take_over(struct upkeep *upkeep, const struct compaction *compaction,
                       const struct edit *edit, const struct compact_counts *counts) {
-    for (size_t i = 0; i < compaction->upper_count; i++) {
-        retire_input(upkeep, edit, compaction->upper[i]);
-    }
-    for (size_t i = 0; i < compaction->lower_count; i++) {
-        retire_input(upkeep, edit, compaction->lower[i]);
-    }
+    retire_inputs(upkeep, compaction, edit);
     move_pointer(upkeep, compaction);
     add_counts(upkeep, compaction, counts);
     upkeep_count_level0(upkeep);
@@ -128,6 +139,10 @@ enum status upkeep_compact(struct upkeep *upkeep, struct compaction *compaction,
         mutex_lock(&upkeep->lock);
         if (failure.status == STATUS_OK) {
             take_over(upkeep, compaction, &edit, &counts);
+        } else if (engine_usable_catalog(upkeep->engine, NULL) != STATUS_OK) {
+            /* Perhaps it is in force, and a resume removes the inputs. The version has
+             * them: until then nobody else does. */
+            retire_inputs(upkeep, compaction, &edit);
         } else {
             obsolete_cancel(&upkeep->obsolete, inputs);
         }

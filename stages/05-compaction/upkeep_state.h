@@ -46,6 +46,13 @@ struct upkeep {
     struct kv_level_stats levels[LEVELS]; /* reads and writes, by output level */
 };
 
+/* What an edit's context points to: what the event log is told when it is in force. */
+struct telling {
+    uint64_t work;
+    const struct compact_counts *counts; /* NULL: a flush */
+    uint64_t begun_micros;               /* of a flush */
+};
+
 /* Requires lock: the version has changed, or may have. */
 void upkeep_count_level0(struct upkeep *upkeep);
 
