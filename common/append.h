@@ -26,7 +26,11 @@
 
 #include "file.h"
 
-enum append_kind { APPEND_WRITE, APPEND_MAPPED };
+enum append_kind {
+    APPEND_WRITE,
+    APPEND_MAPPED,
+    APPEND_AUTO /* in kv_options only: one of the others, by the store's durability */
+};
 
 struct append;
 

@@ -53,11 +53,14 @@ static enum status resolve_options(const char *path, const struct kv_options *op
     if (resolved->durability == DURABILITY_DEFAULT) {
         resolved->durability = fallback;
     }
+    if (resolved->log_region == APPEND_AUTO) { /* what a sync costs, a mapping adds to */
+        resolved->log_region =
+            resolved->durability == DURABILITY_ALWAYS ? APPEND_WRITE : APPEND_MAPPED;
+    }
     if (path == NULL || path[0] == '\0') {
         return error_set(error, STATUS_INVALID, "the name of the database is empty");
     }
-    if (!durability_known(resolved->durability) ||
-        (resolved->log_region != APPEND_WRITE && resolved->log_region != APPEND_MAPPED)) {
+    if (!durability_known(resolved->durability) || resolved->log_region > APPEND_AUTO) {
         return error_set(error, STATUS_INVALID,
                          "%s: options: durability or log region is not one that there is",
                          path);

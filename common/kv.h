@@ -65,8 +65,9 @@ struct kv_options {
     enum durability durability;
     uint32_t interval_millis; /* for DURABILITY_INTERVAL */
     uint64_t interval_bytes;
-    enum append_kind log_region;
-    uint64_t log_bytes;      /* a log longer than this is followed by a new one */
+    enum append_kind
+        log_region;     /* APPEND_AUTO: written under durability ALWAYS, else mapped */
+    uint64_t log_bytes; /* a log longer than this is followed by a new one */
     uint32_t log_step_bytes; /* space allocated ahead */
     uint64_t memory_bytes;   /* from stage 02: what the entries in memory may take; from
                                 stage 03: what those of one change may take */

@@ -49,9 +49,9 @@ const struct setting settings[] = {
     [ROW_INTERVAL_BYTES] = {"interval-bytes", SETTING_BYTES, 1, TIB, "8m", NULL,
                             "under durability interval, the most that a loss of power "
                             "may take; writes wait at this mark"},
-    [ROW_LOG_REGION] = {"log-region", SETTING_CHOICE, 0, 1, "mapped", "write|mapped",
-                        "how the log is written: by system calls, or through a mapping "
-                        "where the file system has those"},
+    [ROW_LOG_REGION] = {"log-region", SETTING_CHOICE, 0, 2, "auto", "write|mapped|auto",
+                        "how the log is written: by system calls, through a mapping, or "
+                        "by calls under durability always and mapped otherwise"},
     [ROW_LOG_BYTES] = {"log-bytes", SETTING_BYTES, 4 * KIB, TIB, "64m", NULL,
                        "a log longer than this is followed by a new one"},
     [ROW_LOG_STEP_BYTES] = {"log-step-bytes", SETTING_BYTES, 4 * KIB, GIB, "1m", NULL,

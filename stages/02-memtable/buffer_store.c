@@ -74,7 +74,7 @@ static void swap(struct buffer_store *store, struct write_buffer *buffer,
                  struct old_buffer *old) {
     old->buffer = buffer_of(store);
     atomic_pointer_store(&store->buffer, buffer, memory_order_seq_cst);
-    retire(&store->retired, &old->retired, end_old);
+    retire(&store->retired, &store->readers, &old->retired, end_old);
     failpoint_pass(buffer_swapped);
     retired_free(&store->retired, &store->readers);
 }

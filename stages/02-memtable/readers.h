@@ -19,12 +19,14 @@ enum { READER_SLOTS = 32, READER_SLOT_BYTES = 128 };
 struct reader_slot {
     struct atomic_u64 entered;
     struct atomic_u64 left;
-    unsigned char unused[READER_SLOT_BYTES - 2 * sizeof(struct atomic_u64)];
+    struct atomic_u64 empty_after; /* this watch began, by its number */
+    unsigned char unused[READER_SLOT_BYTES - 3 * sizeof(struct atomic_u64)];
 };
 
 /* A zeroed one is ready. */
 struct readers {
     struct reader_slot slots[READER_SLOTS];
+    struct atomic_u64 watches; /* begun, and so the number of the last */
 };
 
 /* Answers the slot, for readers_leave. What is read under it is loaded with
@@ -35,15 +37,16 @@ void readers_leave(struct reader_slot *slot);
 /* How often a reader has entered. */
 uint64_t readers_total(const struct readers *readers);
 
-/* The slots, a bit each, in which there may be readers from before the watch. */
 struct readers_watch {
-    uint64_t slots;
+    uint64_t number; /* from 1 */
+    uint64_t slots;  /* a bit each, in which there may be readers from before */
 };
 
 /* After the new address was stored with memory_order_seq_cst. */
-struct readers_watch readers_watch_begin(void);
+struct readers_watch readers_watch_begin(struct readers *readers);
 
-/* True once every reader from before the watch has left; then it stays true. */
+/* True once every reader from before the watch has left; then it stays true. Readers who
+ * follow each other without a pause do not put it off, unless they share a slot. */
 bool readers_watch_over(const struct readers *readers, struct readers_watch *watch);
 
 #endif

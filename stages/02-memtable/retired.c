@@ -2,9 +2,9 @@
 
 #include <stddef.h>
 
-void retire(struct retired **list, struct retired *retired,
+void retire(struct retired **list, struct readers *readers, struct retired *retired,
             void (*end)(struct retired *retired)) {
-    *retired = (struct retired){*list, readers_watch_begin(), end};
+    *retired = (struct retired){*list, readers_watch_begin(readers), end};
     *list = retired;
 }
 

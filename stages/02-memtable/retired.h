@@ -14,7 +14,7 @@ struct retired {
 };
 
 /* After its address was replaced, with memory_order_seq_cst. */
-void retire(struct retired **list, struct retired *retired,
+void retire(struct retired **list, struct readers *readers, struct retired *retired,
             void (*end)(struct retired *retired));
 
 /* Ends those that no reader can hold any more. */

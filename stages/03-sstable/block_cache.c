@@ -56,8 +56,9 @@ _Static_assert(sizeof(struct cached_block) == LINE_BYTES, "one slot, one cache l
 
 struct shard {
     struct atomic_u64 misses;
-    struct atomic_u64 bytes; /* of the blocks kept; changed under lock */
-    struct mutex lock;       /* taken under no other, takes no other */
+    struct atomic_u64 blocks; /* that are kept; changed under lock */
+    struct atomic_u64 bytes;  /* of them; changed under lock */
+    struct mutex lock;        /* taken under no other, takes no other */
     /* guarded by lock */
     uint64_t hand; /* the slot that is looked at next */
     uint64_t hits; /* of blocks evicted since */
@@ -78,7 +79,6 @@ struct block_cache {
 
     struct atomic_u64 charged;
     struct atomic_u64 loose_bytes; /* of blocks handed out without being kept */
-    struct atomic_u64 full;        /* 1: yes */
     struct shard shards[];
 };
 
@@ -238,6 +238,7 @@ static bool evict(struct shard *shard, struct cached_block *slot) {
     if (!atomic_u64_exchange_if(&slot->state, state, 0, memory_order_acquire)) {
         return false; /* found this very moment */
     }
+    atomic_u64_subtract(&shard->blocks, 1, memory_order_relaxed);
     atomic_u64_subtract(&shard->bytes, slot->bytes, memory_order_relaxed);
     shard->hits += hits;
     shard->evictions++;
@@ -252,13 +253,19 @@ static uint64_t limit_of(const struct block_cache *cache) {
                                       : (cache->capacity - charged) / cache->shard_count;
 }
 
-/* Full is what has less than a sixteenth of its room left: eviction goes on only until
- * the next block fits. */
+/* Full is what has no more than a sixteenth of its bytes or of its slots left: eviction
+ * goes on only until the next block fits. */
+static bool is_full(const struct block_cache *cache, const struct shard *shard) {
+    uint64_t limit = limit_of(cache);
+    uint64_t slots = cache->shard_slots;
+    return kept_bytes(shard) >= limit - limit / 16 ||
+           atomic_u64_load(&shard->blocks, memory_order_relaxed) >= slots - slots / 16;
+}
+
 bool block_cache_wants(struct block_cache *cache, uint64_t table_number,
                        uint64_t offset) {
     const struct shard *shard = shard_of(cache, home_of(cache, table_number, offset));
-    uint64_t limit = limit_of(cache);
-    return kept_bytes(shard) < limit - limit / 16 ||
+    return !is_full(cache, shard) ||
            atomic_u64_load(&shard->misses, memory_order_relaxed) %
                    BLOCK_CACHE_WANTS_ONE_IN ==
                0;
@@ -294,10 +301,6 @@ static struct cached_block *free_slot(struct block_cache *cache, struct shard *s
         }
     }
     return NULL;
-}
-
-bool block_cache_full(const struct block_cache *cache) {
-    return atomic_u64_load(&cache->full, memory_order_relaxed) != 0;
 }
 
 /* ---- insert ------------------------------------------------------------------------ */
@@ -336,6 +339,7 @@ static struct cached_block *keep(struct block_cache *cache, uint64_t home,
     slot->data = data;
     slot->bytes = bytes;
     slot->seen = 0;
+    atomic_u64_add(&shard->blocks, 1, memory_order_relaxed);
     atomic_u64_add(&shard->bytes, bytes, memory_order_relaxed);
     shard->inserts++;
     atomic_u64_add(&slot->state, KEPT + PIN, memory_order_release);
@@ -367,11 +371,7 @@ struct cached_block *block_cache_insert(struct block_cache *cache, uint64_t tabl
     struct cached_block *block = pin_kept(cache, home, table_number, offset);
     bool first = block == NULL;
     if (first) {
-        uint64_t evictions = shard->evictions;
         block = keep(cache, home, table_number, offset, data, bytes);
-        if ((block == NULL || shard->evictions > evictions) && !block_cache_full(cache)) {
-            atomic_u64_store(&cache->full, 1, memory_order_relaxed);
-        }
     }
     mutex_unlock(&shard->lock);
     if (!first) {

@@ -59,7 +59,7 @@ enum { BLOCK_CACHE_WANTS_ONE_IN = 8 };
  * all, one that is full every eighth: what is asked for often is soon kept, and of the
  * rest most is read and forgotten, which costs less than to drive out another block for
  * it (Qureshi et al., "Adaptive insertion policies for high performance caching", 2007).
- * For whoever looks into the block once; an insert is allowed in any case. */
+ * An insert is allowed in any case. */
 bool block_cache_wants(struct block_cache *cache, uint64_t table_number, uint64_t offset);
 
 /* Takes over `data` (memory_take, at least 1 byte) and answers the block, pinned. Where
@@ -71,10 +71,6 @@ bool block_cache_wants(struct block_cache *cache, uint64_t table_number, uint64_
 struct cached_block *block_cache_insert(struct block_cache *cache, uint64_t table_number,
                                         uint64_t offset, unsigned char *data,
                                         size_t bytes);
-
-/* Whether a block has come for which others had to go, or for which there was no room. It
- * stays so: what one reads and will not come back to may better be kept elsewhere. */
-bool block_cache_full(const struct block_cache *cache);
 
 void block_cache_unpin(struct block_cache *cache, struct cached_block *block);
 

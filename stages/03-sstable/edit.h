@@ -35,6 +35,7 @@ struct edit {
     uint64_t log_number;    /* logs below it are forgotten; 0: as before */
     uint64_t last_sequence; /* the tables hold all changes up to here; 0: as before */
     uint64_t next_number;   /* files to come have it, or a higher one; 0: as before */
+    const void *context;    /* its maker's (upkeep.h) */
 };
 
 /* Takes a reference of its own. NO_MEMORY. */

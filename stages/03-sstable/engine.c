@@ -37,7 +37,7 @@ void engine_place_end(struct engine *engine, struct view *view) {
     struct view *old = atomic_pointer_load(&engine->view, memory_order_relaxed);
     atomic_pointer_store(&engine->view, view, memory_order_seq_cst);
     if (old != NULL) {
-        retire(&engine->retired, &old->retired, view_end);
+        retire(&engine->retired, &engine->readers, &old->retired, view_end);
     }
     failpoint_pass(view_placed);
     retired_free(&engine->retired, &engine->readers);
@@ -197,6 +197,9 @@ enum status engine_install(struct engine *engine, const struct edit *edit,
         return status;
     }
     failpoint_pass(edit_recorded_not_placed);
+    if (engine->parts->upkeep->installed != NULL) {
+        engine->parts->upkeep->installed(engine->upkeep, edit, version);
+    }
     const struct view *now = engine_place_begin(engine);
     for (size_t i = 0; i < now->buffer_count; i++) {
         if (now->buffers[i].buffer != flushed) {

@@ -8,7 +8,8 @@
  * Threads: any number. Readers take no lock and wait for nobody.
  *
  * Locks, in the order in which they are taken: gate (entered), writing, what upkeep has,
- * flushing, editing, what the wal has, placing. */
+ * flushing, editing, what the wal has, placing. Upkeep is told of edits under editing:
+ * there it takes none of those before. */
 #ifndef STRATA_ENGINE_H
 #define STRATA_ENGINE_H
 

@@ -216,6 +216,11 @@ enum status engine_start(struct engine *engine, const struct view *kept,
     struct starting s = {.engine = engine};
     enum status status = engine->parts->catalog->open(
         &engine->directory, &engine->options, &engine->catalog, &s.found, error);
+    /* Iterators go on through a resume. Whether a table is still read, only one count of
+     * its references can tell. */
+    if (status == STATUS_OK && engine->version != NULL) {
+        status = version_share(s.found.version, engine->version, error);
+    }
     if (status == STATUS_OK && kept != NULL) {
         status = save_kept(&s, kept, error);
     }

@@ -70,13 +70,17 @@ void index_words_free(struct index_words *words) {
 /* ---- search ------------------------------------------------------------------------ */
 
 /* The first word at or above `word`; count: none. No branch depends on what is found:
- * half of them would be foretold wrongly. */
+ * half of them would be foretold wrongly. So nothing is read ahead of the answer, unless
+ * the two words of which the next step reads one are asked for. */
 static size_t first_from(const struct index_words *words, uint64_t word) {
     const uint64_t *array = words->array;
     size_t at = 0;
     size_t left = words->count;
     while (left > 0) {
         size_t half = (left + 1) / 2;
+        size_t quarter = (left - half) / 2;
+        __builtin_prefetch(&array[at + quarter]);
+        __builtin_prefetch(&array[at + half + quarter]);
         at += (size_t)(array[at + half - 1] < word) * half;
         left -= half;
     }

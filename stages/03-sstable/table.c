@@ -64,8 +64,15 @@ enum status table_load(const struct table *table, struct block_handle handle,
     return load_into(table, handle, NULL, 0, data, bytes, block, error);
 }
 
-bool table_find_pinned(const struct table *table, struct block_handle handle,
-                       struct table_block *block) {
+void table_block_init(struct table_block *block) {
+    block->block.data = NULL;
+    block->offset = 0;
+    block->pin = NULL;
+    block->own = NULL;
+}
+
+bool table_block_find(const struct table *table, struct block_handle handle,
+                      struct table_block *block) {
     block->offset = handle.offset;
     block->pin = block_cache_find(table->cache, table->number, handle.offset);
     if (block->pin == NULL) {
@@ -75,12 +82,12 @@ bool table_find_pinned(const struct table *table, struct block_handle handle,
     return true;
 }
 
-enum status table_load_pinned(const struct table *table, struct block_handle handle,
-                              struct table_block *block, struct error *error) {
+static enum status load_pinned(const struct table *table, struct block_handle handle,
+                               struct table_block *block, struct error *error) {
     unsigned char *data;
     size_t bytes;
-    block->offset = handle.offset;
-    enum status status = table_load(table, handle, &data, &bytes, &block->block, error);
+    struct block loaded;
+    enum status status = table_load(table, handle, &data, &bytes, &loaded, error);
     if (status != STATUS_OK) {
         return status;
     }
@@ -94,42 +101,33 @@ enum status table_load_pinned(const struct table *table, struct block_handle han
     return STATUS_OK;
 }
 
-enum status table_pin(const struct table *table, struct block_handle handle,
-                      struct table_block *block, struct error *error) {
-    return table_find_pinned(table, handle, block)
-               ? STATUS_OK
-               : table_load_pinned(table, handle, block, error);
+enum status table_block_load(const struct table *table, struct block_handle handle,
+                             struct table_block *block, struct error *error) {
+    unsigned char *data;
+    size_t bytes;
+    block->offset = handle.offset;
+    if (block_cache_wants(table->cache, table->number, handle.offset)) {
+        return load_pinned(table, handle, block, error);
+    }
+    enum status status = load_into(table, handle, block->room, sizeof block->room, &data,
+                                   &bytes, &block->block, error);
+    if (status == STATUS_OK && data != block->room) {
+        block->own = data;
+    }
+    return status;
 }
 
-void table_unpin(const struct table *table, struct table_block *block) {
+void table_block_leave(const struct table *table, struct table_block *block) {
     if (block->pin != NULL) {
         block_cache_unpin(table->cache, block->pin);
         block->pin = NULL;
     }
+    memory_give(block->own);
+    block->own = NULL;
+    block->block.data = NULL;
 }
 
 /* ---- get ------------------------------------------------------------------------- */
-
-static enum status glance_begin(const struct table *table, struct block_handle handle,
-                                struct table_glance *glance, struct error *error) {
-    size_t bytes;
-    glance->own = NULL;
-    if (table_find_pinned(table, handle, &glance->block)) {
-        return STATUS_OK;
-    }
-    if (block_cache_wants(table->cache, table->number, handle.offset)) {
-        return table_load_pinned(table, handle, &glance->block, error);
-    }
-    return load_into(table, handle, glance->room, sizeof glance->room, &glance->own,
-                     &bytes, &glance->block.block, error);
-}
-
-static void glance_end(const struct table *table, struct table_glance *glance) {
-    table_unpin(table, &glance->block);
-    if (glance->own != glance->room) {
-        memory_give(glance->own);
-    }
-}
 
 /* Takes from the entry that a search ended on what it says of the key. */
 static enum status take_answer(const struct table *table, uint64_t offset,
@@ -155,14 +153,18 @@ static enum status take_answer(const struct table *table, uint64_t offset,
 static enum status search_block(const struct table *table, struct block_handle handle,
                                 const struct search_key *key, struct buf *value,
                                 enum lookup *answer, bool *over, struct error *error) {
-    struct table_glance glance;
-    enum status status = glance_begin(table, handle, &glance, error);
+    struct table_block block;
+    enum status status = STATUS_OK;
+    table_block_init(&block);
+    if (!table_block_find(table, handle, &block)) {
+        status = table_block_load(table, handle, &block, error);
+    }
     if (status != STATUS_OK) {
         return status;
     }
     struct block_iter iter;
     key->counts->blocks_searched++;
-    block_iter_init(&iter, &glance.block.block);
+    block_iter_init(&iter, &block.block);
     block_iter_seek(&iter, key->internal);
     *over = iter.iter.valid;
     if (iter.iter.valid) {
@@ -171,7 +173,7 @@ static enum status search_block(const struct table *table, struct block_handle h
         status = table_block_failed(table, handle.offset, &iter.iter.error, error);
     }
     block_iter_free(&iter);
-    glance_end(table, &glance);
+    table_block_leave(table, &block);
     return status;
 }
 

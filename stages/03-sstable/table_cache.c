@@ -110,7 +110,7 @@ static void retire(struct table_cache *cache, struct open_table *opened) {
     /* The last that is done to the file here: it may end now (table_file_unref). */
     atomic_pointer_store(&opened->file->cache, NULL, memory_order_release);
     opened->file = NULL;
-    opened->watch = readers_watch_begin();
+    opened->watch = readers_watch_begin(cache->readers);
     opened->next = cache->retired;
     cache->retired = opened;
 }
@@ -171,11 +171,19 @@ static enum status open_file(const struct table_cache *cache, uint64_t number,
     return status;
 }
 
-static enum status open_one(const struct table_cache *cache, uint64_t number,
-                            struct open_table **out, struct error *error) {
+static enum status open_one(const struct table_cache *cache,
+                            const struct table_file *table, struct open_table **out,
+                            struct error *error) {
+    uint64_t number = table->meta.number;
     struct open_table *opened = memory_take_zeroed(sizeof *opened);
     if (opened == NULL) {
         return error_no_memory(error, "an open table", sizeof *opened);
+    }
+    opened->table = atomic_pointer_load(&table->kept, memory_order_acquire);
+    if (opened->table != NULL) {
+        table_ref(opened->table);
+        *out = opened;
+        return STATUS_OK;
     }
     struct file *file = NULL;
     enum status status = open_file(cache, number, &file, error);
@@ -208,7 +216,7 @@ static void install(struct table_cache *cache, struct table_file *file,
 static enum status open_for(struct table_cache *cache, struct table_file *file,
                             struct table **table, struct error *error) {
     struct open_table *opened = NULL;
-    enum status status = open_one(cache, file->meta.number, &opened, error);
+    enum status status = open_one(cache, file, &opened, error);
     if (status != STATUS_OK) {
         return status;
     }
@@ -257,6 +265,20 @@ enum status table_cache_pin(struct table_cache *cache, struct table_file *file,
         table_ref(*table);
     }
     readers_leave(slot);
+    return status;
+}
+
+enum status table_cache_keep(struct table_cache *cache, struct table_file *file,
+                             struct error *error) {
+    struct table *table;
+    if (atomic_pointer_load(&file->kept, memory_order_relaxed) != NULL) {
+        return STATUS_OK;
+    }
+    enum status status = table_cache_pin(cache, file, &table, error);
+    if (status == STATUS_OK) {
+        /* Release: whoever finds it finds all of it. */
+        atomic_pointer_store(&file->kept, table, memory_order_release);
+    }
     return status;
 }
 

@@ -43,6 +43,12 @@ void table_cache_prefetch(const struct table_file *file, const struct search_key
 MUST_CHECK enum status table_cache_pin(struct table_cache *cache, struct table_file *file,
                                        struct table **table, struct error *error);
 
+/* Whoever holds the file can read the table from now on, whatever becomes of it in the
+ * directory: it stays open until the last reference goes, beyond the limit. One thread at
+ * a time. As get. */
+MUST_CHECK enum status table_cache_keep(struct table_cache *cache,
+                                        struct table_file *file, struct error *error);
+
 /* For table_file_unref: closes the table if it is open. Nobody gets or pins it any more;
  * whoever did may still be reading it: then it is closed by a later call that opens or
  * forgets a table. */

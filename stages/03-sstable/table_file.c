@@ -1,6 +1,7 @@
 #include "table_file.h"
 
 #include "memory.h"
+#include "table.h"
 #include "table_cache.h"
 
 struct table_file *table_file_open(const struct table_meta *meta) {
@@ -28,6 +29,7 @@ void table_file_unref(struct table_file *file) {
         if (cache != NULL) {
             table_cache_forget(cache, file);
         }
+        table_unref(atomic_pointer_load(&file->kept, memory_order_acquire));
         table_meta_free(&file->meta);
         memory_give(file);
     }

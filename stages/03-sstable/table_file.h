@@ -22,6 +22,8 @@ struct table_file {
     struct open_table *opened;   /* guarded by the cache's lock */
     struct atomic_pointer cache; /* that has it open; NULL: none has */
 
+    struct atomic_pointer kept; /* the table, once table_cache_keep was called */
+
     struct atomic_u64 references;
 };
 

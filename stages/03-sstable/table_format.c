@@ -135,7 +135,9 @@ static enum status unpack(const struct file *file, uint64_t offset, unsigned typ
     unsigned char *unpacked = NULL;
     enum status status = compression_unpacked_bytes(type, packed, &unpacked_bytes, &why);
     if (status == STATUS_OK) {
-        unpacked = unpacked_bytes <= room_bytes ? room : memory_take(unpacked_bytes);
+        unpacked = room != NULL && unpacked_bytes <= room_bytes
+                       ? room
+                       : memory_take(unpacked_bytes);
         if (unpacked == NULL) {
             return error_no_memory(error, "a block", unpacked_bytes);
         }

@@ -32,21 +32,16 @@ struct table {
     bool has_properties;
 };
 
-/* A data block while it is in use. */
-struct table_block {
-    struct cached_block *pin; /* NULL: none, or one that is not the cache's */
-    uint64_t offset;          /* in the file */
-    struct block block;
-};
-
 /* Room for a block of the usual size. */
 enum { TABLE_ROOM_BYTES = 8 * 1024 };
 
-/* A data block while one lookup searches it: pinned, or, where the cache does not want to
- * keep it, in `room`, or in memory of its own. It is not copied or moved. */
-struct table_glance {
-    struct table_block block;
-    unsigned char *own; /* NULL: none */
+/* A data block while it is in use: pinned, or, where the cache does not want to keep it,
+ * in `room`, or in memory of its own. It is not copied or moved. */
+struct table_block {
+    struct block block;       /* its data is NULL: there is none */
+    uint64_t offset;          /* in the file */
+    struct cached_block *pin; /* NULL: none */
+    unsigned char *own;       /* NULL: none, or not its own */
     unsigned char room[TABLE_ROOM_BYTES];
 };
 
@@ -60,16 +55,21 @@ MUST_CHECK enum status table_load(const struct table *table, struct block_handle
                                   unsigned char **data, size_t *bytes,
                                   struct block *block, struct error *error);
 
-/* The block, from the cache if it is there (false: not), from the file and then in the
- * cache, or in this order. CORRUPT, IO, NO_MEMORY. */
-bool table_find_pinned(const struct table *table, struct block_handle handle,
-                       struct table_block *block);
-MUST_CHECK enum status table_load_pinned(const struct table *table,
-                                         struct block_handle handle,
-                                         struct table_block *block, struct error *error);
-MUST_CHECK enum status table_pin(const struct table *table, struct block_handle handle,
-                                 struct table_block *block, struct error *error);
-void table_unpin(const struct table *table, struct table_block *block);
+/* Before anything else. There is no block. */
+void table_block_init(struct table_block *block);
+
+/* The block at `handle`, if it is in the cache. There was none before. */
+bool table_block_find(const struct table *table, struct block_handle handle,
+                      struct table_block *block);
+
+/* The block from the file, one that was not found: into the cache, if that wants it.
+ * CORRUPT, IO, NO_MEMORY. */
+MUST_CHECK enum status table_block_load(const struct table *table,
+                                        struct block_handle handle,
+                                        struct table_block *block, struct error *error);
+
+/* There is none any more. */
+void table_block_leave(const struct table *table, struct table_block *block);
 
 /* "FILE: offset N: why", CORRUPT. */
 enum status table_corrupt(const struct table *table, uint64_t offset, const char *why,

@@ -1,9 +1,9 @@
 /* Two iterators on top of each other: one over the index, one over the block that it
  * stands on. Blocks without entries are passed over.
  *
- * Blocks come from the cache, and those that are read go there. But one that has met
- * SCAN_BLOCKS in a row which were not there is on a scan: once the cache is full, it
- * reads ahead instead, and what it reads is nobody else's. */
+ * Blocks come from the cache; those that are read go there if the cache wants them, and
+ * are the iterator's own otherwise. One that has met SCAN_BLOCKS in a row which were not
+ * there is on a scan: what the cache does not want it then reads ahead. */
 #include "memory.h"
 #include "read_ahead.h"
 #include "table_inside.h"
@@ -16,7 +16,7 @@ struct table_iter {
     struct block_iter data; /* over `block` */
     struct block_iter index;
     struct table *table;
-    struct table_block block; /* pinned, or read ahead */
+    struct table_block block; /* or one that was read ahead */
     struct read_ahead ahead;
     size_t missed; /* blocks that were read, since the iterator last went anywhere */
 };
@@ -35,22 +35,22 @@ static bool enter(struct table_iter *at, bool forward) {
         STATUS_OK) {
         return false;
     }
-    if (at->block.pin != NULL && at->block.offset == handle.offset) {
+    if (at->block.block.data != NULL && at->block.offset == handle.offset) {
         return true;
     }
-    table_unpin(at->table, &at->block);
-    at->block.offset = handle.offset;
+    table_block_leave(at->table, &at->block);
     bool ahead = read_ahead_has(&at->ahead, handle);
-    if (!ahead && table_find_pinned(at->table, handle, &at->block)) {
+    if (!ahead && table_block_find(at->table, handle, &at->block)) {
         return true;
     }
     if (!ahead && at->missed++ >= SCAN_BLOCKS) {
-        ahead = block_cache_full(at->table->cache);
+        ahead = !block_cache_wants(at->table->cache, at->table->number, handle.offset);
     }
+    at->block.offset = handle.offset;
     struct error *error = &at->data.iter.error;
     enum status status = ahead ? read_ahead_load(&at->ahead, at->table, handle, forward,
                                                  &at->block.block, error)
-                               : table_load_pinned(at->table, handle, &at->block, error);
+                               : table_block_load(at->table, handle, &at->block, error);
     return status == STATUS_OK;
 }
 
@@ -123,7 +123,7 @@ static void table_iter_last(struct iter *iter) {
 static void table_iter_seek(struct iter *iter, struct slice key) {
     struct table_iter *at = (struct table_iter *)iter;
     begin(at);
-    block_iter_seek(&at->index, key);
+    index_words_seek(&at->table->words, &at->index, key);
     if (positioned(at)) {
         block_iter_seek(&at->data, key);
         settle(at, true);
@@ -134,7 +134,7 @@ static void table_iter_seek(struct iter *iter, struct slice key) {
 static void table_iter_seek_before(struct iter *iter, struct slice key) {
     struct table_iter *at = (struct table_iter *)iter;
     begin(at);
-    block_iter_seek(&at->index, key);
+    index_words_seek(&at->table->words, &at->index, key);
     if (!at->index.iter.valid && at->index.iter.error.status == STATUS_OK) {
         table_iter_last(iter);
     } else if (positioned(at)) {
@@ -159,7 +159,7 @@ static void table_iter_close(struct iter *iter) {
     struct table_iter *at = (struct table_iter *)iter;
     block_iter_free(&at->index);
     block_iter_free(&at->data);
-    table_unpin(at->table, &at->block);
+    table_block_leave(at->table, &at->block);
     read_ahead_free(&at->ahead);
     table_unref(at->table);
     memory_give(at);
@@ -176,7 +176,7 @@ enum status table_iter(struct table *table, struct iter **iter, struct error *er
         return error_no_memory(error, "a table's iterator", sizeof *at);
     }
     at->table = table;
-    at->block.pin = NULL;
+    table_block_init(&at->block);
     at->ahead = (struct read_ahead){0};
     block_iter_init(&at->index, &table->index);
     block_iter_init(&at->data, &at->block.block);

@@ -9,6 +9,7 @@
 #include "slice.h"
 #include "status.h"
 
+struct edit;
 struct engine;
 struct version;
 
@@ -26,6 +27,11 @@ struct upkeep_ops {
 
     /* Returns when all buffers that were frozen before are tables, or why that failed. */
     enum status (*flush)(void *upkeep, struct error *error);
+
+    /* The edit is in force, durably, and about to be before readers' eyes; `after` is the
+     * version that came of it. One edit after the other, in their order; the engine's
+     * `editing` is held. NULL: upkeep does not want to know. */
+    void (*installed)(void *upkeep, const struct edit *edit, const struct version *after);
 
     void (*close)(void *upkeep); /* nobody writes; NULL is allowed */
 };

@@ -43,4 +43,4 @@ static void inline_close(void *upkeep) {
 }
 
 const struct upkeep_ops upkeep_inline = {inline_open, inline_make_room, inline_flush,
-                                         inline_close};
+                                         NULL, inline_close};

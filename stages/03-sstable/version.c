@@ -53,6 +53,62 @@ void version_unref(struct version *version) {
     memory_give(version);
 }
 
+/* ---- sharing --------------------------------------------------------------------- */
+
+static size_t count_files(const struct version *version) {
+    size_t count = 0;
+    for (size_t i = 0; i < version->run_count; i++) {
+        count += version->runs[i].count;
+    }
+    return count;
+}
+
+static int compare_numbers(const void *left, const void *right) {
+    struct table_file *const *a = left;
+    struct table_file *const *b = right;
+    return ((*a)->meta.number > (*b)->meta.number) -
+           ((*a)->meta.number < (*b)->meta.number);
+}
+
+/* Of the same number as *file. */
+static void take_from(struct table_file **file, struct table_file *const *others,
+                      size_t count) {
+    struct table_file **found =
+        bsearch(file, others, count, sizeof(struct table_file *), compare_numbers);
+    if (found != NULL) {
+        table_file_ref(*found);
+        table_file_unref(*file);
+        *file = *found;
+    }
+}
+
+enum status version_share(struct version *version, const struct version *other,
+                          struct error *error) {
+    const size_t count = count_files(other);
+    if (count == 0) {
+        return STATUS_OK;
+    }
+    const size_t bytes = count * sizeof(struct table_file *);
+    struct table_file **others = memory_take(bytes);
+    if (others == NULL) {
+        return error_no_memory(error, "a list of tables", bytes);
+    }
+    size_t listed = 0;
+    for (size_t i = 0; i < other->run_count; i++) {
+        for (size_t f = 0; f < other->runs[i].count; f++) {
+            others[listed++] = other->runs[i].files[f];
+        }
+    }
+    qsort(others, count, sizeof(struct table_file *), compare_numbers);
+    for (size_t i = 0; i < version->run_count; i++) {
+        for (size_t f = 0; f < version->runs[i].count; f++) {
+            take_from(&version->runs[i].files[f], others, count);
+        }
+    }
+    memory_give(others);
+    return STATUS_OK;
+}
+
 /* ---- what comes and what goes ---------------------------------------------------- */
 
 /* Tables by level and number, sorted. */

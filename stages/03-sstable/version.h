@@ -35,6 +35,11 @@ void version_unref(struct version *version); /* NULL is allowed */
 MUST_CHECK enum status version_apply(const struct version *base, const struct edit *edit,
                                      struct version **version, struct error *error);
 
+/* For a version that nobody else has yet: of a table that `other` lists too it takes that
+ * one's file, so that who holds both holds the table once. NO_MEMORY. */
+MUST_CHECK enum status version_share(struct version *version, const struct version *other,
+                                     struct error *error);
+
 /* The newest version of the key that the reader may see, in all tables: FOUND replaces
  * *value, DELETED and ABSENT mean that there is none. The caller is between readers_enter
  * and readers_leave, and holds a reference. CORRUPT, IO, NO_MEMORY. */

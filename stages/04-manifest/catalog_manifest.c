@@ -257,6 +257,8 @@ static enum status adopt(struct catalog_of_manifest *catalog,
     if (current->kind == CURRENT_NONE) {
         status = current_write(directory->path, directory->world, &listing,
                                directory_number(directory), &begun, error);
+    } else { /* its name need not be synced, if the open before failed just there */
+        status = directory_sync(directory->world->files, directory->path, error);
     }
     if (status == STATUS_OK) {
         status = catalog_listing_scan(directory, &edit, &found->flushed, error);

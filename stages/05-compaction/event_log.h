@@ -39,10 +39,11 @@ uint64_t event_log_flush_begins(struct event_log *log);
 uint64_t event_log_compaction_begins(struct event_log *log,
                                      const struct compaction *compaction);
 
-/* It ended: with the edit that is now in force and `after`, the version that came of it,
- * or, if error->status is not OK, without effect (STALLED: it was told to stop). counts
- * is NULL for a flush. Calls come in the order in which their edits came into force:
- * whatever orders those is held. */
+/* It ended: with the edit that is now in force and `after`, the version that came of it;
+ * or, if error->status is not OK, without effect (STALLED: it was told to stop): then
+ * both may be NULL. counts is NULL for a flush. Calls come in the order in which their
+ * edits came into force, and before anybody finds their tables: whatever orders those is
+ * held. */
 void event_log_ends(struct event_log *log, uint64_t work, const struct edit *edit,
                     const struct version *after, const struct compact_counts *counts,
                     uint64_t micros, const struct error *error);

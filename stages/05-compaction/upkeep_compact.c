@@ -39,14 +39,19 @@ static enum status carry_out(struct upkeep *upkeep, const struct compaction *com
                                       .limit = upkeep->limit,
                                       .stop = asked_to_end,
                                       .context = upkeep};
-    uint64_t work = event_log_compaction_begins(upkeep->events, compaction);
+    const struct telling telling = {
+        .work = event_log_compaction_begins(upkeep->events, compaction),
+        .counts = counts};
     error->status = compact(&with, compaction, edit, counts, error);
     if (error->status == STATUS_OK) {
+        edit->context = &telling;
         error->status = engine_install(engine, edit, NULL, error);
+        edit->context = NULL;
     }
-    struct version *after = engine_version(engine);
-    event_log_ends(upkeep->events, work, edit, after, counts, counts->micros, error);
-    version_unref(after);
+    if (error->status != STATUS_OK) {
+        event_log_ends(upkeep->events, telling.work, NULL, NULL, counts, counts->micros,
+                       error);
+    }
     return error->status;
 }
 
@@ -80,6 +85,17 @@ static void retire_input(struct upkeep *upkeep, const struct edit *edit,
     obsolete_add(&upkeep->obsolete, file);
 }
 
+/* Requires lock. */
+static void retire_inputs(struct upkeep *upkeep, const struct compaction *compaction,
+                          const struct edit *edit) {
+    for (size_t i = 0; i < compaction->upper_count; i++) {
+        retire_input(upkeep, edit, compaction->upper[i]);
+    }
+    for (size_t i = 0; i < compaction->lower_count; i++) {
+        retire_input(upkeep, edit, compaction->lower[i]);
+    }
+}
+
 /* Requires lock. The next compaction of the level begins behind this one. */
 static void move_pointer(struct upkeep *upkeep, const struct compaction *compaction) {
     struct buf *pointer = &upkeep->pointers[compaction->level];
@@ -91,12 +107,7 @@ static void move_pointer(struct upkeep *upkeep, const struct compaction *compact
 /* Requires lock. */
 static void take_over(struct upkeep *upkeep, const struct compaction *compaction,
                       const struct edit *edit, const struct compact_counts *counts) {
-    for (size_t i = 0; i < compaction->upper_count; i++) {
-        retire_input(upkeep, edit, compaction->upper[i]);
-    }
-    for (size_t i = 0; i < compaction->lower_count; i++) {
-        retire_input(upkeep, edit, compaction->lower[i]);
-    }
+    retire_inputs(upkeep, compaction, edit);
     move_pointer(upkeep, compaction);
     add_counts(upkeep, compaction, counts);
     upkeep_count_level0(upkeep);
@@ -119,6 +130,10 @@ enum status upkeep_compact(struct upkeep *upkeep, struct compaction *compaction,
         mutex_lock(&upkeep->lock);
         if (failure.status == STATUS_OK) {
             take_over(upkeep, compaction, &edit, &counts);
+        } else if (engine_usable_catalog(upkeep->engine, NULL) != STATUS_OK) {
+            /* Perhaps it is in force, and a resume removes the inputs. The version has
+             * them: until then nobody else does. */
+            retire_inputs(upkeep, compaction, &edit);
         } else {
             obsolete_cancel(&upkeep->obsolete, inputs);
         }
@@ -138,7 +153,8 @@ enum status upkeep_compact(struct upkeep *upkeep, struct compaction *compaction,
 /* A stretch of user keys, from `at` on, that moves on as it is worked through. */
 struct stretch {
     struct buf at;
-    struct slice to;   /* absent: no end */
+    struct slice to;   /* absent: there are no tables */
+    struct buf last;   /* what `to` points to where the person gave no end */
     struct buf behind; /* the key after the last one of a table */
 };
 
@@ -190,9 +206,12 @@ static enum status pick_first(struct upkeep *upkeep, struct version *version,
 /* Requires lock, which it gives up and takes again. Waits until nobody else is at these
  * levels. */
 static struct version *claim(struct upkeep *upkeep, unsigned level, unsigned output) {
+    upkeep->claims++;
     while ((upkeep->busy & (1U << level | 1U << output)) != 0) {
         condition_wait(&upkeep->done, &upkeep->lock);
     }
+    upkeep->claims--;
+    condition_broadcast(&upkeep->work); /* compactors have let it go first */
     return engine_version(upkeep->engine);
 }
 
@@ -280,6 +299,29 @@ static unsigned deepest_level(struct engine *engine) {
     return deepest;
 }
 
+/* Without an end the stretch ends behind the last key that there is now: or writers who
+ * go on adding keys at the end would be followed for ever. */
+static enum status end_somewhere(struct stretch *stretch, struct engine *engine,
+                                 struct error *error) {
+    struct version *version = engine_version(engine);
+    const struct buf *largest = NULL;
+    for (size_t i = 0; i < version->run_count; i++) {
+        const struct sorted_run *run = &version->runs[i];
+        const struct buf *last = &run->files[run->count - 1]->meta.largest;
+        if (largest == NULL ||
+            internal_key_compare(buf_slice(last), buf_slice(largest)) > 0) {
+            largest = last;
+        }
+    }
+    enum status status = STATUS_OK;
+    if (largest != NULL) {
+        status = pass_over(&stretch->last, buf_slice(largest));
+        stretch->to = buf_slice(&stretch->last);
+    }
+    version_unref(version);
+    return status == STATUS_OK ? status : error_no_memory(error, "a key", 0);
+}
+
 static enum status begin_at(struct stretch *stretch, struct slice from,
                             struct error *error) {
     return buf_assign(&stretch->at, from) == STATUS_OK
@@ -293,7 +335,8 @@ static enum status compact_all(struct upkeep *upkeep, struct slice from, struct 
     struct stretch stretch = {.to = to};
     unsigned deepest = deepest_level(upkeep->engine);
     unsigned bottom = deepest > 0 ? deepest : 1;
-    enum status status = STATUS_OK;
+    enum status status =
+        slice_present(to) ? STATUS_OK : end_somewhere(&stretch, upkeep->engine, error);
     for (unsigned level = 0; level < bottom && status == STATUS_OK; level++) {
         status = begin_at(&stretch, from, error);
         if (status == STATUS_OK) {
@@ -308,6 +351,7 @@ static enum status compact_all(struct upkeep *upkeep, struct slice from, struct 
     }
     buf_free(&stretch.at);
     buf_free(&stretch.behind);
+    buf_free(&stretch.last);
     return status;
 }
 

@@ -35,7 +35,8 @@ struct upkeep {
     unsigned compactors_running;
     struct attempts flushes;
     struct attempts compactions;
-    unsigned busy; /* a bit for each level that a compaction is at */
+    unsigned claims; /* who waits for busy levels; compactors begin nothing meanwhile */
+    unsigned busy;   /* a bit for each level that a compaction is at */
     struct buf pointers[LEVELS];
     struct obsolete obsolete;
     size_t level0;      /* tables of level 0 */
@@ -44,6 +45,13 @@ struct upkeep {
     struct compact_counts total;
     uint64_t compacted;
     struct kv_level_stats levels[LEVELS]; /* reads and writes, by output level */
+};
+
+/* What an edit's context points to: what the event log is told when it is in force. */
+struct telling {
+    uint64_t work;
+    const struct compact_counts *counts; /* NULL: a flush */
+    uint64_t begun_micros;               /* of a flush */
 };
 
 /* Requires lock: the version has changed, or may have. */

@@ -17,6 +17,7 @@
 
 #include "engine.h"
 #include "memory.h"
+#include "table_cache.h"
 #include "upkeep_state.h"
 
 enum {
@@ -90,21 +91,33 @@ void upkeep_sweep(struct upkeep *upkeep) {
 static void flush_one(struct upkeep *upkeep) {
     struct engine *engine = upkeep->engine;
     struct error error = {0};
-    struct edit edit = {0};
+    struct telling telling = {.begun_micros = now(upkeep)};
+    struct edit edit = {.context = &telling};
     upkeep->flushing = true;
     mutex_unlock(&upkeep->lock);
-    uint64_t begun = now(upkeep);
-    uint64_t work = event_log_flush_begins(upkeep->events);
+    telling.work = event_log_flush_begins(upkeep->events);
     error.status = engine_flush_oldest(engine, &edit, &error);
-    struct version *after = engine_version(engine);
-    event_log_ends(upkeep->events, work, &edit, after, NULL, now(upkeep) - begun, &error);
-    version_unref(after);
+    if (error.status != STATUS_OK) {
+        event_log_ends(upkeep->events, telling.work, NULL, NULL, NULL,
+                       now(upkeep) - telling.begun_micros, &error);
+    }
     edit_free(&edit);
     mutex_lock(&upkeep->lock);
     upkeep->flushing = false;
     upkeep_count_level0(upkeep);
     upkeep_note(upkeep, &upkeep->flushes, &error);
     upkeep_sweep(upkeep);
+}
+
+static void threads_installed(void *opened, const struct edit *edit,
+                              const struct version *after) {
+    struct upkeep *upkeep = opened;
+    const struct telling *telling = edit->context;
+    const struct compact_counts *counts = telling->counts;
+    const struct error none = {0};
+    event_log_ends(upkeep->events, telling->work, edit, after, counts,
+                   counts != NULL ? counts->micros : now(upkeep) - telling->begun_micros,
+                   &none);
 }
 
 static void flusher(void *argument) {
@@ -130,6 +143,9 @@ static void flusher(void *argument) {
 
 static enum status pick(struct upkeep *upkeep, struct compaction **compaction,
                         struct error *error) {
+    if (upkeep->claims > 0) { /* who is waiting goes first, and wakes the compactors */
+        return STATUS_OK;
+    }
     struct version *version = engine_version(upkeep->engine);
     enum status status = picker_pick(version, &upkeep->picker, upkeep->pointers,
                                      upkeep->busy, compaction, error);
@@ -365,7 +381,8 @@ static enum status threads_flush(void *opened, struct error *error) {
     while (status == STATUS_OK &&
            (upkeep->flushing || engine_buffers(engine).flushed < last)) {
         status = engine_usable_catalog(engine, error);
-        if (status == STATUS_OK && upkeep->flushes.failures > failures) {
+        if (status == STATUS_OK && upkeep->flushes.failures > failures &&
+            upkeep->flushes.last.status != STATUS_OK) { /* else it was made good */
             status = error_set(error, upkeep->flushes.last.status, "%s",
                                upkeep->flushes.last.message);
         } else if (status == STATUS_OK) {
@@ -450,6 +467,16 @@ static enum status threads_open(struct engine *engine, struct version *version,
     return STATUS_OK;
 }
 
+/* A resume removes the files of tables that nothing names, and iterators go on. Who reads
+ * one that cannot be opened now is told that it is missing. */
+static void keep_what_is_read(struct upkeep *upkeep) {
+    for (size_t i = 0; i < upkeep->obsolete.count; i++) {
+        enum status status =
+            table_cache_keep(upkeep->engine->tables, upkeep->obsolete.files[i], NULL);
+        (void)status;
+    }
+}
+
 /* Compactions are cut off; what they wrote is removed. Frozen buffers are in the logs. */
 static void threads_close(void *opened) {
     struct upkeep *upkeep = opened;
@@ -472,8 +499,9 @@ static void threads_close(void *opened) {
     mutex_lock(&upkeep->lock);
     upkeep_sweep(upkeep);
     mutex_unlock(&upkeep->lock);
+    keep_what_is_read(upkeep);
     free_upkeep(upkeep);
 }
 
 const struct upkeep_ops upkeep_threads = {threads_open, threads_make_room, threads_flush,
-                                          threads_close};
+                                          threads_installed, threads_close};

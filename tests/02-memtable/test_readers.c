@@ -69,7 +69,8 @@ static void switch_point(struct scene *scene) {
     mutex_unlock(&scene->turn);
 }
 
-static void read_once(struct scene *scene) {
+static void read_once(void *argument) {
+    struct scene *scene = argument;
     struct reader_slot *slot = readers_enter(&scene->readers);
     const struct object *object =
         atomic_pointer_load(&scene->address, memory_order_seq_cst);
@@ -87,7 +88,7 @@ static void read_twice(void *argument) {
 static void replace(void *argument) {
     struct scene *scene = argument;
     atomic_pointer_store(&scene->address, &scene->new, memory_order_seq_cst);
-    struct readers_watch watch = readers_watch_begin();
+    struct readers_watch watch = readers_watch_begin(&scene->readers);
     for (int i = 0; i < POLLS && !scene->over; i++) {
         switch_point(scene);
         scene->over = readers_watch_over(&scene->readers, &watch);
@@ -118,7 +119,7 @@ static void run(struct orders *orders, bool inside, thread_body *const *bodies,
     if (inside) {
         readers_leave(slot);
     }
-    struct readers_watch watch = readers_watch_begin();
+    struct readers_watch watch = readers_watch_begin(&scene.readers);
     assert_true(readers_watch_over(&scene.readers, &watch));
     mutex_free(&scene.turn);
     scheduler_free(scheduler);
@@ -140,15 +141,42 @@ static void a_watch_waits_for_those_inside(void **state) {
     all_orders(3, true, bodies, 2);
 }
 
+static void a_watch_waits_however_many_come_and_go(void **state) {
+    (void)state;
+    thread_body *const bodies[] = {read_once, replace, read_once};
+    all_orders(3, true, bodies, 3);
+}
+
+static void readers_without_a_pause_do_not_put_it_off(void **state) {
+    (void)state;
+    static struct readers readers;
+    struct reader_slot *slot = readers_enter(&readers);
+    struct readers_watch first = readers_watch_begin(&readers);
+    assert_false(readers_watch_over(&readers, &first));
+    readers_leave(slot);
+    slot = readers_enter(&readers);
+    struct readers_watch second = readers_watch_begin(&readers);
+    assert_true(readers_watch_over(&readers, &first));
+    assert_false(readers_watch_over(&readers, &second));
+    readers_leave(slot);
+    slot = readers_enter(&readers);
+    assert_true(readers_watch_over(&readers, &second));
+    readers_leave(slot);
+}
+
 static void nothing_is_freed_under_a_reader(void **state) {
     (void)state;
     thread_body *const bodies[] = {read_twice, replace, read_twice};
     all_orders(2, false, bodies, 3);
+    thread_body *const shorter[] = {read_once, replace, read_once};
+    all_orders(3, false, shorter, 3);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_watch_waits_for_those_inside),
+        cmocka_unit_test(a_watch_waits_however_many_come_and_go),
+        cmocka_unit_test(readers_without_a_pause_do_not_put_it_off),
         cmocka_unit_test(nothing_is_freed_under_a_reader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -118,7 +118,7 @@ static void replace_files(struct race *race, uint64_t random) {
             assert_non_null(file);
             old->file = load(race, index);
             atomic_pointer_store(&race->current[index], file, memory_order_seq_cst);
-            old->watch = readers_watch_begin();
+            old->watch = readers_watch_begin(&race->tables.readers);
         } else {
             end_if_unused(race, old);
         }

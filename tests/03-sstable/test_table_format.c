@@ -341,6 +341,23 @@ static void blocks_are_put_into_room_that_fits(void **state) {
     buf_free(&file.bytes);
 }
 
+/* Nobody packs nothing, but a file may say so: it is no lack of memory. */
+static void a_packed_block_may_be_empty(void **state) {
+    (void)state;
+    struct memory_file file = memory_file();
+    unsigned char stored[] = {
+        0 /* Snappy's length of nothing */, COMPRESSION_SNAPPY, 0, 0, 0, 0};
+    encode_fixed32(stored + 2, checksum_mask(checksum(stored, 2)));
+    assert_ok(buf_append(&file.bytes, stored, sizeof stored));
+    unsigned char *data;
+    size_t bytes;
+    assert_ok(block_load(&file.file, file.bytes.length, (struct block_handle){0, 1},
+                         &data, &bytes, NULL));
+    assert_int_equal(bytes, 0);
+    memory_give(data);
+    buf_free(&file.bytes);
+}
+
 /* The blocks that are counted: those of a store, one for the block that is loaded and,
  * where it is long and packed, one for what is read. */
 static void lack_memory(struct slice raw, size_t unpacked_takes, size_t packed_takes) {
@@ -393,6 +410,7 @@ static void memory_may_be_missing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_are_put_into_room_that_fits),
+        cmocka_unit_test(a_packed_block_may_be_empty),
         cmocka_unit_test(handles_round_trip),
         cmocka_unit_test(golden_footer),
         cmocka_unit_test(the_largest_footer_fits),

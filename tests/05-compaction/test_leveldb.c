@@ -16,8 +16,8 @@ static struct kv_options draw_options(uint64_t *seed) {
     options.durability = DURABILITY_NONE;
     options.log_region = random_below(seed, 2) == 0 ? APPEND_WRITE : APPEND_MAPPED;
     options.log_step_bytes = 65536;
-    options.write_buffer_bytes = 4096 << random_below(seed, 3);
-    options.table_bytes = 4096 << random_below(seed, 3);
+    options.write_buffer_bytes = UINT64_C(4096) << random_below(seed, 3);
+    options.table_bytes = UINT64_C(4096) << random_below(seed, 3);
     options.level0_tables = 1 + (uint32_t)random_below(seed, 3);
     options.level0_stop_tables = options.level0_tables + 2; /* writers wait for it */
     options.block_bytes = random_below(seed, 2) == 0 ? 512 : 4096;

@@ -36,7 +36,7 @@ static void put_tables(struct kv *kv, uint64_t *last, size_t tables) {
 
 /* ---- buffers --------------------------------------------------------------------- */
 
-/* A flush that fails leaves a frozen buffer; the next one does not add another for ever. */
+/* A flush that fails leaves a frozen buffer; the next does not add another for ever. */
 static void flushes_that_fail_pile_nothing_up(void **state) {
     (void)state;
     struct simulation sim;
@@ -210,6 +210,62 @@ static void slowed_down_no_longer_than_stopped(void **state) {
     end(&sim, kv);
 }
 
+/* ---- iterators ------------------------------------------------------------------- */
+
+/* The log fails. */
+static void fail_and_resume(struct kv *kv, uint64_t *last) {
+    fiu_enable("log_append", 1, NULL, FIU_ONETIME);
+    assert_int_equal(try_number(kv, *last + 1, NULL), STATUS_IO);
+    fiu_disable("log_append");
+    assert_resumes(kv);
+    assert_ok(try_number(kv, ++*last, NULL));
+}
+
+/* The edit of a compaction may be in force, or not; a resume finds out. */
+static void compact_in_doubt(struct kv *kv, uint64_t *last) {
+    put_tables(kv, last, 1);
+    fiu_enable("manifest_sync", 1, NULL, FIU_ONETIME);
+    assert_int_equal(kv_compact(kv, (struct slice){0}, (struct slice){0}, NULL),
+                     STATUS_IO);
+    fiu_disable("manifest_sync");
+    assert_resumes(kv);
+}
+
+static void compact_all(struct kv *kv, uint64_t *last) {
+    put_tables(kv, last, 1);
+    assert_ok(kv_compact(kv, (struct slice){0}, (struct slice){0}, NULL));
+}
+
+/* Whatever comes between, an iterator shows what was there when it was opened. Of its
+ * tables hardly any is open: it opens each when it gets there. */
+static void an_iterator_goes_on_after_a_resume(void **state) {
+    (void)state;
+    static void (*const steps[])(struct kv * kv, uint64_t * last) = {
+        fail_and_resume, compact_in_doubt, compact_all};
+    for (unsigned order = 0; order < 3 * 3 * 3; order++) {
+        struct simulation sim;
+        struct iter *iter;
+        uint64_t last = 0;
+        begin(&sim);
+        sim.options.level0_tables = 100;
+        sim.options.max_open_files = 1;
+        struct kv *kv = open_store(&sim);
+        put_tables(kv, &last, 5);
+        assert_ok(kv_iter(kv, NULL, &iter, NULL));
+        for (unsigned i = 0, rest = order; i < 3; i++, rest /= 3) {
+            steps[rest % 3](kv, &last);
+            scheduler_advance(sim.scheduler, 5 * 1000 * 1000);
+        }
+        assert_int_equal(count_forwards(iter), 15);
+        assert_numbers(kv, last);
+        iter_close(iter);
+        put_tables(kv, &last, 1);
+        scheduler_advance(sim.scheduler, 5 * 1000 * 1000);
+        assert_no_garbage(&sim, kv);
+        end(&sim, kv);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(flushes_that_fail_pile_nothing_up),
@@ -218,6 +274,7 @@ int main(void) {
         cmocka_unit_test(nobody_spins_when_the_catalog_has_failed),
         cmocka_unit_test(statistics_wait_for_no_writer),
         cmocka_unit_test(slowed_down_no_longer_than_stopped),
+        cmocka_unit_test(an_iterator_goes_on_after_a_resume),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

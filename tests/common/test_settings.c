@@ -26,7 +26,7 @@ static void defaults_are_those_of_the_table(void **state) {
     assert_int_equal(options.durability, DURABILITY_ALWAYS);
     assert_int_equal(options.interval_millis, 1000);
     assert_int_equal(options.interval_bytes, 8 << 20);
-    assert_int_equal(options.log_region, APPEND_MAPPED);
+    assert_int_equal(options.log_region, APPEND_AUTO);
     assert_int_equal(options.log_bytes, 64 << 20);
     assert_int_equal(options.log_step_bytes, 1 << 20);
     assert_ptr_equal(options.world, &world_system);

@@ -8,8 +8,10 @@
 void fuzz_begin(struct fuzz_world *fuzz) {
     *fuzz = (struct fuzz_world){.blocks = counted_memory_blocks()};
     fuzz->disk = disk_new();
-    fuzz->world = world_system;
-    fuzz->world.files = disk_files(fuzz->disk);
+    fuzz->scheduler = scheduler_new(NULL, NULL);
+    fuzz->world =
+        (struct world){disk_files(fuzz->disk), scheduler_threads(fuzz->scheduler),
+                       scheduler_clock(fuzz->scheduler)};
     fuzz->options = kv_options_default();
     fuzz->options.world = &fuzz->world;
     fuzz->options.log_region = APPEND_WRITE;
@@ -24,6 +26,8 @@ void fuzz_end(struct fuzz_world *fuzz) {
     DEMAND(disk_open_handles(fuzz->disk) == 0, "%zu handles",
            disk_open_handles(fuzz->disk));
     disk_free(fuzz->disk);
+    DEMAND(scheduler_objects(fuzz->scheduler) == 0, "threads are left, or locks");
+    scheduler_free(fuzz->scheduler);
     DEMAND(counted_memory_blocks() == fuzz->blocks, "%zu blocks of memory",
            counted_memory_blocks() - fuzz->blocks);
 }

@@ -13,6 +13,7 @@
 
 #include "disk.h"
 #include "kv.h"
+#include "scheduler.h"
 
 enum { FUZZ_REPAIR = 1 };
 
@@ -28,7 +29,8 @@ enum { FUZZ_REPAIR = 1 };
     } while (0)
 
 struct fuzz_world {
-    struct disk *disk;
+    struct disk *disk; /* one thread at a time uses it: threads are simulated, too */
+    struct scheduler *scheduler;
     struct world world;
     struct kv_options options; /* sizes so small that little data does much */
     size_t blocks;             /* of memory, outstanding at the beginning */
