@@ -162,7 +162,8 @@ enum status upkeep_compact(struct upkeep *upkeep, struct compaction *compaction,
 /* A stretch of user keys, from `at` on, that moves on as it is worked through. */
 struct stretch {
     struct buf at;
-    struct slice to;   /* absent: no end */
+    struct slice to;   /* absent: there are no tables */
+    struct buf last;   /* what `to` points to where the person gave no end */
     struct buf behind; /* the key after the last one of a table */
 };
 
@@ -214,9 +215,12 @@ static enum status pick_first(struct upkeep *upkeep, struct version *version,
 /* Requires lock, which it gives up and takes again. Waits until nobody else is at these
  * levels. */
 static struct version *claim(struct upkeep *upkeep, unsigned level, unsigned output) {
+    upkeep->claims++;
     while ((upkeep->busy & (1U << level | 1U << output)) != 0) {
         condition_wait(&upkeep->done, &upkeep->lock);
     }
+    upkeep->claims--;
+    condition_broadcast(&upkeep->work); /* compactors have let it go first */
     return engine_version(upkeep->engine);
 }
 
@@ -306,6 +310,29 @@ static unsigned deepest_level(struct engine *engine) {
     return deepest;
 }
 
+/* Without an end the stretch ends behind the last key that there is now: or writers who
+ * go on adding keys at the end would be followed for ever. */
+static enum status end_somewhere(struct stretch *stretch, struct engine *engine,
+                                 struct error *error) {
+    struct version *version = engine_version(engine);
+    const struct buf *largest = NULL;
+    for (size_t i = 0; i < version->run_count; i++) {
+        const struct sorted_run *run = &version->runs[i];
+        const struct buf *last = &run->files[run->count - 1]->meta.largest;
+        if (largest == NULL ||
+            internal_key_compare(buf_slice(last), buf_slice(largest)) > 0) {
+            largest = last;
+        }
+    }
+    enum status status = STATUS_OK;
+    if (largest != NULL) {
+        status = pass_over(&stretch->last, buf_slice(largest));
+        stretch->to = buf_slice(&stretch->last);
+    }
+    version_unref(version);
+    return status == STATUS_OK ? status : error_no_memory(error, "a key", 0);
+}
+
 static enum status begin_at(struct stretch *stretch, struct slice from,
                             struct error *error) {
     return buf_assign(&stretch->at, from) == STATUS_OK
@@ -319,7 +346,8 @@ static enum status compact_all(struct upkeep *upkeep, struct slice from, struct 
     struct stretch stretch = {.to = to};
     unsigned deepest = deepest_level(upkeep->engine);
     unsigned bottom = deepest > 0 ? deepest : 1;
-    enum status status = STATUS_OK;
+    enum status status =
+        slice_present(to) ? STATUS_OK : end_somewhere(&stretch, upkeep->engine, error);
     for (unsigned level = 0; level < bottom && status == STATUS_OK; level++) {
         status = begin_at(&stretch, from, error);
         if (status == STATUS_OK) {
@@ -334,6 +362,7 @@ static enum status compact_all(struct upkeep *upkeep, struct slice from, struct 
     }
     buf_free(&stretch.at);
     buf_free(&stretch.behind);
+    buf_free(&stretch.last);
     return status;
 }
 

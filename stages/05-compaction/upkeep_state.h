@@ -35,7 +35,8 @@ struct upkeep {
     unsigned compactors_running;
     struct attempts flushes;
     struct attempts compactions;
-    unsigned busy; /* a bit for each level that a compaction is at */
+    unsigned claims; /* who waits for busy levels; compactors begin nothing meanwhile */
+    unsigned busy;   /* a bit for each level that a compaction is at */
     struct buf pointers[LEVELS];
     struct obsolete obsolete;
     size_t level0;      /* tables of level 0 */

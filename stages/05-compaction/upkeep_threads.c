@@ -143,6 +143,9 @@ static void flusher(void *argument) {
 
 static enum status pick(struct upkeep *upkeep, struct compaction **compaction,
                         struct error *error) {
+    if (upkeep->claims > 0) { /* who is waiting goes first, and wakes the compactors */
+        return STATUS_OK;
+    }
     struct version *version = engine_version(upkeep->engine);
     enum status status = picker_pick(version, &upkeep->picker, upkeep->pointers,
                                      upkeep->busy, compaction, error);
