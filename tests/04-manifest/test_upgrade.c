@@ -38,8 +38,8 @@ static void live(struct life *life, uint64_t seed, bool tables) {
         snprintf(value, sizeof value, "v%zu", life->puts + 1);
         struct kv_op op = put_op(key, value);
         bool synced = random_below(&seed, 3) == 0;
-        const struct kv_write_options how = {
-            .durability = synced ? DURABILITY_ALWAYS : DURABILITY_NONE};
+        const struct kv_write_options how = {.durability = synced ? DURABILITY_ALWAYS
+                                                                  : DURABILITY_NONE};
         assert_ok(engine_write(engine, &op, 1, &how, &sequence, NULL));
         if (tables && random_below(&seed, 8) == 0) {
             assert_ok(engine_flush(engine, NULL));

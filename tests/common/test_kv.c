@@ -1,4 +1,6 @@
-/* kv.c in front of a store that only takes note of what reaches it. */
+/* kv.c in front of a store that only takes note of what reaches it.
+ *
+ * tidy: long because it has a function for each of the store's. */
 #define TEST_HAS_STAGE
 #include "support.h"
 
