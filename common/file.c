@@ -174,6 +174,19 @@ enum status file_rename(const struct file_system *files, const char *from, const
                        : error_set_errno(error, errnum, "%s: rename to %s", from, to);
 }
 
+enum status file_link(const struct file_system *files, const char *from, const char *to,
+                      struct error *error) {
+    int errnum;
+    UNINTERRUPTED(errnum, files->ops->link(files->state, from, to));
+    if (errnum == EXDEV || errnum == EPERM || errnum == EMLINK || errnum == EOPNOTSUPP ||
+        errnum == ENOSYS) {
+        return error_set(error, STATUS_UNSUPPORTED, "%s: cannot be linked as %s", from,
+                         to);
+    }
+    return errnum == 0 ? STATUS_OK
+                       : error_set_errno(error, errnum, "%s: link as %s", from, to);
+}
+
 enum status directory_make(const struct file_system *files, const char *path,
                            struct error *error) {
     int errnum;
@@ -181,6 +194,14 @@ enum status directory_make(const struct file_system *files, const char *path,
     return errnum == 0 || errnum == EEXIST
                ? STATUS_OK
                : error_set_errno(error, errnum, "%s: make directory", path);
+}
+
+enum status directory_unmake(const struct file_system *files, const char *path,
+                             struct error *error) {
+    int errnum;
+    UNINTERRUPTED(errnum, files->ops->remove_directory(files->state, path));
+    return errnum == 0 ? STATUS_OK
+                       : error_set_errno(error, errnum, "%s: remove directory", path);
 }
 
 enum status directory_sync(const struct file_system *files, const char *path,
