@@ -244,3 +244,18 @@ char *path_join(const char *directory, const char *name) {
     }
     return path;
 }
+
+char *path_parent(const char *path) {
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/') {
+        length--;
+    }
+    while (length > 0 && path[length - 1] != '/') {
+        length--;
+    }
+    char *parent = memory_copy_text(length > 0 ? path : ".");
+    if (parent != NULL && length > 0) {
+        parent[length] = '\0';
+    }
+    return parent;
+}

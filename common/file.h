@@ -156,4 +156,8 @@ MUST_CHECK enum status file_lock(const struct file_system *files, const char *pa
 /* "dir/name" on the heap (memory_give), or NULL when there is no memory. */
 char *path_join(const char *directory, const char *name);
 
+/* The directory that the path is in, "." for a plain name, on the heap; NULL when there is
+ * no memory. */
+char *path_parent(const char *path);
+
 #endif

@@ -7,6 +7,7 @@
 #define STRATA_STAGE_H
 
 #include "kv.h"
+#include "kv_checkpoint.h"
 
 /* A capability, the stage that brings it, words for "stage 01 has no …, it comes with
  * stage 03". */
@@ -18,6 +19,8 @@
     X(BATCH, 6, "batches")                                                               \
     X(SNAPSHOT, 7, "snapshots")                                                          \
     X(CHECKPOINT, 7, "checkpoint")                                                       \
+    X(BACKUP, 7, "backup")                                                               \
+    X(RESTORE, 7, "restore")                                                             \
     X(SERVER, 8, "server")
 
 enum feature {
@@ -44,6 +47,12 @@ struct store_ops {
     /* only where stage_has(FEATURE_COMPACT) */
     enum status (*compact)(void *store, struct slice from, struct slice to,
                            struct error *error);
+    /* only where stage_has(FEATURE_CHECKPOINT), as the next */
+    enum status (*checkpoint)(void *store, const char *path,
+                              const struct kv_copy_options *options, struct error *error);
+    enum status (*backup)(void *store, const char *backups,
+                          const struct kv_copy_options *options, uint64_t *number,
+                          struct error *error);
     enum status (*resume)(void *store, struct error *error);
     void (*progress)(void *store, struct kv_progress *progress);
     void (*stats)(void *store, struct kv_stats *stats);
@@ -53,6 +62,12 @@ struct store_ops {
                           kv_report *report, void *context, struct error *error);
     enum status (*dump)(const char *path, const struct kv_options *options,
                         kv_report *report, void *context, struct error *error);
+    /* only where stage_has(FEATURE_CHECKPOINT) */
+    enum status (*backups)(const char *backups, const struct kv_options *options,
+                           kv_backup_visitor *visit, void *context, struct error *error);
+    enum status (*restore)(const char *backup, const char *target,
+                           const struct kv_options *options,
+                           const struct kv_copy_options *copy, struct error *error);
 };
 
 struct command; /* common/program/command.h */

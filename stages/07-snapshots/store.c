@@ -1,6 +1,8 @@
 /* Stage 07: as stage 06, with reads of the past and copies of it. */
+#include "backup.h"
 #include "bench_command.h"
 #include "catalog_manifest.h"
+#include "checkpoint.h"
 #include "dump_manifest.h"
 #include "engine.h"
 #include "engine_store.h"
@@ -42,17 +44,21 @@ static const struct store_ops store = {
     .sync = engine_sync,
     .flush = engine_flush,
     .compact = engine_compact,
+    .checkpoint = engine_checkpoint,
+    .backup = engine_backup,
     .resume = engine_resume,
     .progress = engine_progress,
     .stats = engine_stats_compacted,
     .verify = verify_store,
     .repair = repair_store,
     .dump = manifest_dump,
+    .backups = backups_list,
+    .restore = backup_restore,
 };
 
-static const struct command *const commands[] = {&command_bench_tables, &command_shell,
-                                                 &command_flush, &command_compact,
-                                                 &command_levels};
+static const struct command *const commands[] = {
+    &command_bench_tables, &command_shell,      &command_flush,  &command_compact,
+    &command_levels,       &command_checkpoint, &command_backup, &command_restore};
 
 const struct stage stage = {
     .number = 7,
