@@ -53,6 +53,43 @@ static void holds_the_moment(void **state) {
     }
 }
 
+/* While the first table is linked, all of them are replaced, and there are new changes. */
+static void interfere(void *context, uint64_t done_bytes, uint64_t whole_bytes) {
+    struct kv *kv = context;
+    (void)done_bytes;
+    (void)whole_bytes;
+    if (!has_number(kv, LAST + 1)) {
+        put_number(kv, LAST + 1, DURABILITY_ALWAYS);
+        assert_ok(kv_compact(kv, (struct slice){0}, (struct slice){0}, NULL));
+    }
+}
+
+static void tables_stay_until_linked(void **state) {
+    (void)state;
+    struct simulation sim;
+    struct error error = {0};
+    uint64_t sequence = 0;
+    simulation_begin(&sim);
+    struct kv *kv = begin_numbers(&sim, LAST);
+    const struct kv_copy_options options = {&sequence, interfere, kv};
+    size_t before = disk_operations(sim.disk);
+    assert_ok(kv_put(kv, slice_of("k3"), slice_of("v3"), NULL, NULL)); /* overlaps all */
+    assert_ok(kv_put(kv, slice_of("k0"), slice_of("v0"), NULL, NULL));
+    assert_fine(kv_checkpoint(kv, "cp", &options, &error), &error);
+    assert_int_equal(sequence, LAST + 2);
+    assert_true(has_number(kv, LAST + 1));
+    struct kv *copy = try_open(&sim, "cp");
+    assert_non_null(copy);
+    for (uint64_t i = 0; i <= LAST + 1; i++) {
+        assert_int_equal(has_number(copy, i), i <= LAST);
+    }
+    assert_ok(kv_close(copy, NULL));
+    scheduler_advance(sim.scheduler, 10 * 1000 * 1000);
+    assert_ok(kv_close(kv, NULL));
+    assert_true(count_operations(&sim, before, " remove db/") > 4); /* and go then */
+    simulation_end(&sim);
+}
+
 static void of_nothing(void **state) {
     (void)state;
     struct simulation sim;
@@ -329,10 +366,11 @@ static void old_names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(holds_the_moment),  cmocka_unit_test(of_nothing),
-        cmocka_unit_test(any_loss_of_power), cmocka_unit_test(failing_calls),
-        cmocka_unit_test(failing_memory),    cmocka_unit_test(full_disk),
-        cmocka_unit_test(bad_places),        cmocka_unit_test(old_names),
+        cmocka_unit_test(holds_the_moment), cmocka_unit_test(tables_stay_until_linked),
+        cmocka_unit_test(of_nothing),       cmocka_unit_test(any_loss_of_power),
+        cmocka_unit_test(failing_calls),    cmocka_unit_test(failing_memory),
+        cmocka_unit_test(full_disk),        cmocka_unit_test(bad_places),
+        cmocka_unit_test(old_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
