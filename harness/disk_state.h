@@ -1,10 +1,13 @@
 /* What the parts of the simulated disk share; nobody else includes this.
  *
  * A disk is a set of nodes (files and directories), each with at most one name, and a
- * journal. A further name of a file is a node without contents, which stands for the one
- * that has them, its inode; handles and mappings are of inodes. `cache` is what a running process sees. `base` is what the node held when the
- * journal began; the state after any operation is base plus the journal up to there, and
- * that is all that a crash state is computed from (crash_state.c). */
+ * journal. A further name of a file is a node without contents, which stands for the
+ * one that has them, its inode; handles and mappings are of inodes. `cache` is what a
+ * running process sees. `base` is what the node held when the journal began; the state
+ * after any operation is base plus the journal up to there, and that is all that a
+ * crash state is computed from (crash_state.c).
+ *
+ * tidy: long because the parts of one object share it. */
 #ifndef STRATA_DISK_STATE_H
 #define STRATA_DISK_STATE_H
 

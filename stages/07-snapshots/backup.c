@@ -361,7 +361,7 @@ static enum status copy_current(struct copying *copying, const char *from, const
     return status;
 }
 
-/* LOCK may be on a medium that cannot be written: then nobody else writes there either. */
+/* LOCK may be on a medium that cannot be written: then nobody writes there. */
 static enum status copy_database(struct copying *copying, const char *from,
                                  const char *to, struct error *error) {
     struct listing listing = {0};

@@ -3,8 +3,8 @@
  * is synced first: the rename may reach the disk before any other sync. The rename itself
  * is durable when the parent is synced.
  *
- * CURRENT is the last file that comes, and the first that goes: so the directory under its
- * other name is no database either while it is not whole. */
+ * CURRENT is the last file that comes, and the first that goes: so the directory under
+ * its other name is no database either while it is not whole. */
 #include "unfinished.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
-/* A database directory that is being built: TARGET.unfinished, which becomes TARGET by one
- * rename when it is whole.
+/* A database directory that is being built: TARGET.unfinished, which becomes TARGET by
+ * one rename when it is whole.
  *
  *     begin     made, its LOCK held, emptied of what a crash left    → fill it
  *     finish    synced → renamed → parent synced                       COMMIT POINT

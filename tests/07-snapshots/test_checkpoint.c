@@ -53,7 +53,7 @@ static void holds_the_moment(void **state) {
     }
 }
 
-/* While the first table is linked, all of them are replaced, and there are new changes. */
+/* While tables are linked, all of them are replaced, and there are new changes. */
 static void interfere(void *context, uint64_t done_bytes, uint64_t whole_bytes) {
     struct kv *kv = context;
     (void)done_bytes;
