@@ -385,6 +385,10 @@ static void test_links(void **state) {
     expect_after(disk, DISK_POSIX, "l", "b/new", NULL);
     assert_int_equal(ops->sync_directory(disk, "b"), 0);
     expect_after(disk, DISK_POSIX, "", "b/new", "WHOLE");
+    put(file, 0, "again"); /* pending, though the first name is durably gone */
+    expect_after(disk, DISK_POSIX, "l", "b/new", "WHOLE");
+    expect_after(disk, DISK_POSIX, "k", "b/new", "again");
+    assert_int_equal(file->ops->sync(file), 0);
     assert_int_equal(ops->link(disk, "b/new", "b/third"), 0);
     struct disk *image = crash_now(disk, DISK_POSIX, "k");
     struct file *third = must_open(image, "b/third", FILE_WRITE);
