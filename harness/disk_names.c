@@ -130,14 +130,14 @@ static int rename_directory(struct disk *disk, uint32_t name, uint32_t to) {
     if (replaced != NO_NODE && !disk->nodes[replaced].directory) {
         return ENOTDIR;
     }
+    if (to == name) {
+        return 0;
+    }
     if (!is_empty(disk, to)) {
         return ENOTEMPTY;
     }
     if (!disk_is_directory(disk, disk->names[to].parent)) {
         return ENOENT;
-    }
-    if (to == name) {
-        return 0;
     }
     disk_prepare_move(disk, name, to);
     for (size_t i = 0; i < disk->node_count; i++) {

@@ -211,8 +211,9 @@ static void test_links(void **state) {
     assert_int_equal(ops->remove(disk, "db/b"), 0);
     assert_int_equal(file->ops->write_at(file, 10, "x", 1, &done), ENOSPC);
     assert_int_equal(file->ops->close(file), 0);
-    assert_int_equal(ops->remove(disk, "c"), 0);
     file = must_open(disk, "db/taken", FILE_WRITE);
+    assert_int_equal(file->ops->write_at(file, 0, "x", 1, &done), ENOSPC);
+    assert_int_equal(ops->remove(disk, "c"), 0);
     must_write(file, 0, "ten bytes.", 10); /* the last name has given its room back */
     assert_int_equal(file->ops->close(file), 0);
     disk_free(disk);
