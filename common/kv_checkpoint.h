@@ -28,9 +28,9 @@
 
 #include "kv.h"
 
-/* Told from time to time how far the copying has come, in bytes of tables. context is the
- * caller's. It must not use the store while anybody may call kv_resume: that waits for the
- * copy, and all others wait for that. */
+/* Told from time to time how far the copying has come, in bytes of tables. context is
+ * the caller's. It must not use the store while anybody may call kv_resume: that waits
+ * for the copy, and all others wait for that. */
 typedef void kv_copied(void *context, uint64_t done_bytes, uint64_t whole_bytes);
 
 /* May be NULL, as may each of its members. */
