@@ -20,9 +20,10 @@ STAGES := 01-wal 02-memtable 03-sstable 04-manifest 05-compaction 06-batches \
 SHELL_SOURCES := $(wildcard common/program/shell*.c)
 FLUSH_SOURCES := common/program/flush.c
 COMPACT_SOURCES := $(addprefix common/program/,compact.c screen.c)
+COPY_SOURCES := common/program/copy.c
 ADD_01         := $(wildcard common/*.c stages/01-wal/*.c)
-PROGRAM_ADD_01 := $(filter-out $(SHELL_SOURCES) $(FLUSH_SOURCES) $(COMPACT_SOURCES), \
-    $(wildcard common/program/*.c))
+PROGRAM_ADD_01 := $(filter-out $(SHELL_SOURCES) $(FLUSH_SOURCES) $(COMPACT_SOURCES) \
+    $(COPY_SOURCES), $(wildcard common/program/*.c))
 HARNESS_ADD_01 := $(wildcard harness/*.c)
 
 ADD_02  := $(wildcard stages/02-memtable/*.c)
@@ -47,6 +48,7 @@ DROP_06 := $(addprefix stages/05-compaction/,store.c)
 
 ADD_07  := $(wildcard stages/07-snapshots/*.c)
 DROP_07 := $(addprefix stages/06-batches/,store.c)
+PROGRAM_ADD_07 := $(COPY_SOURCES)
 
 number = $(firstword $(subst -, ,$1))# 01-wal -> 01
 NUMBERS := $(foreach stage,$(STAGES),$(call number,$(stage)))

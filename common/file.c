@@ -174,6 +174,19 @@ enum status file_rename(const struct file_system *files, const char *from, const
                        : error_set_errno(error, errnum, "%s: rename to %s", from, to);
 }
 
+enum status file_link(const struct file_system *files, const char *from, const char *to,
+                      struct error *error) {
+    int errnum;
+    UNINTERRUPTED(errnum, files->ops->link(files->state, from, to));
+    if (errnum == EXDEV || errnum == EPERM || errnum == EMLINK || errnum == EOPNOTSUPP ||
+        errnum == ENOSYS) {
+        return error_set(error, STATUS_UNSUPPORTED, "%s: cannot be linked as %s", from,
+                         to);
+    }
+    return errnum == 0 ? STATUS_OK
+                       : error_set_errno(error, errnum, "%s: link as %s", from, to);
+}
+
 enum status directory_make(const struct file_system *files, const char *path,
                            struct error *error) {
     int errnum;
@@ -181,6 +194,14 @@ enum status directory_make(const struct file_system *files, const char *path,
     return errnum == 0 || errnum == EEXIST
                ? STATUS_OK
                : error_set_errno(error, errnum, "%s: make directory", path);
+}
+
+enum status directory_unmake(const struct file_system *files, const char *path,
+                             struct error *error) {
+    int errnum;
+    UNINTERRUPTED(errnum, files->ops->remove_directory(files->state, path));
+    return errnum == 0 ? STATUS_OK
+                       : error_set_errno(error, errnum, "%s: remove directory", path);
 }
 
 enum status directory_sync(const struct file_system *files, const char *path,
@@ -222,4 +243,19 @@ char *path_join(const char *directory, const char *name) {
         memcpy(path + directory_bytes + slash, name, name_bytes + 1);
     }
     return path;
+}
+
+char *path_parent(const char *path) {
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/') {
+        length--;
+    }
+    while (length > 0 && path[length - 1] != '/') {
+        length--;
+    }
+    char *parent = memory_copy_text(length > 0 ? path : ".");
+    if (parent != NULL && length > 0) {
+        parent[length] = '\0';
+    }
+    return parent;
 }

@@ -13,8 +13,13 @@
  * of what was written since the last good one, and asking again proves nothing: the
  * kernel may have dropped the pages as clean (see notes/crash-model.md).
  *
+ * A directory may be renamed once it has been synced itself: the entries of one that has
+ * not been may be lost, whichever name is synced later.
+ *
  * A file is used by one thread at a time, except that file_sync and file_read may run
- * beside anything but file_close. A file system is shared by all threads. */
+ * beside anything but file_close. A file system is shared by all threads.
+ *
+ * tidy: long because both layers stand side by side. */
 #ifndef STRATA_FILE_H
 #define STRATA_FILE_H
 
@@ -64,8 +69,12 @@ typedef void file_visitor(void *context, const char *name);
 struct file_system_ops {
     int (*open)(void *state, const char *path, enum file_mode mode, struct file **file);
     int (*remove)(void *state, const char *path);
-    int (*rename)(void *state, const char *from, const char *to); /* replaces `to` */
+    /* Replaces `to`; a directory takes along what is in it, and replaces only an empty
+     * one. */
+    int (*rename)(void *state, const char *from, const char *to);
+    int (*link)(void *state, const char *from, const char *to); /* another name */
     int (*make_directory)(void *state, const char *path);
+    int (*remove_directory)(void *state, const char *path); /* an empty one */
     int (*sync_directory)(void *state, const char *path);
     int (*list)(void *state, const char *path, file_visitor *visit, void *context);
     int (*lock)(void *state, const char *path, struct file **file); /* EAGAIN: held */
@@ -116,11 +125,21 @@ MUST_CHECK enum status file_remove(const struct file_system *files, const char *
 MUST_CHECK enum status file_rename(const struct file_system *files, const char *from,
                                    const char *to, struct error *error);
 
+/* Gives the file another name, which must be free: both are the same bytes, and each goes
+ * by itself. UNSUPPORTED where it cannot have one there: on another file system (EXDEV),
+ * or on one that has no such links (link(2)). */
+MUST_CHECK enum status file_link(const struct file_system *files, const char *from,
+                                 const char *to, struct error *error);
+
 /* OK also where the directory is there already. The parent must exist. */
 MUST_CHECK enum status directory_make(const struct file_system *files, const char *path,
                                       struct error *error);
 MUST_CHECK enum status directory_sync(const struct file_system *files, const char *path,
                                       struct error *error);
+
+/* Removes an empty directory. */
+MUST_CHECK enum status directory_unmake(const struct file_system *files, const char *path,
+                                        struct error *error);
 
 /* Calls visit for each name, in no order, without "." and "..". NOT_FOUND if there is
  * none. */
@@ -136,5 +155,9 @@ MUST_CHECK enum status file_lock(const struct file_system *files, const char *pa
 
 /* "dir/name" on the heap (memory_give), or NULL when there is no memory. */
 char *path_join(const char *directory, const char *name);
+
+/* The directory that the path is in, "." for a plain name, on the heap; NULL when there is
+ * no memory. */
+char *path_parent(const char *path);
 
 #endif

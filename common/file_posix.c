@@ -169,6 +169,16 @@ static int posix_rename(void *state, const char *from, const char *to) {
     return errno_of(rename(from, to));
 }
 
+static int posix_link(void *state, const char *from, const char *to) {
+    (void)state;
+    return errno_of(link(from, to));
+}
+
+static int posix_remove_directory(void *state, const char *path) {
+    (void)state;
+    return errno_of(rmdir(path));
+}
+
 static int posix_make_directory(void *state, const char *path) {
     (void)state;
     return errno_of(mkdir(path, 0755));
@@ -230,7 +240,9 @@ static const struct file_system_ops posix_ops = {
     .open = posix_open,
     .remove = posix_remove,
     .rename = posix_rename,
+    .link = posix_link,
     .make_directory = posix_make_directory,
+    .remove_directory = posix_remove_directory,
     .sync_directory = posix_sync_directory,
     .list = posix_list,
     .lock = posix_lock,

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "kv_check.h"
+#include "kv_checkpoint.h"
 #include "memory.h"
 #include "settings.h"
 #include "stage.h"
@@ -246,6 +247,21 @@ enum status kv_compact(struct kv *kv, struct slice from, struct slice to,
                                       : stage_lacks(FEATURE_COMPACT, error);
 }
 
+enum status kv_checkpoint(struct kv *kv, const char *path,
+                          const struct kv_copy_options *options, struct error *error) {
+    return stage_has(FEATURE_CHECKPOINT)
+               ? stage.store->checkpoint(kv->store, path, options, error)
+               : stage_lacks(FEATURE_CHECKPOINT, error);
+}
+
+enum status kv_backup(struct kv *kv, const char *backups,
+                      const struct kv_copy_options *options, uint64_t *number,
+                      struct error *error) {
+    return stage_has(FEATURE_BACKUP)
+               ? stage.store->backup(kv->store, backups, options, number, error)
+               : stage_lacks(FEATURE_BACKUP, error);
+}
+
 enum status kv_resume(struct kv *kv, struct error *error) {
     return stage.store->resume(kv->store, error);
 }
@@ -297,6 +313,29 @@ enum status kv_dump(const char *path, const struct kv_options *options, kv_repor
                : stage.store->dump(path, &resolved,
                                    report == NULL ? report_nowhere : report, context,
                                    error);
+}
+
+enum status kv_backups(const char *backups, const struct kv_options *options,
+                       kv_backup_visitor *visit, void *context, struct error *error) {
+    struct kv_options resolved;
+    enum status status = stage_has(FEATURE_BACKUP)
+                             ? resolve_options(backups, options, &resolved, error)
+                             : stage_lacks(FEATURE_BACKUP, error);
+    return status != STATUS_OK
+               ? status
+               : stage.store->backups(backups, &resolved, visit, context, error);
+}
+
+enum status kv_restore(const char *backup, const char *target,
+                       const struct kv_options *options,
+                       const struct kv_copy_options *copy, struct error *error) {
+    struct kv_options resolved;
+    enum status status = stage_has(FEATURE_RESTORE)
+                             ? resolve_options(target, options, &resolved, error)
+                             : stage_lacks(FEATURE_RESTORE, error);
+    return status != STATUS_OK
+               ? status
+               : stage.store->restore(backup, target, &resolved, copy, error);
 }
 
 /* ---- statistics ------------------------------------------------------------------ */

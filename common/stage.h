@@ -6,6 +6,7 @@
 #ifndef STRATA_STAGE_H
 #define STRATA_STAGE_H
 
+#include "kv_checkpoint.h"
 #include "kv_snapshot.h"
 
 /* A capability, the stage that brings it, words for "stage 01 has no …, it comes with
@@ -18,6 +19,8 @@
     X(BATCH, 6, "batches")                                                               \
     X(SNAPSHOT, 7, "snapshots")                                                          \
     X(CHECKPOINT, 7, "checkpoint")                                                       \
+    X(BACKUP, 7, "backup")                                                               \
+    X(RESTORE, 7, "restore")                                                             \
     X(SERVER, 8, "server")
 
 enum feature {
@@ -57,6 +60,12 @@ struct store_ops {
     enum status (*snapshot_take)(void *store, struct kv_snapshot **snapshot,
                                  struct error *error);
     void (*snapshot_release)(struct kv_snapshot *snapshot);
+    /* only where stage_has(FEATURE_CHECKPOINT), as the next */
+    enum status (*checkpoint)(void *store, const char *path,
+                              const struct kv_copy_options *options, struct error *error);
+    enum status (*backup)(void *store, const char *backups,
+                          const struct kv_copy_options *options, uint64_t *number,
+                          struct error *error);
     enum status (*resume)(void *store, struct error *error);
     void (*progress)(void *store, struct kv_progress *progress);
     void (*stats)(void *store, struct kv_stats *stats);
@@ -66,6 +75,12 @@ struct store_ops {
                           kv_report *report, void *context, struct error *error);
     enum status (*dump)(const char *path, const struct kv_options *options,
                         kv_report *report, void *context, struct error *error);
+    /* only where stage_has(FEATURE_CHECKPOINT) */
+    enum status (*backups)(const char *backups, const struct kv_options *options,
+                           kv_backup_visitor *visit, void *context, struct error *error);
+    enum status (*restore)(const char *backup, const char *target,
+                           const struct kv_options *options,
+                           const struct kv_copy_options *copy, struct error *error);
 };
 
 struct command; /* common/program/command.h */

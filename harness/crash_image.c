@@ -267,7 +267,8 @@ static void choose_names(const struct disk *disk, struct crash_state *state,
         const struct operation *operation = operation_of(disk, piece);
         if (operation_is_name(operation->kind)) {
             if (i < lost && crash_fate(crash, i) == FATE_KEPT) {
-                operation_apply_name(state->image_names, state->node_count, operation);
+                operation_apply_name(disk, state->image_names, state->node_count,
+                                     operation);
             }
             continue;
         }
@@ -288,10 +289,17 @@ static void copy_durable(const struct disk *disk, struct crash_state *state,
         if (name == NO_NAME || !reachable(disk, state, name)) {
             continue;
         }
-        state->image_slots[i].node = image->node_count;
+        uint32_t inode = disk->nodes[i].inode;
+        struct image_slot *slot = &state->image_slots[inode];
         struct node *node = disk_add_base_node(
             image, disk_name(image, disk->names[name].text), disk->nodes[i].directory);
-        node->base = contents_copy(&state->durable[i], state->image_slots[i].end);
+        if (slot->node == SIZE_MAX) {
+            slot->node = image->node_count - 1;
+            node->base = contents_copy(&state->durable[inode], slot->end);
+        } else {
+            node->inode = (uint32_t)slot->node;
+            image->nodes[slot->node].linked = true;
+        }
     }
 }
 

@@ -17,7 +17,7 @@ bool operation_is_data(enum operation_kind kind) {
 
 bool operation_is_name(enum operation_kind kind) {
     return kind == OPERATION_CREATE || kind == OPERATION_MAKE_DIRECTORY ||
-           kind == OPERATION_REMOVE || kind == OPERATION_RENAME;
+           kind == OPERATION_REMOVE || kind == OPERATION_RENAME || kind == OPERATION_LINK;
 }
 
 /* ---- the durable part ------------------------------------------------------------ */
@@ -28,11 +28,38 @@ static void forget_name(uint32_t *names, size_t count, uint32_t name) {
     }
 }
 
+/* What is in a directory goes with it, and when it is replaced: of the nodes that were
+ * there. A later directory of that name may have entries that are durable before this. */
+static void forget_below(const struct disk *disk, uint32_t *names,
+                         const struct operation *operation, uint32_t directory) {
+    for (size_t i = 0; i < operation->length; i++) {
+        if (names[i] != NO_NAME && disk_is_below(disk, names[i], directory)) {
+            names[i] = NO_NAME;
+        }
+    }
+}
+
+static void move_below(const struct disk *disk, uint32_t *names,
+                       const struct operation *operation) {
+    for (size_t i = 0; i < operation->length; i++) {
+        if (names[i] != NO_NAME && disk_is_below(disk, names[i], operation->name)) {
+            names[i] = disk_name_moved(disk, names[i], operation->name, operation->to);
+        }
+    }
+}
+
 /* Entries are lost and kept one by one, so an entry may be replaced or removed that the
  * process never saw there: what counts is the name, not the node. */
-void operation_apply_name(uint32_t *names, size_t count,
+void operation_apply_name(const struct disk *disk, uint32_t *names, size_t count,
                           const struct operation *operation) {
+    bool directory = disk->nodes[operation->node].directory;
     forget_name(names, count, operation->name);
+    if (directory && operation->kind == OPERATION_RENAME) {
+        forget_below(disk, names, operation, operation->to);
+        move_below(disk, names, operation);
+    } else if (directory && operation->kind != OPERATION_PUT) {
+        forget_below(disk, names, operation, operation->name);
+    }
     if (operation->kind == OPERATION_RENAME) {
         forget_name(names, count, operation->to);
         names[operation->node] = operation->to;
@@ -57,7 +84,7 @@ static void make_durable(const struct disk *disk, struct crash_state *state,
                          const struct piece *piece) {
     const struct operation *operation = &disk->operations[piece->operation];
     if (operation_is_name(operation->kind)) {
-        operation_apply_name(state->names, state->node_count, operation);
+        operation_apply_name(disk, state->names, state->node_count, operation);
     } else if (operation_is_data(operation->kind)) {
         contents_write(&state->durable[operation->node], piece->offset,
                        piece_bytes(disk, piece), piece->length);
@@ -96,9 +123,9 @@ static bool covers(const struct disk *disk, enum disk_profile profile,
     return operation_is_name(pending->kind) && disk->names[entry].parent == sync->name;
 }
 
-/* Whether no crash can show the node: it durably has no name, and none is pending. */
-static bool gone(const struct disk *disk, const struct crash_state *state,
-                 uint32_t node) {
+/* Whether no crash can show this name of a file: it durably is none, and not pending. */
+static bool entry_gone(const struct disk *disk, const struct crash_state *state,
+                       uint32_t node) {
     for (size_t i = 0; i < state->piece_count; i++) {
         const struct operation *pending = &disk->operations[state->pieces[i].operation];
         if (operation_is_name(pending->kind) && pending->node == node) {
@@ -106,6 +133,16 @@ static bool gone(const struct disk *disk, const struct crash_state *state,
         }
     }
     return state->names[node] == NO_NAME;
+}
+
+/* Whether no crash can show the inode. */
+static bool gone(const struct disk *disk, const struct crash_state *state,
+                 uint32_t inode) {
+    bool all = entry_gone(disk, state, inode);
+    for (size_t i = 0; all && disk->nodes[inode].linked && i < state->node_count; i++) {
+        all = disk->nodes[i].inode != inode || entry_gone(disk, state, (uint32_t)i);
+    }
+    return all;
 }
 
 /* Pieces without effect would only make the exploration longer. */
@@ -190,7 +227,7 @@ static void apply_put(const struct disk *disk, struct crash_state *state,
         }
     }
     state->piece_count = left;
-    operation_apply_name(state->names, state->node_count, put);
+    operation_apply_name(disk, state->names, state->node_count, put);
     if (put->length > 0) {
         contents_write(&state->durable[put->node], 0, disk->bytes.data + put->bytes,
                        put->length);
@@ -227,6 +264,7 @@ static void apply_operation(const struct disk *disk, struct crash_state *state,
     case OPERATION_MAKE_DIRECTORY:
     case OPERATION_REMOVE:
     case OPERATION_RENAME:
+    case OPERATION_LINK:
         add_piece(state, index, 0, 0);
         break;
     case OPERATION_SYNC:

@@ -46,7 +46,7 @@ bool operation_is_data(enum operation_kind kind);
 bool operation_is_name(enum operation_kind kind);
 
 /* Applied to the names of `count` nodes, and to the contents of the operation's node. */
-void operation_apply_name(uint32_t *names, size_t count,
+void operation_apply_name(const struct disk *disk, uint32_t *names, size_t count,
                           const struct operation *operation);
 void operation_apply_size(struct contents *contents, const struct operation *operation);
 

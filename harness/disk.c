@@ -31,16 +31,24 @@ static struct slice path_trim(const char *path) {
     return trimmed;
 }
 
-static uint32_t intern(struct disk *disk, struct slice path) {
-    if (path.length == 0) {
-        return NO_NAME;
-    }
-    uint64_t hash = XXH3_64bits(path.data, path.length);
+static uint32_t look_up(const struct disk *disk, struct slice path, uint64_t hash) {
     for (size_t i = 0; i < disk->name_count; i++) {
         if (disk->names[i].hash == hash &&
             slice_equal(slice_of(disk->names[i].text), path)) {
             return (uint32_t)i;
         }
+    }
+    return NO_NAME;
+}
+
+static uint32_t intern(struct disk *disk, struct slice path) {
+    if (path.length == 0) {
+        return NO_NAME;
+    }
+    uint64_t hash = XXH3_64bits(path.data, path.length);
+    uint32_t known = look_up(disk, path, hash);
+    if (known != NO_NAME) {
+        return known;
     }
     struct slice parent = path;
     while (parent.length > 0 && parent.data[parent.length - 1] != '/') {
@@ -74,6 +82,49 @@ uint32_t disk_node_named(const struct disk *disk, uint32_t name) {
     return NO_NODE;
 }
 
+uint32_t disk_inode_named(const struct disk *disk, uint32_t name) {
+    uint32_t node = disk_node_named(disk, name);
+    return node == NO_NODE ? NO_NODE : disk->nodes[node].inode;
+}
+
+bool disk_is_below(const struct disk *disk, uint32_t name, uint32_t directory) {
+    while (name != NO_NAME && disk->names[name].parent != directory) {
+        name = disk->names[name].parent;
+    }
+    return name != NO_NAME;
+}
+
+/* On the heap (free). */
+static char *moved_text(const struct disk *disk, uint32_t name, uint32_t from,
+                        uint32_t to) {
+    const char *rest = disk->names[name].text + strlen(disk->names[from].text);
+    size_t length = strlen(disk->names[to].text);
+    char *text = disk_take(length + strlen(rest) + 1);
+    memcpy(text, disk->names[to].text, length);
+    strcpy(text + length, rest);
+    return text;
+}
+
+uint32_t disk_name_moved(const struct disk *disk, uint32_t name, uint32_t from,
+                         uint32_t to) {
+    char *text = moved_text(disk, name, from, to);
+    size_t length = strlen(text);
+    uint32_t moved = look_up(disk, slice_make(text, length), XXH3_64bits(text, length));
+    free(text);
+    return moved;
+}
+
+void disk_prepare_move(struct disk *disk, uint32_t from, uint32_t to) {
+    size_t count = disk->name_count;
+    for (size_t i = 0; i < count; i++) {
+        if (disk_is_below(disk, (uint32_t)i, from)) {
+            char *text = moved_text(disk, (uint32_t)i, from, to);
+            (void)intern(disk, slice_of(text));
+            free(text);
+        }
+    }
+}
+
 bool disk_is_directory(const struct disk *disk, uint32_t name) {
     uint32_t node = disk_node_named(disk, name);
     return name == NO_NAME || (node != NO_NODE && disk->nodes[node].directory);
@@ -82,8 +133,10 @@ bool disk_is_directory(const struct disk *disk, uint32_t name) {
 uint32_t disk_add_node(struct disk *disk, uint32_t name, bool directory) {
     disk->nodes = disk_grow(disk->nodes, disk->node_count, &disk->node_capacity,
                             sizeof *disk->nodes);
-    disk->nodes[disk->node_count] =
-        (struct node){.directory = directory, .name = name, .base_name = NO_NAME};
+    disk->nodes[disk->node_count] = (struct node){.directory = directory,
+                                                  .inode = (uint32_t)disk->node_count,
+                                                  .name = name,
+                                                  .base_name = NO_NAME};
     return (uint32_t)disk->node_count++;
 }
 
@@ -303,7 +356,7 @@ uint64_t disk_fingerprint(struct disk *disk) {
         const struct node *node = &disk->nodes[i];
         if (node->name != NO_NAME) {
             uint64_t seed = disk->names[node->name].hash + node->directory;
-            sum += contents_hash(&node->cache, seed);
+            sum += contents_hash(&disk->nodes[node->inode].cache, seed);
         }
     }
     return sum;
@@ -313,7 +366,7 @@ uint64_t disk_fingerprint(struct disk *disk) {
 
 bool disk_read_file(struct disk *disk, const char *path, struct slice *contents) {
     disk_absorb_stores(disk);
-    uint32_t node = disk_node_named(disk, disk_name(disk, path));
+    uint32_t node = disk_inode_named(disk, disk_name(disk, path));
     if (node == NO_NODE || disk->nodes[node].directory) {
         return false;
     }
@@ -326,7 +379,7 @@ bool disk_read_file(struct disk *disk, const char *path, struct slice *contents)
 bool disk_flip_bit(struct disk *disk, const char *path, uint64_t bit) {
     disk_absorb_stores(disk);
     uint32_t name = disk_name(disk, path);
-    uint32_t node = disk_node_named(disk, name);
+    uint32_t node = disk_inode_named(disk, name);
     if (node == NO_NODE || bit / 8 >= disk->nodes[node].cache.size) {
         return false;
     }

@@ -3,17 +3,19 @@
  * legally leave.
  *
  * It journals every operation that changes state: a write, a mapped store, allocate,
- * truncate, sync, create, rename, remove, make and sync directory. Mapped stores are
- * found by comparing each mapping with the file, before every operation; they are pending
- * at once. A crash plan names one such state: the operation before which the power goes,
- * and the fate of each piece that is pending then. What each profile allows is written in
- * notes/crash-model.md with its sources; crash_state.c and crash_image.c transcribe it.
+ * truncate, sync, create, rename, link, remove, make, remove and sync directory. Mapped
+ * stores are found by comparing each mapping with the file, before every operation;
+ * they are pending at once. A crash plan names one such state: the operation before
+ * which the power goes, and the fate of each piece that is pending then. What each
+ * profile allows is written in notes/crash-model.md with its sources; crash_state.c and
+ * crash_image.c transcribe it.
  *
  * A failed sync (see struct fault) leaves its pages clean, unwritten and readable until
  * the power goes: later syncs succeed and do not write them.
  *
- * Directories cannot be renamed or removed; "/db/", "./db" and "db" are one path, and
- * "", "." and "/" are the root, which is always there.
+ * Entries of a directory that are pending when it is renamed can still be lost whatever
+ * is synced later (file.h). "/db/", "./db" and "db" are one path, and "", "." and "/" are
+ * the root, which is always there.
  *
  * Not for two threads at once, except under the harness's scheduler. Out of memory ends
  * the program: the harness's own memory is never made to fail.

@@ -20,7 +20,9 @@ enum { DISK_PATH_BYTES = 256 };
     X(CLOSE, "close")                                                                    \
     X(REMOVE, "remove")                                                                  \
     X(RENAME, "rename")                                                                  \
+    X(LINK, "link")                                                                      \
     X(MAKE_DIRECTORY, "make directory")                                                  \
+    X(REMOVE_DIRECTORY, "remove directory")                                              \
     X(SYNC_DIRECTORY, "sync directory")                                                  \
     X(LIST, "list")                                                                      \
     X(LOCK, "lock")

@@ -4,19 +4,13 @@
 #include <stdlib.h>
 
 static const char *const operation_words[] = {
-    [OPERATION_WRITE] = "write",
-    [OPERATION_STORE] = "store",
-    [OPERATION_ALLOCATE] = "allocate",
-    [OPERATION_TRUNCATE] = "truncate",
-    [OPERATION_SYNC] = "sync",
-    [OPERATION_SYNC_FAILED] = "failed sync",
-    [OPERATION_CREATE] = "create",
-    [OPERATION_MAKE_DIRECTORY] = "make directory",
-    [OPERATION_REMOVE] = "remove",
-    [OPERATION_RENAME] = "rename",
-    [OPERATION_SYNC_DIRECTORY] = "sync directory",
-    [OPERATION_PUT] = "put",
-    [OPERATION_FLIP] = "flip",
+    [OPERATION_WRITE] = "write",       [OPERATION_STORE] = "store",
+    [OPERATION_ALLOCATE] = "allocate", [OPERATION_TRUNCATE] = "truncate",
+    [OPERATION_SYNC] = "sync",         [OPERATION_SYNC_FAILED] = "failed sync",
+    [OPERATION_CREATE] = "create",     [OPERATION_MAKE_DIRECTORY] = "make directory",
+    [OPERATION_REMOVE] = "remove",     [OPERATION_RENAME] = "rename",
+    [OPERATION_LINK] = "link",         [OPERATION_SYNC_DIRECTORY] = "sync directory",
+    [OPERATION_PUT] = "put",           [OPERATION_FLIP] = "flip",
 };
 
 static const char *const fate_words[] = {
@@ -35,6 +29,8 @@ static void print_part(const struct disk *disk, const struct operation *operatio
         fprintf(out, " to %zu", length);
     } else if (operation->kind == OPERATION_RENAME) {
         fprintf(out, " to %s", disk_text(disk, operation->to));
+    } else if (operation->kind == OPERATION_LINK) {
+        fprintf(out, " of %s", disk_text(disk, operation->to));
     } else if (operation->kind == OPERATION_FLIP) {
         fprintf(out, " bit %zu", offset);
     }
@@ -150,10 +146,11 @@ void disk_print(struct disk *disk, FILE *out) {
         if (node->name == NO_NAME || node->directory) {
             continue;
         }
-        fprintf(out, "%s: %zu bytes%s", disk_text(disk, node->name), node->cache.size,
+        fprintf(out, "%s: %zu bytes%s", disk_text(disk, node->name),
+                disk->nodes[node->inode].cache.size,
                 state->names[i] == node->name ? "" : ", name pending");
         struct contents marks = {0};
-        mark_node(disk, (uint32_t)i, &marks);
+        mark_node(disk, node->inode, &marks);
         for (size_t first = 0; first < marks.size;) {
             size_t behind = first;
             while (behind < marks.size && marks.data[behind] == marks.data[first]) {

@@ -20,7 +20,8 @@ static const struct {
 } later[] = {
     {"shell", FEATURE_SHELL},           {"flush", FEATURE_FLUSH},
     {"compact", FEATURE_COMPACT},       {"levels", FEATURE_LEVELS},
-    {"checkpoint", FEATURE_CHECKPOINT}, {"server", FEATURE_SERVER},
+    {"checkpoint", FEATURE_CHECKPOINT}, {"backup", FEATURE_BACKUP},
+    {"restore", FEATURE_RESTORE},       {"server", FEATURE_SERVER},
 };
 
 enum { LATER_COUNT = sizeof later / sizeof later[0] };

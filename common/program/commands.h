@@ -14,5 +14,7 @@ extern const struct command command_bench;                                /* ben
 extern const struct command command_shell;   /* shell.c */
 extern const struct command command_flush;   /* flush.c */
 extern const struct command command_compact; /* compact.c */
+extern const struct command command_checkpoint, command_backup,
+    command_restore; /* copy.c */
 
 #endif

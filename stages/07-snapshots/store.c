@@ -1,6 +1,8 @@
 /* Stage 07: as stage 06, with reads of the past and copies of it. */
+#include "backup.h"
 #include "bench_command.h"
 #include "catalog_manifest.h"
+#include "checkpoint.h"
 #include "commit_group.h"
 #include "dump_manifest.h"
 #include "engine.h"
@@ -46,17 +48,21 @@ static const struct store_ops store = {
     .compact = engine_compact,
     .snapshot_take = engine_snapshot_take,
     .snapshot_release = engine_snapshot_release,
+    .checkpoint = engine_checkpoint,
+    .backup = engine_backup,
     .resume = engine_resume,
     .progress = engine_progress,
     .stats = engine_stats_snapshots,
     .verify = verify_store,
     .repair = repair_store,
     .dump = manifest_dump,
+    .backups = backups_list,
+    .restore = backup_restore,
 };
 
-static const struct command *const commands[] = {&command_bench_tables, &command_shell,
-                                                 &command_flush, &command_compact,
-                                                 &command_levels};
+static const struct command *const commands[] = {
+    &command_bench_tables, &command_shell,      &command_flush,  &command_compact,
+    &command_levels,       &command_checkpoint, &command_backup, &command_restore};
 
 const struct stage stage = {
     .number = 7,

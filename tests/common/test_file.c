@@ -392,6 +392,64 @@ static void a_lock_excludes_a_second_one(void **state) {
     memory_give(path);
 }
 
+static int refuse(void *state, const char *from, const char *to) {
+    (void)from;
+    (void)to;
+    return *(const int *)state;
+}
+
+/* Two names of one file on the real file system; where there can be none it is told apart
+ * from other failures. */
+static void links(void **state) {
+    const struct file_system *real = &file_system_posix;
+    struct error error = {0};
+    struct file *file = NULL;
+    uint64_t bytes = 0;
+    char *a = path_join(*state, "one"), *b = path_join(*state, "other");
+    char *dir = path_join(*state, "moved"), *to = path_join(*state, "there");
+    assert_ok(file_open(real, a, FILE_CREATE, &file, &error));
+    assert_ok(file_link(real, a, b, &error));
+    assert_ok(file_write(file, 0, "bytes", 5, &error));
+    assert_ok(file_close(file, &error));
+    assert_int_equal(file_link(real, a, b, &error), STATUS_IO);
+    assert_message_has(error, "one: link as ");
+    assert_ok(file_remove(real, a, &error));
+    assert_int_equal(file_link(real, a, dir, &error), STATUS_NOT_FOUND);
+    assert_ok(file_open(real, b, FILE_READ, &file, &error));
+    assert_ok(file_size(file, &bytes, &error));
+    assert_int_equal(bytes, 5);
+    file_release(file);
+    assert_ok(directory_make(real, dir, &error));
+    assert_ok(file_rename(real, dir, to, &error));
+    assert_int_equal(directory_unmake(real, dir, &error), STATUS_NOT_FOUND);
+    assert_ok(directory_unmake(real, to, &error));
+    assert_ok(file_remove(real, b, &error));
+    static const int errnos[] = {EXDEV, EPERM, EMLINK, EOPNOTSUPP, ENOSYS, EIO};
+    for (size_t i = 0; i < sizeof errnos / sizeof errnos[0]; i++) {
+        int errnum = errnos[i];
+        const struct file_system_ops ops = {.link = refuse};
+        const struct file_system without = {&ops, &errnum};
+        assert_int_equal(file_link(&without, a, b, &error),
+                         errnum == EIO ? STATUS_IO : STATUS_UNSUPPORTED);
+    }
+    memory_give(a);
+    memory_give(b);
+    memory_give(dir);
+    memory_give(to);
+}
+
+static void paths_have_parents(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {{"a", "."},      {"a/", "."}, {"a/b", "a/"},
+                                           {"a/b//", "a/"}, {"/a", "/"}, {"/", "/"},
+                                           {"../a", "../"}, {"", "."}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *parent = path_parent(cases[i][0]);
+        assert_string_equal(parent, cases[i][1]);
+        memory_give(parent);
+    }
+}
+
 static void paths_are_joined(void **state) {
     (void)state;
     static const char *const cases[][3] = {
@@ -420,6 +478,8 @@ int main(void) {
         cmocka_unit_test(directories),
         cmocka_unit_test(a_lock_excludes_a_second_one),
         cmocka_unit_test(paths_are_joined),
+        cmocka_unit_test(paths_have_parents),
+        cmocka_unit_test(links),
     };
     return cmocka_run_group_tests(tests, directory_setup, directory_teardown);
 }

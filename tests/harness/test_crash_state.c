@@ -361,6 +361,88 @@ static void test_gone_files_have_no_pieces(void **state) {
 }
 
 /* A file that is put there stays, whatever was pending of its name. */
+/* The bytes are the file's, whichever of its names is left; a name is its own piece. */
+static void test_links(void **state) {
+    (void)state;
+    struct disk *disk = disk_new();
+    const struct file_system_ops *ops = ops_of(disk);
+    disk_put_file(disk, "a/old", slice_of("whole"));
+    assert_int_equal(ops->make_directory(disk, "b"), 0);
+    assert_int_equal(ops->sync_directory(disk, "."), 0);
+    assert_int_equal(ops->link(disk, "a/old", "b/new"), 0);
+    assert_int_equal(ops->remove(disk, "a/old"), 0);
+    expect_after(disk, DISK_POSIX, "kk", "b/new", "whole");
+    expect_after(disk, DISK_POSIX, "lk", "b/new", NULL);
+    expect_after(disk, DISK_POSIX, "lk", "a/old", NULL); /* both are lost */
+    expect_after(disk, DISK_POSIX, "kl", "a/old", "whole");
+    struct file *file = must_open(disk, "b/new", FILE_WRITE);
+    put(file, 0, "WHOLE");
+    expect_after(disk, DISK_POSIX, "kll", "b/new", "whole");
+    expect_after(disk, DISK_POSIX, "klk", "b/new", "WHOLE");
+    expect_after(disk, DISK_POSIX, "klk", "a/old", "WHOLE");
+    assert_int_equal(file->ops->sync(file), 0);
+    assert_int_equal(ops->sync_directory(disk, "a"), 0);
+    expect_after(disk, DISK_POSIX, "l", "b/new", NULL);
+    assert_int_equal(ops->sync_directory(disk, "b"), 0);
+    expect_after(disk, DISK_POSIX, "", "b/new", "WHOLE");
+    put(file, 0, "again"); /* pending, though the first name is durably gone */
+    expect_after(disk, DISK_POSIX, "l", "b/new", "WHOLE");
+    expect_after(disk, DISK_POSIX, "k", "b/new", "again");
+    assert_int_equal(file->ops->sync(file), 0);
+    assert_int_equal(ops->link(disk, "b/new", "b/third"), 0);
+    struct disk *image = crash_now(disk, DISK_POSIX, "k");
+    struct file *third = must_open(image, "b/third", FILE_WRITE);
+    put(third, 0, "still");
+    expect(image, "b/new", "still"); /* two names after the crash, too */
+    assert_int_equal(third->ops->close(third), 0);
+    disk_free(image);
+    assert_int_equal(file->ops->close(file), 0);
+    disk_free(disk);
+}
+
+/* A rename takes along what is in the directory by then, and only that. */
+static void test_directory_is_renamed(void **state) {
+    (void)state;
+    struct disk *disk = disk_new();
+    const struct file_system_ops *ops = ops_of(disk);
+    disk_put_file(disk, "a/x", slice_of("x"));
+    assert_int_equal(ops->rename(disk, "a", "b"), 0);
+    expect_after(disk, DISK_POSIX, "l", "a/x", "x");
+    expect_after(disk, DISK_POSIX, "k", "b/x", "x");
+    expect_after(disk, DISK_POSIX, "k", "a/x", NULL);
+    assert_int_equal(ops->make_directory(disk, "a"), 0);
+    disk_put_file(disk, "a/later", slice_of("later"));
+    expect_after(disk, DISK_POSIX, "kk", "a/later", "later");
+    expect_after(disk, DISK_POSIX, "kk", "b/later", NULL);
+    expect_after(disk, DISK_POSIX, "kk", "b/x", "x");
+    assert_int_equal(ops->sync_directory(disk, "."), 0);
+    expect_after(disk, DISK_POSIX, "", "b/x", "x");
+    expect_after(disk, DISK_EXT4, "", "a/later", "later");
+    struct file *file = must_open(disk, "b/unsynced", FILE_CREATE);
+    assert_int_equal(ops->rename(disk, "b", "c"), 0);
+    assert_int_equal(ops->sync_directory(disk, "."), 0);
+    expect_after(disk, DISK_POSIX, "k", "c/unsynced", NULL); /* file.h: sync it first */
+    expect_after(disk, DISK_POSIX, "k", "c/x", "x");
+    expect_after(disk, DISK_EXT4, "", "c/unsynced", "");
+    assert_int_equal(file->ops->close(file), 0);
+    disk_free(disk);
+}
+
+static void test_directory_is_removed(void **state) {
+    (void)state;
+    struct disk *disk = disk_new();
+    const struct file_system_ops *ops = ops_of(disk);
+    disk_put_file(disk, "a/x", slice_of("x"));
+    assert_int_equal(ops->remove(disk, "a/x"), 0);
+    assert_int_equal(ops->remove_directory(disk, "a"), 0);
+    assert_int_equal(ops->make_directory(disk, "a"), 0);
+    expect_after(disk, DISK_POSIX, "lll", "a/x", "x");
+    expect_after(disk, DISK_POSIX, "lkl", "a/x", NULL);
+    expect_after(disk, DISK_POSIX, "lkk", "a/x", NULL); /* the new one is empty */
+    expect_after(disk, DISK_POSIX, "lkk", "a/y", NULL);
+    disk_free(disk);
+}
+
 static void test_put_is_durable(void **state) {
     (void)state;
     struct disk *disk = disk_new();
@@ -544,6 +626,9 @@ int main(void) {
         cmocka_unit_test(test_names_ext4),
         cmocka_unit_test(test_lost_directory_takes_its_files),
         cmocka_unit_test(test_gone_files_have_no_pieces),
+        cmocka_unit_test(test_links),
+        cmocka_unit_test(test_directory_is_renamed),
+        cmocka_unit_test(test_directory_is_removed),
         cmocka_unit_test(test_put_is_durable),
         cmocka_unit_test(test_failed_sync),
         cmocka_unit_test(test_failed_sync_effects),

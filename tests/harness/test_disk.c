@@ -159,7 +159,6 @@ static void test_names(void **state) {
     must_write(other, 0, "other", 5);
     assert_int_equal(ops->rename(disk, "db/z", "db/y"), ENOENT);
     assert_int_equal(ops->rename(disk, "db/x", "nowhere/y"), ENOENT);
-    assert_int_equal(ops->rename(disk, "db", "d"), EISDIR);
     assert_int_equal(ops->rename(disk, "db/x", "db/y"), 0);
     size_t operations = disk_operations(disk);
     assert_int_equal(ops->rename(disk, "db/y", "db/y"), 0);
@@ -183,6 +182,69 @@ static void test_names(void **state) {
     assert_int_equal(other->ops->close(other), 0);
     assert_int_equal(empty->ops->close(empty), 0);
     assert_int_equal(disk_open_handles(disk), 0);
+    disk_free(disk);
+}
+
+/* Two names of one file are one file; each goes by itself. */
+static void test_links(void **state) {
+    (void)state;
+    struct disk *disk = disk_new();
+    const struct file_system_ops *ops = ops_of(disk);
+    disk_put_file(disk, "db/a", slice_of("first"));
+    disk_put_file(disk, "db/taken", slice_of(""));
+    disk_set_capacity(disk, 10);
+    assert_int_equal(ops->link(disk, "db/a", "db/taken"), EEXIST);
+    assert_int_equal(ops->link(disk, "db/none", "db/b"), ENOENT);
+    assert_int_equal(ops->link(disk, "db/a", "none/b"), ENOENT);
+    assert_int_equal(ops->link(disk, "db", "b"), EPERM);
+    assert_int_equal(ops->link(disk, "db/a", "db/b"), 0);
+    assert_int_equal(ops->link(disk, "db/b", "c"), 0);
+    struct file *file = must_open(disk, "c", FILE_WRITE);
+    must_write(file, 0, "other bytes", 10); /* no name takes room */
+    assert_contents(disk, "db/a", "other byte", 10);
+    assert_int_equal(ops->remove(disk, "db/a"), 0);
+    assert_contents(disk, "db/b", "other byte", 10);
+    assert_int_equal(ops->rename(disk, "db/b", "c"), 0); /* rename(2): both stay */
+    assert_contents(disk, "db/b", "other byte", 10);
+    size_t done = 0;
+    assert_int_equal(file->ops->write_at(file, 10, "x", 1, &done), ENOSPC);
+    assert_int_equal(ops->remove(disk, "db/b"), 0);
+    assert_int_equal(file->ops->write_at(file, 10, "x", 1, &done), ENOSPC);
+    assert_int_equal(file->ops->close(file), 0);
+    file = must_open(disk, "db/taken", FILE_WRITE);
+    assert_int_equal(file->ops->write_at(file, 0, "x", 1, &done), ENOSPC);
+    assert_int_equal(ops->remove(disk, "c"), 0);
+    must_write(file, 0, "ten bytes.", 10); /* the last name has given its room back */
+    assert_int_equal(file->ops->close(file), 0);
+    disk_free(disk);
+}
+
+static void test_directories_move(void **state) {
+    (void)state;
+    struct disk *disk = disk_new();
+    const struct file_system_ops *ops = ops_of(disk);
+    struct slice contents;
+    disk_put_file(disk, "a/x", slice_of("x"));
+    disk_put_file(disk, "a/deep/y", slice_of("y"));
+    disk_put_file(disk, "full/z", slice_of("z"));
+    disk_put_file(disk, "ab", slice_of("no child of a"));
+    assert_int_equal(ops->make_directory(disk, "empty"), 0);
+    assert_int_equal(ops->rename(disk, "a", "full"), ENOTEMPTY);
+    assert_int_equal(ops->rename(disk, "a", "ab"), ENOTDIR);
+    assert_int_equal(ops->rename(disk, "a", "a/deep/a"), EINVAL);
+    assert_int_equal(ops->rename(disk, "a", "none/a"), ENOENT);
+    assert_int_equal(ops->rename(disk, "ab", "a"), EISDIR);
+    assert_int_equal(ops->rename(disk, "a", "empty"), 0);
+    assert_false(disk_read_file(disk, "a/x", &contents));
+    assert_contents(disk, "empty/x", "x", 1);
+    assert_contents(disk, "empty/deep/y", "y", 1);
+    assert_contents(disk, "ab", "no child of a", 13);
+    assert_int_equal(ops->make_directory(disk, "a"), 0);
+    assert_int_equal(ops->remove_directory(disk, "empty"), ENOTEMPTY);
+    assert_int_equal(ops->remove_directory(disk, "ab"), ENOTDIR);
+    assert_int_equal(ops->remove_directory(disk, "none"), ENOENT);
+    assert_int_equal(ops->remove_directory(disk, "a"), 0);
+    assert_int_equal(ops->remove_directory(disk, "a"), ENOENT);
     disk_free(disk);
 }
 
@@ -530,6 +592,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_contents_equal_plain_bytes),
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_links),
+        cmocka_unit_test(test_directories_move),
         cmocka_unit_test(test_listing),
         cmocka_unit_test(test_locks),
         cmocka_unit_test(test_two_mappings_of_one_file),
