@@ -36,7 +36,7 @@ static void put_tables(struct kv *kv, uint64_t *last, size_t tables) {
 
 /* ---- buffers --------------------------------------------------------------------- */
 
-/* A flush that fails leaves a frozen buffer; the next one does not add another for ever. */
+/* A flush that fails leaves a frozen buffer; later ones do not add more for ever. */
 static void flushes_that_fail_pile_nothing_up(void **state) {
     (void)state;
     struct simulation sim;
