@@ -123,8 +123,8 @@ static void store_deep(volatile unsigned char *at) {
     *at = room[0];
 }
 
-/* Below the place of the copy's guard in the stack: the frame of the signal leaves that as
- * it was, so a guard that is still up would be believed. */
+/* Below the place of the copy's guard in the stack: the frame of the signal leaves that
+ * as it was, so a guard that is still up would be believed. */
 static void store_deep_after_a_failed_copy(void) {
     void (*volatile store)(volatile unsigned char *at) = store_deep;
     struct mapped_file file = map_file("cut");
