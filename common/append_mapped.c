@@ -1,6 +1,6 @@
-/* The tenant that stores into the file's own pages: a window of the file is mapped, shared
- * and writable, and what is stored there is the system's at once, so a commit is a copy
- * of what was built in a buffer. The window moves on with the allocated space:
+/* The tenant that stores into the file's own pages: a window of the file is mapped,
+ * shared and writable, and what is stored there is the system's at once, so a commit is
+ * a copy of what was built in a buffer. The window moves on with the allocated space:
  *
  *     file    ....committed....|end....reserved....|allocated
  *     window            [page of end ................ allocated)

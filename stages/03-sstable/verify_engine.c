@@ -110,8 +110,8 @@ static enum status verify_table(struct verifying *v, unsigned level,
     return status;
 }
 
-/* LevelDB may end a table between the versions of a key; Strata never does. Either way the
- * newer ones must come first, which the version has checked. */
+/* LevelDB may end a table between the versions of a key; Strata never does. Either way
+ * the newer ones must come first, which the version has checked. */
 static void tell_shared_keys(struct verifying *v, const struct sorted_run *run) {
     for (size_t i = 0; i + 1 < run->count; i++) {
         const struct table_meta *meta = &run->files[i]->meta;

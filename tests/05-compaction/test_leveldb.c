@@ -1,7 +1,7 @@
 /* Databases go both ways between Strata and LevelDB (Debian's libleveldb) while both
- * compact: what one has spread over several levels, with overwrites and deletes, the other
- * opens, compares in full, compacts, writes further, and gives back. Real files, in a
- * directory of their own. */
+ * compact: what one has spread over several levels, with overwrites and deletes, the
+ * other opens, compares in full, compacts, writes further, and gives back. Real files, in
+ * a directory of their own. */
 #include "../04-manifest/both.h"
 
 #include "directory.h"

@@ -198,8 +198,8 @@ static int compare_tables(const void *a, const void *b) {
                                 buf_slice(&(*right)->meta.smallest));
 }
 
-/* Neighbours of a level that share a user key. *wrong grows by those of which one is newer:
- * its number is `from` or above. */
+/* Neighbours of a level that share a user key. *wrong grows by those of which one is
+ * newer: its number is `from` or above. */
 static size_t count_split(const char *directory, uint64_t from, size_t *wrong) {
     struct manifest_state state = {0};
     struct manifest_tail tail;

@@ -1,5 +1,5 @@
-/* Back-pressure: what writers meet when flushes and compactions fall behind, fail, or find
- * no space; on simulated threads and a clock that moves only when all wait. */
+/* Back-pressure: what writers meet when flushes and compactions fall behind, fail, or
+ * find no space; on simulated threads and a clock that moves only when all wait. */
 #include "upkeep.h"
 
 static uint64_t choose(void *context, uint64_t bound) {
@@ -65,7 +65,7 @@ static void a_slow_compaction_is_waited_for_so_long(void **state) {
     feed_end(&feed, &sim);
 }
 
-/* A writer is slowed down more the nearer level 0 is to its stop, and told by counters. */
+/* A writer is slowed down more the nearer level 0 is to its stop; counters tell of it. */
 static void writers_are_slowed_down(void **state) {
     (void)state;
     struct simulation sim;
@@ -262,8 +262,8 @@ static size_t read_around(struct feed *feed, const char *path) {
 }
 
 /* One that a compaction must read: it is told, the rest can be read, writers get on as
- * long as there is room and are told why there is none, attempts are few, and nothing that
- * was acknowledged is lost. */
+ * long as there is room and are told why there is none, attempts are few, and nothing
+ * that was acknowledged is lost. */
 static void a_damaged_input(void **state) {
     (void)state;
     struct simulation sim;

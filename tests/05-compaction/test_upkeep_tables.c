@@ -1,5 +1,5 @@
-/* What compactions leave: which tables are there, and when their files go; what a person's
- * compact does; what statistics say. On simulated threads, clock and disk. */
+/* What compactions leave: which tables are there, and when their files go; what a
+ * person's compact does; what statistics say. On simulated threads, clock and disk. */
 #include "upkeep.h"
 
 #include "current.h"
@@ -78,8 +78,8 @@ static void assert_many(struct kv *kv) {
     iter_close(iter);
 }
 
-/* The compaction has some outputs, and waits for its rate: the close cuts it off, at once,
- * and nothing of it is left. */
+/* The compaction has some outputs, and waits for its rate: the close cuts it off, at
+ * once, and nothing of it is left. */
 static void a_close_cuts_a_compaction_off(void **state) {
     (void)state;
     for (uint64_t seconds = 0; seconds < 60; seconds += 3) {

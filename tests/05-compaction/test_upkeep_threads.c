@@ -75,7 +75,8 @@ static void compact(void *argument) {
                                random_below(&worker->seed, WRITERS),
                                random_below(&worker->seed, KEYS));
         }
-        bool fails = random_below(&worker->seed, 4) == 0;
+        /* One thread alone: libfiu leaks the name of a point that is enabled twice. */
+        bool fails = worker->number == WRITERS && random_below(&worker->seed, 2) == 0;
         if (fails) {
             fiu_enable("compaction_begin", 1, NULL, FIU_ONETIME);
         }

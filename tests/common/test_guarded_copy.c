@@ -117,6 +117,24 @@ static void store_after_a_failed_copy(void) {
     file.bytes[0] = 1;
 }
 
+static void store_deep(volatile unsigned char *at) {
+    volatile unsigned char room[4 * PAGE];
+    room[0] = 1;
+    *at = room[0];
+}
+
+/* Below the place of the copy's guard in the stack: the frame of the signal leaves that
+ * as it was, so a guard that is still up would be believed. */
+static void store_deep_after_a_failed_copy(void) {
+    void (*volatile store)(volatile unsigned char *at) = store_deep;
+    struct mapped_file file = map_file("cut");
+    alarm(10); /* who jumps to a dead guard may do so for ever */
+    guarded_copy_prepare();
+    cut(file, 0);
+    check(!guarded_copy(file.bytes, "x", 1));
+    store(file.bytes);
+}
+
 /* The guard is up, but not over what faults. */
 static void copy_from_a_lost_page(void) {
     unsigned char to[PAGE];
@@ -140,6 +158,7 @@ static void others_still_kill(void **state) {
     (void)state;
     assert_bus_error_kills(store_without_guard);
     assert_bus_error_kills(store_after_a_failed_copy);
+    assert_bus_error_kills(store_deep_after_a_failed_copy);
     assert_bus_error_kills(copy_from_a_lost_page);
     assert_bus_error_kills(be_sent_the_signal);
     assert_bus_error_kills(store_while_ignored);
