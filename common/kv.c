@@ -347,13 +347,12 @@ struct stat_row {
     char value[32]; /* "" where it cannot be told */
 };
 
-#define KV_STATS_ONE(name, ...) +1
-enum {
-    SCALARS = KV_STATS_TABLE(KV_STATS_ONE),
-    LEVEL_COLUMNS = KV_LEVEL_STATS_TABLE(KV_STATS_ONE),
-    ROWS = SCALARS + 3
-};
-#undef KV_STATS_ONE
+#define KV_STATS_ROW(name, ...) ROW_##name,
+#define KV_LEVEL_STATS_COLUMN(name, ...) COLUMN_##name,
+enum { KV_STATS_TABLE(KV_STATS_ROW) SCALARS, ROWS = SCALARS + 3 };
+enum { KV_LEVEL_STATS_TABLE(KV_LEVEL_STATS_COLUMN) LEVEL_COLUMNS };
+#undef KV_LEVEL_STATS_COLUMN
+#undef KV_STATS_ROW
 
 static void ratio_print(char value[32], uint64_t part, uint64_t whole) {
     if (whole == 0) {

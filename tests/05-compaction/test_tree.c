@@ -271,15 +271,15 @@ static void hostile_lines(void **state) {
         "2026/01/01-12:00:00.000000 7f Level-0 table #5: started",
         "{\"event\":\"tree\"}",
         "{\"event\":\"tree\",\"levels\":{\"a\":[{}],\"b\":7},\"frozen\":1e300}",
-        "{\"event\":\"tree\",\"levels\":[[{},{\"table\":-1,\"bytes\":1e400,"
-        "\"smallest\":\"z\",\"largest\":\"a\"}],[],[],[],[],[],[{}],[{}],[{}]]}",
+        ("{\"event\":\"tree\",\"levels\":[[{},{\"table\":-1,\"bytes\":1e400,"
+         "\"smallest\":\"z\",\"largest\":\"a\"}],[],[],[],[],[],[{}],[{}],[{}]]}"),
         "{\"event\":\"compaction_begins\",\"work\":0,\"upper\":[9]}",
-        "{\"event\":\"compaction_begins\",\"work\":5,\"level\":99,\"output_level\":-1,"
-        "\"upper\":[9,\"x\",-3,1e200,null],\"lower\":\"no\"}",
+        ("{\"event\":\"compaction_begins\",\"work\":5,\"level\":99,\"output_level\":-1,"
+         "\"upper\":[9,\"x\",-3,1e200,null],\"lower\":\"no\"}"),
         "{\"event\":\"flush_begins\",\"work\":3}",
-        "{\"event\":\"flush\",\"work\":3,\"added\":[{\"level\":7},{\"level\":\"0\"},"
-        "{\"level\":0,\"smallest\":\"\\\\q\",\"largest\":\"\\u0000\"},7],"
-        "\"removed\":[{\"level\":0,\"table\":99},[],{\"level\":-1}]}",
+        ("{\"event\":\"flush\",\"work\":3,\"added\":[{\"level\":7},{\"level\":\"0\"},"
+         "{\"level\":0,\"smallest\":\"\\\\q\",\"largest\":\"\\u0000\"},7],"
+         "\"removed\":[{\"level\":0,\"table\":99},[],{\"level\":-1}]}"),
         "{\"event\":\"compaction\",\"error\":\"\\u001b[2J\"}",
         "{\"event\":\"frozen\",\"frozen\":9007199254740992}",
         "{\"event\":\"stall\",\"why\":\"\\u001b[2J\",\"micros\":-1}",
