@@ -10,8 +10,8 @@ struct words {
     size_t bytes;
 };
 
-/* A get of the key, at the snapshot if that is not NULL. Its answer must be the model's at
- * the sequence that it observed, which must be the end of a change within the law.
+/* A get of the key, at the snapshot if that is not NULL. Its answer must be the model's
+ * at the sequence that it observed, which must be the end of a change within the law.
  * CORRUPT, and words, if not; the store's own error, and words, if it failed. */
 MUST_CHECK enum status read_key(const struct model *model, struct kv *kv, struct law law,
                                 const struct kv_snapshot *snapshot, struct slice key,

@@ -1,5 +1,5 @@
-/* What snapshots cost, and give back when they are released; those that cannot be read at;
- * and what happens when memory runs out. */
+/* What snapshots cost, and give back when they are released; those that cannot be read
+ * at; and what happens when memory runs out. */
 #include "../01-wal/simulation.h"
 
 /* ---- room ------------------------------------------------------------------------ */
