@@ -8,7 +8,8 @@
  *
  *     writers      engine.writing held, wait for `done`
  *     flusher      waits for `work`: a buffer was frozen, or a pause is over
- *     compactors   wait for `work`: the version changed, a level is no longer busy *
+ *     compactors   wait for `work`: the version changed, a level is no longer busy
+ *
  * tidy: long because what threads do and what writers wait for is one argument. */
 #include "upkeep_threads.h"
 
