@@ -18,6 +18,10 @@ enum { WRITERS = 4, CHANGES_MAX = 3, OPS_MAX = 3, KEYS = 3 };
 
 enum { WITNESSED_IN = 100 /* stores */ };
 
+enum { MODES = DURABILITY_ALWAYS + 1 };
+
+static const char *const mode_names[MODES] = {"default", "none", "interval", "always"};
+
 struct written {
     enum durability durability;
     size_t op_count;
@@ -257,11 +261,10 @@ static bool recover(struct crowd *crowd, const struct crash *crash) {
 }
 
 static void tell(const struct crowd *crowd, const struct crash *crash, FILE *story) {
-    static const char *const modes[] = {"default", "none", "interval", "always"};
     for (size_t i = 0; i < crowd->count; i++) {
         const struct written *change = crowd->order[i];
         fprintf(story, "  %s, %zu operations, up to sequence %llu, acknowledged at %zu\n",
-                modes[change->durability], change->op_count,
+                mode_names[change->durability], change->op_count,
                 (unsigned long long)change->sequence, change->operations);
     }
     disk_print_crash(crowd->disk, crash, story);
@@ -275,7 +278,22 @@ static void tell(const struct crowd *crowd, const struct crash *crash, FILE *sto
 struct witness {
     size_t groups; /* stores with a group of several changes */
     size_t lost;   /* crashes that took some of the changes, and not all */
+    size_t acknowledged[MODES], taken[MODES]; /* changes, and of them those not found */
 };
+
+static void count(const struct crowd *crowd, const struct crash *crash,
+                  struct witness *witness) {
+    uint64_t last = crowd->count == 0 ? 0 : crowd->order[crowd->count - 1]->sequence;
+    witness->groups += crowd->largest > 1;
+    witness->lost += crowd->found > 0 && crowd->found < last;
+    for (size_t i = 0; i < crowd->count; i++) {
+        const struct written *change = crowd->order[i];
+        if (change->operations <= crash->operation) {
+            witness->acknowledged[change->durability]++;
+            witness->taken[change->durability] += change->sequence > crowd->found;
+        }
+    }
+}
 
 static bool run_case(struct check_run *check, struct tape *tape,
                      struct witness *witness) {
@@ -294,9 +312,7 @@ static bool run_case(struct check_run *check, struct tape *tape,
         tape_end(tape);
         holds = recover(&crowd, &crash);
         check->cases++;
-        uint64_t last = crowd.count == 0 ? 0 : crowd.order[crowd.count - 1]->sequence;
-        witness->groups += crowd.largest > 1;
-        witness->lost += crowd.found > 0 && crowd.found < last;
+        count(&crowd, &crash, witness);
     }
     if (check->story != NULL) {
         tell(&crowd, &crash, check->story);
@@ -326,6 +342,11 @@ static void sample(struct check_run *check) {
             "%s: %zu stores, %zu with groups of several changes; %zu crashes took some "
             "changes and left some\n",
             check->check->name, check->programs, witness.groups, witness.lost);
+    for (size_t i = DURABILITY_NONE; i < MODES; i++) {
+        fprintf(check->report, "%s: %s: %zu changes acknowledged, %zu of them lost\n",
+                check->check->name, mode_names[i], witness.acknowledged[i],
+                witness.taken[i]);
+    }
     if (!check->failed && check->programs > WITNESSED_IN &&
         (witness.groups == 0 || witness.lost == 0)) {
         check->failed = true;

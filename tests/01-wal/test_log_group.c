@@ -288,16 +288,17 @@ static void test_a_failed_commit_of_a_group(void **state) {
 
 int main(void) {
     static enum append_kind kinds[] = {APPEND_WRITE, APPEND_MAPPED};
-#define BOTH(test)                                                                       \
-    {#test " (written)", test, NULL, NULL, &kinds[0]}, {                                 \
-#test " (mapped)", test, NULL, NULL, &kinds[1]                                   \
-    }
     const struct CMUnitTest tests[] = {
-        BOTH(test_kept_records_are_those_of_single_ones),
-        BOTH(test_a_group_is_its_changes),
-        BOTH(test_no_memory_in_a_group),
-        BOTH(test_no_space_in_a_group),
-        BOTH(test_a_failed_commit_of_a_group),
+        cmocka_unit_test_prestate(test_kept_records_are_those_of_single_ones, &kinds[0]),
+        cmocka_unit_test_prestate(test_kept_records_are_those_of_single_ones, &kinds[1]),
+        cmocka_unit_test_prestate(test_a_group_is_its_changes, &kinds[0]),
+        cmocka_unit_test_prestate(test_a_group_is_its_changes, &kinds[1]),
+        cmocka_unit_test_prestate(test_no_memory_in_a_group, &kinds[0]),
+        cmocka_unit_test_prestate(test_no_memory_in_a_group, &kinds[1]),
+        cmocka_unit_test_prestate(test_no_space_in_a_group, &kinds[0]),
+        cmocka_unit_test_prestate(test_no_space_in_a_group, &kinds[1]),
+        cmocka_unit_test_prestate(test_a_failed_commit_of_a_group, &kinds[0]),
+        cmocka_unit_test_prestate(test_a_failed_commit_of_a_group, &kinds[1]),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* Writers on simulated threads that queue in an order of the test's choosing: the first
  * leads, and is held where it would write; the others stand behind it until it may go on.
- */
+ *
+ * tidy: long because it is functions that every test of the folder may include. */
 #ifndef STRATA_TESTS_CROWD_H
 #define STRATA_TESTS_CROWD_H
 

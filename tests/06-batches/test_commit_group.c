@@ -116,8 +116,8 @@ static void a_failed_sync_is_told_to_those_who_asked(void **state) {
     }
 }
 
-/* Whichever call of the log fails, and whether it did its work before: nobody of the group
- * is told that all is well, or everybody is. */
+/* Whichever call of the log fails, and whether it did its work before: nobody of the
+ * group is told that all is well, or everybody is. */
 static void a_failed_write_is_told_to_all(void **state) {
     size_t failed = 0;
     (void)state;
@@ -202,9 +202,9 @@ static void a_change_over_the_limit_fails_alone(void **state) {
     }
 }
 
-/* Each allocation fails once, then all of them do: those who had none are told so, nothing
- * of them is there, and the next write goes on. */
-static void no_memory(void **state) {
+/* Each allocation fails once, then all of them do: those who had none are told so,
+ * nothing of them is there, and the next write goes on. */
+static void no_memory_in_a_group(void **state) {
     size_t told = 0, spared = 0;
     (void)state;
     for (int persistent = 0; persistent < 2; persistent++) {
@@ -267,8 +267,9 @@ static void fill(struct crowd *crowd) {
     }
 }
 
-/* Told at once are: one who meets a full store; one who comes while another waits; one who
- * stood in the queue when that began to wait. Those who wait get on, in their order. */
+/* Told at once are: one who meets a full store; one who comes while another waits; one
+ * who stood in the queue when that began to wait. Those who wait get on, in their order.
+ */
 static void who_will_not_wait_is_told_at_once(void **state) {
     static struct crowd crowd;
     (void)state;
@@ -338,7 +339,7 @@ int main(void) {
         cmocka_unit_test(a_failed_write_is_told_to_all),
         cmocka_unit_test(a_refused_write_is_told_to_all),
         cmocka_unit_test(a_change_over_the_limit_fails_alone),
-        cmocka_unit_test(no_memory),
+        cmocka_unit_test(no_memory_in_a_group),
         cmocka_unit_test(who_will_not_wait_is_told_at_once),
         cmocka_unit_test(a_group_waits_or_does_not),
     };

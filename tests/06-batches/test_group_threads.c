@@ -1,5 +1,6 @@
-/* Groups on real threads and the real file system: what ThreadSanitizer watches. Writers of
- * all durabilities, with batches, while flushes go on and, in the end, a sync fails. */
+/* Groups on real threads and the real file system: what ThreadSanitizer watches. Writers
+ * of all durabilities, with batches, while flushes go on and, in the end, a sync fails.
+ */
 #define TEST_HAS_STAGE
 #include "../common/directory.h"
 

@@ -76,8 +76,8 @@ static void append_list(struct list *to, const struct list *from) {
     to->count += count;
 }
 
-/* Two batches, and anything that can be done to them, with memory that fails now and then:
- * what is refused leaves a batch as it was. */
+/* Two batches, and anything that can be done to them, with memory that fails now and
+ * then: what is refused leaves a batch as it was. */
 static void batches_equal_lists(void **state) {
     static struct list lists[2];
     uint64_t seed = test_seed();
@@ -130,7 +130,7 @@ static void batches_equal_lists(void **state) {
 }
 
 /* A batch takes what its limit allows, to the byte, whatever the operation. */
-static void the_limit_is_exact(void **state) {
+static void the_limit_of_a_batch_is_exact(void **state) {
     (void)state;
     static struct list list;
     uint64_t seed = test_seed();
@@ -226,7 +226,7 @@ static void earlier_stages_say_which_has_them(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(batches_equal_lists),
-        cmocka_unit_test(the_limit_is_exact),
+        cmocka_unit_test(the_limit_of_a_batch_is_exact),
         cmocka_unit_test(a_limit_for_nothing),
         cmocka_unit_test(what_no_change_may_hold),
         cmocka_unit_test(no_memory_for_one),
