@@ -40,9 +40,9 @@ MUST_CHECK enum status engine_open(const char *dir, const struct kv_options *opt
 void engine_lock_writing(struct engine *engine);
 void engine_unlock_writing(struct engine *engine);
 
-/* Requires writing. Makes room, logs the changes, inserts them and makes them visible, all
- * of them or none. *sequence, the last one, as in wal_append_group. Unless it may wait,
- * STALLED where there is no room at once. */
+/* Requires writing. Makes room, logs the changes, inserts them and makes them visible,
+ * all of them or none. *sequence, the last one, as in wal_append_group. Unless it may
+ * wait, STALLED where there is no room at once. LIMIT: one of them is too large. */
 MUST_CHECK enum status engine_take_in(struct engine *engine,
                                       const struct change_group *group, bool may_wait,
                                       uint64_t *sequence, struct error *error);

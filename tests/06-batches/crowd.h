@@ -48,13 +48,18 @@ static inline void crowd_open(struct crowd *crowd) {
 }
 
 /* A world; crowd_open opens the engine, once its options are set. */
-static inline void crowd_begin(struct crowd *crowd) {
+static inline void crowd_begin_with(struct crowd *crowd, scheduler_chooser *chooser,
+                                    void *context) {
     memset(crowd, 0, sizeof *crowd);
-    simulation_begin(&crowd->sim);
+    simulation_begin_with(&crowd->sim, chooser, context);
     assert_int_equal(fiu_init(0), 0);
     crowd->parts =
         (struct engine_parts){&catalog_manifest, &commit_group, &upkeep_threads};
     crowd->sim.options.durability = DURABILITY_NONE;
+}
+
+static inline void crowd_begin(struct crowd *crowd) {
+    crowd_begin_with(crowd, NULL, NULL);
 }
 
 static inline void crowd_end(struct crowd *crowd) {

@@ -330,6 +330,60 @@ static void a_group_waits_or_does_not(void **state) {
     crowd_end(&crowd);
 }
 
+static uint64_t choose(void *context, uint64_t bound) {
+    uint64_t *seed = context;
+    return random_below(seed, 3) != 0 ? 0 : random_below(seed, bound);
+}
+
+/* Any order of writers, of whom some will not wait, while buffers fill up: those who wait
+ * get on, the others do or are told, and sequences are of acknowledged changes alone. */
+static void in_any_order(void **state) {
+    enum { MEMBERS = 24 };
+    uint64_t seed = test_seed();
+    size_t told = 0, groups = 0;
+    (void)state;
+    for (int run = 0; run < 150; run++) {
+        static struct crowd crowd;
+        bool taken[MEMBERS * MEMBER_OPS_MAX + 1] = {false};
+        uint64_t draws = random_next(&seed), last = 0;
+        crowd_begin_with(&crowd, choose, &draws);
+        crowd.sim.options.write_buffer_bytes = 1500;
+        crowd.sim.options.write_buffers = 2;
+        crowd_open(&crowd);
+        for (size_t i = 0; i < MEMBERS; i++) {
+            struct member *member = crowd_add(
+                &crowd, 1 + random_below(&seed, MEMBER_OPS_MAX),
+                random_below(&seed, 2) == 0 ? DURABILITY_ALWAYS : DURABILITY_NONE);
+            member->value_bytes = 300;
+            member->how.no_wait = random_below(&seed, 3) == 0;
+            assert_ok(thread_create(&member->thread, crowd.sim.world.threads,
+                                    member_write, member));
+        }
+        for (size_t i = 0; i < MEMBERS; i++) {
+            thread_join(&crowd.members[i].thread);
+        }
+        for (size_t i = 0; i < MEMBERS; i++) {
+            const struct member *member = &crowd.members[i];
+            bool good = member->status == STATUS_OK;
+            assert_true(good || (member->status == STATUS_STALLED &&
+                                 member->how.no_wait && member->sequence == 0));
+            assert_int_equal(count_found(&crowd, member), good ? member->count : 0);
+            for (size_t j = 0; good && j < member->count; j++, last++) {
+                assert_false(taken[member->sequence - j]);
+                taken[member->sequence - j] = true;
+            }
+            told += !good;
+        }
+        for (uint64_t i = 1; i <= last; i++) {
+            assert_true(taken[i]);
+        }
+        groups += crowd_stats(&crowd).largest_write_group > 1;
+        crowd_end(&crowd);
+    }
+    printf("%zu told, %zu runs with groups\n", told, groups);
+    assert_true(told > 0 && groups > 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(those_who_wait_go_together),
@@ -342,6 +396,7 @@ int main(void) {
         cmocka_unit_test(no_memory_in_a_group),
         cmocka_unit_test(who_will_not_wait_is_told_at_once),
         cmocka_unit_test(a_group_waits_or_does_not),
+        cmocka_unit_test(in_any_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
