@@ -75,7 +75,7 @@ static enum status reserve_ops(struct kv_batch *batch, size_t count) {
  * many as part of a change. */
 static enum status reserve(struct kv_batch *batch, size_t count, size_t bytes,
                            uint64_t change_bytes, struct error *error) {
-    if (change_bytes > batch->limit_bytes - batch->change_bytes) {
+    if (batch->change_bytes + change_bytes > batch->limit_bytes) {
         return error_set(error, STATUS_LIMIT,
                          "the batch would take %" PRIu64
                          " bytes, more than its limit, %" PRIu64,

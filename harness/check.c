@@ -9,8 +9,8 @@
 
 /* Every module's rows; a new module adds its array here. */
 static const struct check *const tables[] = {
-    self_checks,   program_checks, crash_checks, sweep_checks,  corrupt_checks,
-    repair_checks, kill_checks,    race_checks,  preload_checks};
+    self_checks,    program_checks, crash_checks, group_checks, sweep_checks,
+    corrupt_checks, repair_checks,  kill_checks,  race_checks,  preload_checks};
 
 enum { SHRINK_RUNS = 20000, SHRINK_SECONDS = 20 };
 

@@ -75,6 +75,7 @@ struct check {
 extern const struct check self_checks[];
 extern const struct check program_checks[];
 extern const struct check crash_checks[];
+extern const struct check group_checks[];
 extern const struct check sweep_checks[];
 extern const struct check corrupt_checks[];
 extern const struct check repair_checks[];

@@ -13,7 +13,7 @@
  *   iterators are reads of all keys, and every walk is the same
  *
  * A write that failed is in doubt: it counts as one that never returned, and where its
- * sequence was given to another write it never happened. */
+ * sequence, or that of a write before it, was given to another it never happened. */
 #ifndef STRATA_LINEAR_H
 #define STRATA_LINEAR_H
 

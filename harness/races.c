@@ -31,7 +31,11 @@ enum { THREADS = 5, ITERATOR = 4, WRITERS = 2, CALLS_MAX = 4, ITERS_MAX = 3 };
 
 _Static_assert(ITERATOR *CALLS_MAX + ITERS_MAX <= HISTORY_CALLS, "histories have room");
 
-enum { LONG = 12 /* calls: only such histories count */, PCT_DEPTH_MAX = 3 };
+enum {
+    LONG = 12,       /* calls: only such histories count */
+    GROUPS_IN = 100, /* programs a group must have been met */
+    PCT_DEPTH_MAX = 3
+};
 
 struct policy {
     uint64_t random;
@@ -63,6 +67,7 @@ struct race {
     unsigned values; /* drawn */
     struct fault fault;
     struct history history;
+    uint64_t largest_group; /* of changes written together */
     bool failed;
     char words[700];
 };
@@ -163,6 +168,11 @@ static void draw_write(struct race *race, struct call *call) {
     call->ops[1] = (struct history_op){other, deletes ? VALUE_ABSENT : new_value(race)};
 }
 
+/* Of three, two can meet behind the third. */
+static unsigned writers(void) {
+    return stage_has(FEATURE_BATCH) ? WRITERS + 1 : WRITERS;
+}
+
 static void draw_plan(struct race *race, struct racer *racer) {
     struct tape *tape = race->tape;
     size_t most = racer->thread == ITERATOR + 1 ? ITERS_MAX : CALLS_MAX;
@@ -171,7 +181,7 @@ static void draw_plan(struct race *race, struct racer *racer) {
         struct call *call = &racer->plan[racer->count];
         tape_begin(tape);
         more = tape_choose(tape, 20) != 0;
-        if (more && racer->thread <= WRITERS) {
+        if (more && racer->thread <= writers()) {
             draw_write(race, call);
         } else if (more && racer->thread <= ITERATOR) {
             call->kind = CALL_GET;
@@ -403,6 +413,9 @@ static void run_store(struct race *race) {
     }
     disk_set_fault(race->disk, &race->fault);
     run_threads(race);
+    struct kv_stats stats;
+    kv_stats(race->kv, &stats);
+    race->largest_group = stats.largest_write_group;
     bool struck = disk_fault_struck(race->disk) != NULL;
     status = kv_close(race->kv, &error);
     if (status != STATUS_OK && !struck && disk_fault_struck(race->disk) == NULL) {
@@ -493,7 +506,7 @@ static size_t distinct(struct fingerprints *prints) {
 static void sample(struct check_run *check, bool faults) {
     struct tape tape = {0};
     struct fingerprints prints = {0};
-    size_t calls = 0;
+    size_t calls = 0, groups = 0;
     while (check_goes_on(check)) {
         struct race race;
         tape_seed(&tape, check_tape_seed(check, check->programs));
@@ -502,6 +515,7 @@ static void sample(struct check_run *check, bool faults) {
         watch_alive();
         run_race(&race, &tape, faults);
         calls += race.history.count;
+        groups += race.largest_group > 1;
         check->cases += race.history.count;
         if (race.history.count >= LONG) {
             keep(&prints, race.fingerprint);
@@ -516,6 +530,11 @@ static void sample(struct check_run *check, bool faults) {
             "schedules, %zu calls\n",
             check->check->name, check->programs, histories, LONG, distinct(&prints),
             calls);
+    if (stage_has(FEATURE_BATCH)) {
+        fprintf(check->report, "%s: %zu programs with groups of changes\n",
+                check->check->name, groups);
+        check->failed = check->failed || (groups == 0 && check->programs > GROUPS_IN);
+    }
     watch_case(NULL, NULL, NULL);
     tape_free(&tape);
 }

@@ -41,7 +41,7 @@ MUST_CHECK enum status log_writer_begin(struct log_writer *writer, size_t payloa
 MUST_CHECK enum status log_writer_keep(struct log_writer *writer, struct error *error);
 
 /* Commits what log_writer_begin began, and what was kept before. After an error with
- * *begun the file may hold any part of the record, and the log must not be written any
+ * *begun the file may hold any part of these records, and the log must not be written any
  * more; without it nothing has changed. */
 MUST_CHECK enum status log_writer_end(struct log_writer *writer, bool *begun,
                                       struct error *error);

@@ -45,7 +45,7 @@ void engine_unlock_writing(struct engine *engine);
 
 /* Requires writing. Makes room, logs the changes, inserts them and makes them visible,
  * all of them or none. *sequence, the last one, as in wal_append_group. Unless it may
- * wait, STALLED where there is no room at once. */
+ * wait, STALLED where there is no room at once. LIMIT: one of them is too large. */
 MUST_CHECK enum status engine_take_in(struct engine *engine,
                                       const struct change_group *group, bool may_wait,
                                       uint64_t *sequence, struct error *error);

@@ -1,6 +1,7 @@
 /* The life of a writer in the queue:
  *
  *     WAITS ──is first in the queue──▶ LEADS
+ *       ├──will not wait for more──▶ DONE
  *       └──a leader takes it along──▶ TAKEN ──its outcome is known──▶ DONE
  *                                       └──the leader needs no sync──▶ SYNCS
  *
@@ -9,7 +10,15 @@
  * syncs for all: the leader, or, if that has no need to, the first that has. Whoever
  * syncs has left the queue, so that the next leader writes meanwhile.
  *
- * A writer is on its caller's stack: once it is DONE nobody else touches it. */
+ * A group that has no memory, or holds a change that is too large, is taken apart before
+ * anything of it is logged: its leader goes in alone, and so do the next ones.
+ *
+ * A leader that has to wait for a flush or a compaction first sends away those in the
+ * queue who will not wait, and so are those that come while it does.
+ *
+ * A writer is on its caller's stack: once it is DONE nobody else touches it.
+ *
+ * Locks: the engine's `writing` before the queue's. */
 #include "commit_group.h"
 
 #include <assert.h>
@@ -52,6 +61,8 @@ struct commit {
     struct writer *first; /* NULL: nobody is there */
     struct writer *last;
     uint64_t groups, largest;
+    bool stalled;       /* the leader waits for a flush or a compaction … */
+    struct error stall; /* … and this says so to those who will not */
 
     /* the leader's, while it leads */
     struct kv_op *ops;
@@ -146,7 +157,8 @@ static void leave(struct commit *commit, const struct change_group *group) {
 
 /* Requires lock. Tells one of the group how it ended. */
 static void tell(struct writer *writer, enum status status, const struct error *error) {
-    bool woken = writer->place == TAKEN; /* else it is its own call that ends */
+    /* Else it is its own call that ends. */
+    bool woken = writer->place == WAITS || writer->place == TAKEN;
     writer->status = status;
     if (status != STATUS_OK && writer->error != NULL) {
         *writer->error = *error;
@@ -200,16 +212,59 @@ static void sync_for_all(struct commit *commit, struct writer *writer) {
     }
 }
 
+/* Those who will not wait leave the queue. None of them is in the group, whose leader
+ * waits. */
+static void begin_stall(struct commit *commit, const struct error *error) {
+    mutex_lock(&commit->lock);
+    commit->stalled = true;
+    commit->stall = *error;
+    struct writer *before = commit->first;
+    while (before->next != NULL) {
+        struct writer *writer = before->next;
+        if (writer->no_wait) {
+            before->next = writer->next;
+            tell(writer, error->status, error);
+        } else {
+            before = writer;
+        }
+    }
+    commit->last = before;
+    mutex_unlock(&commit->lock);
+}
+
+static void end_stall(struct commit *commit) {
+    mutex_lock(&commit->lock);
+    commit->stalled = false;
+    mutex_unlock(&commit->lock);
+}
+
+/* Requires to lead. */
+static enum status take_in(struct commit *commit, const struct change_group *group,
+                           bool may_wait, uint64_t *last, struct error *error) {
+    struct engine *engine = commit->engine;
+    engine_lock_writing(engine);
+    enum status status = engine_take_in(engine, group, false, last, error);
+    if (status == STATUS_STALLED && may_wait) {
+        begin_stall(commit, error);
+        status = engine_take_in(engine, group, true, last, error);
+        end_stall(commit);
+    }
+    engine_unlock_writing(engine);
+    return status;
+}
+
 /* Requires lock, which it gives up and takes again, and to lead. */
 static void lead(struct commit *commit, struct writer *leader) {
-    struct engine *engine = commit->engine;
     struct error error = {0};
     uint64_t last;
     struct change_group group = gather(commit, leader, size_up(commit));
     mutex_unlock(&commit->lock);
-    engine_lock_writing(engine);
-    enum status status = engine_take_in(engine, &group, !leader->no_wait, &last, &error);
-    engine_unlock_writing(engine);
+    enum status status = take_in(commit, &group, !leader->no_wait, &last, &error);
+    if (group.changes > 1 && last == 0 &&
+        (status == STATUS_LIMIT || status == STATUS_NO_MEMORY)) {
+        group = gather(commit, leader, 1);
+        status = take_in(commit, &group, !leader->no_wait, &last, &error);
+    }
     failpoint_pass(group_taken_in_not_told);
     mutex_lock(&commit->lock);
     commit->groups++;
@@ -244,6 +299,9 @@ static enum status queue(struct commit *commit, struct writer *writer) {
     if (commit->first == NULL) {
         writer->place = LEADS;
         push(commit, writer);
+    } else if (commit->stalled && writer->no_wait) {
+        writer->place = DONE;
+        tell(writer, commit->stall.status, &commit->stall);
     } else {
         status = wait_in_queue(commit, writer);
     }

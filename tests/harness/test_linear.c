@@ -182,6 +182,24 @@ static void write_in_doubt(void **state) {
     rejects(&replaced, "shows v7");
 }
 
+/* Two of one group fail, and their log is lost: the second cannot be there without the
+ * first, whose sequences another write got in part. */
+static void writes_in_doubt_are_a_chain(void **state) {
+    (void)state;
+    struct history history = {0};
+    put(&history, 1, 2, 1, 1);
+    put_two(&history, 3, 6, 3, 2)->failed = true;
+    struct call *second = put(&history, 4, 5, 4, 3);
+    second->failed = true;
+    put(&history, 7, 8, 2, 4);
+    accepts(&history);
+    get(&history, 9, 10, 4, 3);
+    rejects(&history, "observed");
+    history.count--;
+    second->failed = false;
+    rejects(&history, "write 3 has the sequences from 4");
+}
+
 static void calls_without_an_answer(void **state) {
     (void)state;
     struct history history = {0};
@@ -204,6 +222,7 @@ int main(void) {
         cmocka_unit_test(half_of_a_change),
         cmocka_unit_test(iterator_is_one_moment),
         cmocka_unit_test(write_in_doubt),
+        cmocka_unit_test(writes_in_doubt_are_a_chain),
         cmocka_unit_test(calls_without_an_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
