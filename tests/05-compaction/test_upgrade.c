@@ -13,9 +13,9 @@
 enum { PUTS = 60, STARTS = 12, STATES = 2 };
 
 static const struct engine_parts before = {&catalog_manifest, &commit_direct,
-                                           &upkeep_inline};
+                                           &upkeep_inline, &horizon_newest};
 static const struct engine_parts after = {&catalog_manifest, &commit_direct,
-                                          &upkeep_threads};
+                                          &upkeep_threads, &horizon_newest};
 
 /* Put i has one of 20 keys, in turn: tables overlap. */
 static struct slice key_of(char text[24], size_t i) {
@@ -56,7 +56,8 @@ static size_t count_puts(struct engine *engine) {
         char key[24], value[24];
         uint64_t observed;
         size_t n = i + 1;
-        enum status status = engine_get(engine, key_of(key, n), &found, &observed, NULL);
+        const struct kv_read_options options = {.observed = &observed};
+        enum status status = engine_get(engine, key_of(key, n), &found, &options, NULL);
         size_t latest = n <= count ? n : n <= 20 ? 0 : n - 20;
         if (status != (latest == 0 ? STATUS_NOT_FOUND : STATUS_OK) ||
             (latest != 0 && !slice_equal(buf_slice(&found), value_of(value, latest)))) {

@@ -53,8 +53,8 @@ static inline void crowd_begin_with(struct crowd *crowd, scheduler_chooser *choo
     memset(crowd, 0, sizeof *crowd);
     simulation_begin_with(&crowd->sim, chooser, context);
     assert_int_equal(fiu_init(0), 0);
-    crowd->parts =
-        (struct engine_parts){&catalog_manifest, &commit_group, &upkeep_threads};
+    crowd->parts = (struct engine_parts){&catalog_manifest, &commit_group,
+                                         &upkeep_threads, &horizon_newest};
     crowd->sim.options.durability = DURABILITY_NONE;
 }
 
@@ -132,8 +132,9 @@ static inline size_t count_found(struct crowd *crowd, const struct member *membe
         char key[32];
         struct buf value = {0};
         uint64_t observed;
+        const struct kv_read_options options = {.observed = &observed};
         enum status status = engine_get(crowd->engine, member_key(key, member->number, i),
-                                        &value, &observed, NULL);
+                                        &value, &options, NULL);
         assert_true(status == STATUS_OK || status == STATUS_NOT_FOUND);
         found += status == STATUS_OK;
         buf_free(&value);

@@ -61,8 +61,9 @@ static void write_all(void *argument) {
     struct shared *shared = worker->shared;
     for (uint64_t i = 1; i <= WRITES && goes_on(&shared->copying); i++) {
         char key[32], value[24];
-        const struct kv_write_options options = {DURABILITY_NONE,
-                                                 &shared->sequences[worker->number][i]};
+        const struct kv_write_options options = {
+            .durability = DURABILITY_NONE,
+            .sequence = &shared->sequences[worker->number][i]};
         snprintf(value, sizeof value, "%" PRIu64, i);
         if (kv_put(shared->kv, key_of(key, worker->number, i), slice_of(value), &options,
                    NULL) != STATUS_OK) {
