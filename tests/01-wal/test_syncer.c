@@ -203,6 +203,25 @@ static void test_a_failed_sync_refuses_the_waiting(void **state) {
     end(&s);
 }
 
+/* The log fails after a change was written, and before its writer asks to be admitted,
+ * late: nobody is left who would wake it. */
+static void test_a_failure_before_admission(void **state) {
+    (void)state;
+    struct syncing s;
+    uint64_t sequence;
+    struct error error = {0};
+    const struct kv_op op = {KV_PUT, slice_of("key"), slice_of("value")};
+    begin(&s);
+    assert_ok(write_bytes(&s, 10, NULL));
+    assert_ok(wal_append(s.wal, &op, 1, &sequence, NULL));
+    fail_call(&s.sim, 1, FAULT_BEFORE, EIO, false);
+    assert_int_equal(wal_sync(s.wal, sequence, NULL), STATUS_IO);
+    scheduler_advance(s.sim.scheduler, 3 * MILLIS * 1000);
+    assert_int_equal(syncer_admit(s.syncer, sequence, &error), STATUS_IO);
+    assert_non_null(strstr(error.message, "writes are refused"));
+    end(&s);
+}
+
 static void test_a_failed_sync_in_the_background(void **state) {
     (void)state;
     struct syncing s;
@@ -257,6 +276,7 @@ int main(void) {
         cmocka_unit_test(test_writers_wait_beyond_the_bytes),
         cmocka_unit_test(test_at_risk_never_beyond_the_bytes),
         cmocka_unit_test(test_a_failed_sync_refuses_the_waiting),
+        cmocka_unit_test(test_a_failure_before_admission),
         cmocka_unit_test(test_a_failed_sync_in_the_background),
         cmocka_unit_test(test_close),
         cmocka_unit_test(test_no_thread_to_be_had),
