@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "kv_async.h"
 #include "kv_check.h"
 #include "memory.h"
 #include "settings.h"
@@ -135,27 +136,52 @@ enum status kv_delete(struct kv *kv, struct slice key,
     return kv_write(kv, &op, 1, options, error);
 }
 
+/* Checks a change, and fills in how it is written. */
+static enum status check_write(const struct kv *kv, const struct kv_op *ops, size_t count,
+                               const struct kv_write_options *options,
+                               struct kv_write_options *how, struct error *error) {
+    *how = options != NULL ? *options : (struct kv_write_options){0};
+    if (!durability_known(how->durability)) {
+        return error_set(error, STATUS_INVALID, "durability %d is not one that there is",
+                         (int)how->durability);
+    }
+    if (how->durability == DURABILITY_DEFAULT) {
+        how->durability = kv->durability;
+    }
+    if (how->no_wait && !stage_has(FEATURE_BATCH)) {
+        return stage_lacks(FEATURE_BATCH, error);
+    }
+    return count > 0 ? kv_check_change(ops, count, error) : STATUS_OK;
+}
+
 enum status kv_write(struct kv *kv, const struct kv_op *ops, size_t count,
                      const struct kv_write_options *options, struct error *error) {
-    struct kv_write_options how = {0};
+    struct kv_write_options how;
     uint64_t sequence = 0;
-    enum status status = STATUS_OK;
-    if (options != NULL) {
-        how = *options;
-    }
-    if (!durability_known(how.durability)) {
-        status = error_set(error, STATUS_INVALID,
-                           "durability %d is not one that there is", (int)how.durability);
-    } else if (how.no_wait && !stage_has(FEATURE_BATCH)) {
-        status = stage_lacks(FEATURE_BATCH, error);
-    } else if (count > 0) {
-        status = kv_check_change(ops, count, error);
-    }
+    enum status status = check_write(kv, ops, count, options, &how, error);
     if (status == STATUS_OK && count > 0) {
-        if (how.durability == DURABILITY_DEFAULT) {
-            how.durability = kv->durability;
-        }
         status = stage.store->write(kv->store, ops, count, &how, &sequence, error);
+    }
+    if (how.sequence != NULL) {
+        *how.sequence = sequence;
+    }
+    return status;
+}
+
+enum status kv_submit(struct kv *kv, const struct kv_op *ops, size_t count,
+                      const struct kv_write_options *options, kv_told *told,
+                      void *context, struct error *error) {
+    struct kv_write_options how;
+    uint64_t sequence = 0;
+    enum status status = check_write(kv, ops, count, options, &how, error);
+    if (status == STATUS_OK && !stage_has(FEATURE_SUBMIT)) {
+        status = stage_lacks(FEATURE_SUBMIT, error);
+    } else if (status == STATUS_OK && count > 0) {
+        status = stage.store->submit(kv->store, ops, count, &how, told, context,
+                                     &sequence, error);
+    } else if (status == STATUS_OK) {
+        const struct error none = {0};
+        told(context, 0, STATUS_OK, &none);
     }
     if (how.sequence != NULL) {
         *how.sequence = sequence;

@@ -6,7 +6,7 @@
 #ifndef STRATA_STAGE_H
 #define STRATA_STAGE_H
 
-#include "kv.h"
+#include "kv_async.h"
 
 /* A capability, the stage that brings it, words for "stage 01 has no …, it comes with
  * stage 03". */
@@ -15,6 +15,7 @@
     X(FLUSH, 3, "flush to tables")                                                       \
     X(COMPACT, 5, "compaction")                                                          \
     X(LEVELS, 5, "levels")                                                               \
+    X(SUBMIT, 6, "asynchronous writes")                                                  \
     X(BATCH, 6, "batches")                                                               \
     X(SNAPSHOT, 7, "snapshots")                                                          \
     X(CHECKPOINT, 7, "checkpoint")                                                       \
@@ -36,6 +37,10 @@ struct store_ops {
     enum status (*write)(void *store, const struct kv_op *ops, size_t count,
                          const struct kv_write_options *how, uint64_t *sequence,
                          struct error *error);
+    /* As kv_submit; only where stage_has(FEATURE_SUBMIT). */
+    enum status (*submit)(void *store, const struct kv_op *ops, size_t count,
+                          const struct kv_write_options *how, kv_told *told,
+                          void *context, uint64_t *sequence, struct error *error);
     enum status (*get)(void *store, struct slice key, struct buf *value,
                        uint64_t *observed, struct error *error);
     enum status (*iter)(void *store, const struct kv_iter_options *options,

@@ -135,10 +135,12 @@ enum status syncer_admit(struct syncer *syncer, uint64_t sequence, struct error 
     }
     if (too_much(syncer, sequence)) {
         syncer->stalls++;
-        do {
+        /* After a failure the thread has no deadline, and perhaps has woken all already.
+         */
+        while ((status = wal_state(syncer->wal, error)) == STATUS_OK &&
+               too_much(syncer, sequence)) {
             condition_wait(&syncer->progress, &syncer->lock);
-            status = wal_state(syncer->wal, error);
-        } while (status == STATUS_OK && too_much(syncer, sequence));
+        }
     }
     mutex_unlock(&syncer->lock);
     return status;

@@ -14,6 +14,7 @@
 
 #include <assert.h>
 
+#include "acknowledger.h"
 #include "engine_state.h"
 #include "engine_store.h"
 #include "failpoint.h"
@@ -35,6 +36,7 @@ struct writer {
     uint64_t bytes;
     enum durability durability;
     bool no_wait;
+    struct submission *submission; /* NULL: the caller waits for what it asked for */
 
     /* guarded by the queue's lock, until it is DONE */
     enum place place;
@@ -47,6 +49,7 @@ struct writer {
 struct commit {
     struct engine *engine;
     const struct threads *threads;
+    struct acknowledger *acknowledger;
     struct mutex lock; /* of the queue; for moments */
     /* guarded by lock */
     struct writer *first; /* NULL: nobody is there */
@@ -156,11 +159,19 @@ static void tell(struct writer *writer, enum status status, const struct error *
     }
 }
 
+/* Requires lock, in the order of groups: so submissions go on in that of sequences. */
+static void hand_over(struct commit *commit, struct writer *writer) {
+    writer->submission->sequence = writer->sequence;
+    writer->submission->durability = writer->durability;
+    acknowledger_add(commit->acknowledger, writer->submission);
+}
+
 /* Requires lock. Gives each of the group its sequence, tells those that wait for nothing
  * more, and answers the list of those that wait for a sync. `last` is the group's last
  * sequence; 0: it was issued none. */
-static struct writer *deal(struct writer *writer, const struct change_group *group,
-                           uint64_t last, enum status status, const struct error *error) {
+static struct writer *deal(struct commit *commit, struct writer *writer,
+                           const struct change_group *group, uint64_t last,
+                           enum status status, const struct error *error) {
     struct writer *waiting = NULL;
     struct writer **end = &waiting;
     uint64_t sequence = last == 0 ? 0 : last - group->op_count;
@@ -168,7 +179,10 @@ static struct writer *deal(struct writer *writer, const struct change_group *gro
         struct writer *next = writer->next; /* it may be gone once it is told */
         sequence += last == 0 ? 0 : writer->count;
         writer->sequence = sequence;
-        if (status == STATUS_OK && writer->durability == DURABILITY_ALWAYS) {
+        if (status == STATUS_OK && writer->submission != NULL) {
+            hand_over(commit, writer);
+            tell(writer, status, error);
+        } else if (status == STATUS_OK && writer->durability == DURABILITY_ALWAYS) {
             *end = writer;
             end = &writer->next;
         } else {
@@ -215,7 +229,7 @@ static void lead(struct commit *commit, struct writer *leader) {
     commit->groups++;
     commit->largest = group.changes > commit->largest ? group.changes : commit->largest;
     leave(commit, &group);
-    struct writer *waiting = deal(leader, &group, last, status, &error);
+    struct writer *waiting = deal(commit, leader, &group, last, status, &error);
     if (waiting == leader) {
         sync_for_all(commit, leader);
     } else if (waiting != NULL) {
@@ -277,6 +291,42 @@ static enum status group_write(void *opened, const struct kv_op *ops, size_t cou
                : status;
 }
 
+enum status engine_submit(void *opened, const struct kv_op *ops, size_t count,
+                          const struct kv_write_options *how, kv_told *told,
+                          void *context, uint64_t *sequence, struct error *error) {
+    static const struct error none = {0};
+    struct engine *engine = opened;
+    struct commit *commit = engine->commit;
+    struct writer writer = {.ops = ops,
+                            .count = count,
+                            .bytes = change_bytes(ops, count),
+                            .durability = how->durability,
+                            .no_wait = how->no_wait,
+                            .error = error};
+    bool later = how->durability != DURABILITY_NONE;
+    enum status status = STATUS_OK;
+    if (later) {
+        status = acknowledger_take(commit->acknowledger, told, context, !how->no_wait,
+                                   &writer.submission, error);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    gate_enter(&engine->gate);
+    status = engine_before(engine, how->durability, error);
+    if (status == STATUS_OK) {
+        status = queue(commit, &writer);
+        *sequence = writer.sequence;
+    }
+    gate_leave(&engine->gate);
+    if (status == STATUS_OK && !later) {
+        told(context, *sequence, status, &none);
+    } else if (status != STATUS_OK && later) {
+        acknowledger_give_back(commit->acknowledger, writer.submission);
+    }
+    return status;
+}
+
 static enum status group_open(struct engine *engine, const struct world *world,
                               void **out, struct error *error) {
     struct commit *commit = memory_take_zeroed(sizeof *commit);
@@ -285,9 +335,15 @@ static enum status group_open(struct engine *engine, const struct world *world,
     }
     commit->engine = engine;
     commit->threads = world->threads;
-    if (mutex_init(&commit->lock, world->threads) != STATUS_OK) {
+    enum status status =
+        acknowledger_open(engine, world->threads, &commit->acknowledger, error);
+    if (status == STATUS_OK && mutex_init(&commit->lock, world->threads) != STATUS_OK) {
+        acknowledger_close(commit->acknowledger);
+        status = error_no_memory(error, "a lock", sizeof commit->lock);
+    }
+    if (status != STATUS_OK) {
         memory_give(commit);
-        return error_no_memory(error, "a lock", sizeof commit->lock);
+        return status;
     }
     *out = commit;
     return STATUS_OK;
@@ -296,6 +352,7 @@ static enum status group_open(struct engine *engine, const struct world *world,
 static void group_close(void *opened) {
     struct commit *commit = opened;
     if (commit != NULL) {
+        acknowledger_close(commit->acknowledger);
         mutex_free(&commit->lock);
         memory_give(commit->ops);
         memory_give(commit);

@@ -38,6 +38,7 @@ static const struct store_ops store = {
     .open = open_store,
     .close = engine_close,
     .write = engine_write,
+    .submit = engine_submit,
     .get = engine_get,
     .iter = engine_iter,
     .sync = engine_sync,
