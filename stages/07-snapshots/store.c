@@ -1,5 +1,5 @@
 /* Stage 07: as stage 06, with reads of the past and copies of it. */
-#include "bench_command.h"
+#include "bench_fillsync.h"
 #include "catalog_manifest.h"
 #include "commit_group.h"
 #include "dump_manifest.h"
@@ -52,7 +52,7 @@ static const struct store_ops store = {
     .dump = manifest_dump,
 };
 
-static const struct command *const commands[] = {&command_bench_tables, &command_shell,
+static const struct command *const commands[] = {&command_bench_fillsync, &command_shell,
                                                  &command_flush, &command_compact,
                                                  &command_levels};
 
