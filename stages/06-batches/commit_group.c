@@ -24,7 +24,8 @@
 enum {
     GROUP_BYTES_MAX = 1024 * 1024,
     SMALL_BYTES = 128 * 1024, /* a leader with no more takes no more than this along */
-    GROUP_CHANGES_MAX = 128
+    GROUP_CHANGES_MAX = 128,
+    HOLD_SHARE = 2 /* a leader holds off for no more than this part of a sync */
 };
 
 enum place { WAITS, LEADS, TAKEN, SYNCS, DONE };
@@ -48,12 +49,21 @@ struct writer {
 
 struct commit {
     struct engine *engine;
-    const struct threads *threads;
+    const struct world *world;
     struct acknowledger *acknowledger;
-    struct mutex lock; /* of the queue; for moments */
+    struct mutex lock;        /* of the queue; for moments */
+    struct condition company; /* the leader waits for it */
     /* guarded by lock */
     struct writer *first; /* NULL: nobody is there */
     struct writer *last;
+    size_t queued;
+    uint64_t queued_bytes;
+    size_t impatient; /* of them, those who wait for no sync */
+    bool holding;     /* the leader waits for company */
+    size_t syncing;
+    size_t synced;          /* so many were told by the last sync, … */
+    uint64_t synced_micros; /* … at that time; */
+    uint64_t sync_micros;   /* it took so long */
     uint64_t groups, largest;
 
     /* the leader's, while it leads */
@@ -64,14 +74,48 @@ struct commit {
 
 /* ---- the queue ------------------------------------------------------------------- */
 
+static bool is_impatient(const struct writer *writer) {
+    return writer->durability != DURABILITY_ALWAYS || writer->submission != NULL ||
+           writer->no_wait;
+}
+
+/* Requires lock. Whether a leader waits for more. */
+static bool may_hold(const struct commit *commit) {
+    return (commit->syncing > 0 || commit->queued < commit->synced) &&
+           commit->impatient == 0 && commit->queued < GROUP_CHANGES_MAX &&
+           commit->queued_bytes <= SMALL_BYTES;
+}
+
 /* Requires lock. */
 static void push(struct commit *commit, struct writer *writer) {
+    commit->queued++;
+    commit->queued_bytes += writer->bytes;
+    commit->impatient += is_impatient(writer);
     if (commit->first == NULL) {
         commit->first = writer;
     } else {
         commit->last->next = writer;
     }
     commit->last = writer;
+    if (commit->holding && !may_hold(commit)) {
+        condition_signal(&commit->company);
+    }
+}
+
+/* Requires lock, which it gives up while it waits, and to lead. */
+static void hold_off(struct commit *commit) {
+    commit->holding = true;
+    bool in_time = true;
+    while (in_time && may_hold(commit)) {
+        if (commit->syncing > 0) {
+            condition_wait(&commit->company, &commit->lock);
+        } else {
+            in_time = condition_wait_until(&commit->company, &commit->lock,
+                                           commit->synced_micros +
+                                               commit->sync_micros / HOLD_SHARE);
+        }
+    }
+    commit->holding = false;
 }
 
 /* Requires lock, and that the writer waits. */
@@ -136,9 +180,14 @@ static struct change_group gather(struct commit *commit, const struct writer *le
  * leads from here on. */
 static void leave(struct commit *commit, const struct change_group *group) {
     struct writer *last = commit->first;
-    for (size_t i = 1; i < group->changes; i++) {
-        last = last->next;
-        last->place = TAKEN;
+    commit->queued -= group->changes;
+    for (size_t i = 0; i < group->changes; i++) {
+        if (i > 0) {
+            last = last->next;
+            last->place = TAKEN;
+        }
+        commit->queued_bytes -= last->bytes;
+        commit->impatient -= is_impatient(last);
     }
     commit->first = last->next;
     last->next = NULL;
@@ -199,14 +248,25 @@ static struct writer *deal(struct commit *commit, struct writer *writer,
 static void sync_for_all(struct commit *commit, struct writer *writer) {
     struct error error = {0};
     const struct writer *last = writer;
-    while (last->next != NULL) {
-        last = last->next;
+    size_t count = 1;
+    for (; last->next != NULL; last = last->next) {
+        count++;
     }
     uint64_t sequence = last->sequence;
+    commit->syncing++;
     mutex_unlock(&commit->lock);
+    uint64_t begun = clock_monotonic_micros(commit->world->clock);
     enum status status =
         engine_await(commit->engine, sequence, DURABILITY_ALWAYS, &error);
+    uint64_t now = clock_monotonic_micros(commit->world->clock);
     mutex_lock(&commit->lock);
+    commit->syncing--;
+    commit->synced = count;
+    commit->synced_micros = now;
+    commit->sync_micros = now - begun;
+    if (commit->holding) {
+        condition_signal(&commit->company);
+    }
     while (writer != NULL) {
         struct writer *next = writer->next;
         tell(writer, status, &error);
@@ -219,6 +279,7 @@ static void lead(struct commit *commit, struct writer *leader) {
     struct engine *engine = commit->engine;
     struct error error = {0};
     uint64_t last;
+    hold_off(commit);
     struct change_group group = gather(commit, leader, size_up(commit));
     mutex_unlock(&commit->lock);
     engine_lock_writing(engine);
@@ -241,7 +302,7 @@ static void lead(struct commit *commit, struct writer *leader) {
 
 /* Requires lock. Waits until it is told, or is to do something. */
 static enum status wait_in_queue(struct commit *commit, struct writer *writer) {
-    if (condition_init(&writer->woken, commit->threads) != STATUS_OK) {
+    if (condition_init(&writer->woken, commit->world->threads) != STATUS_OK) {
         return STATUS_NO_MEMORY;
     }
     push(commit, writer);
@@ -327,6 +388,17 @@ enum status engine_submit(void *opened, const struct kv_op *ops, size_t count,
     return status;
 }
 
+static enum status init_lock(struct commit *commit, const struct threads *threads) {
+    enum status status = mutex_init(&commit->lock, threads);
+    if (status == STATUS_OK) {
+        status = condition_init(&commit->company, threads);
+        if (status != STATUS_OK) {
+            mutex_free(&commit->lock);
+        }
+    }
+    return status;
+}
+
 static enum status group_open(struct engine *engine, const struct world *world,
                               void **out, struct error *error) {
     struct commit *commit = memory_take_zeroed(sizeof *commit);
@@ -334,25 +406,26 @@ static enum status group_open(struct engine *engine, const struct world *world,
         return error_no_memory(error, "the writers' queue", sizeof *commit);
     }
     commit->engine = engine;
-    commit->threads = world->threads;
+    commit->world = world;
     enum status status =
         acknowledger_open(engine, world->threads, &commit->acknowledger, error);
-    if (status == STATUS_OK && mutex_init(&commit->lock, world->threads) != STATUS_OK) {
+    if (status == STATUS_OK) {
+        if (init_lock(commit, world->threads) == STATUS_OK) {
+            *out = commit;
+            return STATUS_OK;
+        }
         acknowledger_close(commit->acknowledger);
         status = error_no_memory(error, "a lock", sizeof commit->lock);
     }
-    if (status != STATUS_OK) {
-        memory_give(commit);
-        return status;
-    }
-    *out = commit;
-    return STATUS_OK;
+    memory_give(commit);
+    return status;
 }
 
 static void group_close(void *opened) {
     struct commit *commit = opened;
     if (commit != NULL) {
         acknowledger_close(commit->acknowledger);
+        condition_free(&commit->company);
         mutex_free(&commit->lock);
         memory_give(commit->ops);
         memory_give(commit);
