@@ -1,15 +1,25 @@
 /* The life of a writer in the queue:
  *
  *     WAITS ──is first in the queue──▶ LEADS
- *       └──a leader takes it along──▶ TAKEN ──its outcome is known──▶ DONE
- *                                       └──the leader needs no sync──▶ SYNCS
+ *       ├──was taken along, and its outcome is known──▶ DONE
+ *       └──was taken along by a leader that needs no sync──▶ SYNCS
  *
  * There is one leader at a time, from its promotion until its group has left the queue;
  * only it takes the engine's `writing`. Of those in the group that wait for the disk one
  * syncs for all: the leader, or, if that has no need to, the first that has. Whoever
  * syncs has left the queue, so that the next leader writes meanwhile.
  *
- * A writer is on its caller's stack: once it is DONE nobody else touches it. */
+ * Why a leader holds off. Its sync could not begin before the one that is under way has
+ * ended, so until then it may as well let others join; and those who are told by that one
+ * often come back at once: if it did not wait for them, each sync would be for half of
+ * them. So it waits, for as many as were told, no longer than their sync took, or a
+ * millisecond; and not at all once there is somebody who does not wait for the disk, or as much
+ * as a group may take. One writer alone never waits: with it, the one who was told is
+ * there.
+ *
+ * Each writer sleeps on a lock of its own, and is told while the queue's lock is free: of
+ * those who wake at the same time none stands in another's way. A writer is on its
+ * caller's stack: once it is DONE, and its lock is free, nobody else touches it. */
 #include "commit_group.h"
 
 #include <assert.h>
@@ -25,13 +35,13 @@ enum {
     GROUP_BYTES_MAX = 1024 * 1024,
     SMALL_BYTES = 128 * 1024, /* a leader with no more takes no more than this along */
     GROUP_CHANGES_MAX = 128,
-    HOLD_SHARE = 2 /* a leader holds off for no more than this part of a sync */
+    HOLD_MICROS_MAX = 1000
 };
 
-enum place { WAITS, LEADS, TAKEN, SYNCS, DONE };
+enum place { WAITS, LEADS, SYNCS, DONE };
 
 struct writer {
-    struct writer *next; /* in the queue; later among those who wait for one sync */
+    struct writer *next; /* in the queue; later among those who are told together */
     const struct kv_op *ops;
     size_t count;
     uint64_t bytes;
@@ -39,12 +49,15 @@ struct writer {
     bool no_wait;
     struct submission *submission; /* NULL: the caller waits for what it asked for */
 
-    /* guarded by the queue's lock, until it is DONE */
-    enum place place;
-    struct condition woken; /* there from the moment in which it has to wait */
+    /* its leader's, or of who syncs for it, until it is DONE */
     uint64_t sequence;
     enum status status;
     struct error *error; /* the caller's; may be NULL */
+
+    bool waits;        /* in the queue, and so has a lock */
+    struct mutex lock; /* taken last */
+    struct condition woken;
+    enum place place; /* guarded by lock */
 };
 
 struct commit {
@@ -63,7 +76,7 @@ struct commit {
     size_t syncing;
     size_t synced;          /* so many were told by the last sync, … */
     uint64_t synced_micros; /* … at that time; */
-    uint64_t sync_micros;   /* it took so long */
+    uint64_t hold_micros;   /* a leader waits so long for them to come back */
     uint64_t groups, largest;
 
     /* the leader's, while it leads */
@@ -71,6 +84,18 @@ struct commit {
     size_t ops_room;
     size_t op_counts[GROUP_CHANGES_MAX];
 };
+
+static enum status lock_init(struct mutex *lock, struct condition *condition,
+                             const struct threads *threads) {
+    enum status status = mutex_init(lock, threads);
+    if (status == STATUS_OK) {
+        status = condition_init(condition, threads);
+        if (status != STATUS_OK) {
+            mutex_free(lock);
+        }
+    }
+    return status;
+}
 
 /* ---- the queue ------------------------------------------------------------------- */
 
@@ -111,17 +136,18 @@ static void hold_off(struct commit *commit) {
             condition_wait(&commit->company, &commit->lock);
         } else {
             in_time = condition_wait_until(&commit->company, &commit->lock,
-                                           commit->synced_micros +
-                                               commit->sync_micros / HOLD_SHARE);
+                                           commit->synced_micros + commit->hold_micros);
         }
     }
     commit->holding = false;
 }
 
-/* Requires lock, and that the writer waits. */
+/* Requires that the writer waits. */
 static void wake(struct writer *writer, enum place place) {
+    mutex_lock(&writer->lock);
     writer->place = place;
     condition_signal(&writer->woken);
+    mutex_unlock(&writer->lock);
 }
 
 /* ---- a group --------------------------------------------------------------------- */
@@ -182,10 +208,7 @@ static void leave(struct commit *commit, const struct change_group *group) {
     struct writer *last = commit->first;
     commit->queued -= group->changes;
     for (size_t i = 0; i < group->changes; i++) {
-        if (i > 0) {
-            last = last->next;
-            last->place = TAKEN;
-        }
+        last = i == 0 ? last : last->next;
         commit->queued_bytes -= last->bytes;
         commit->impatient -= is_impatient(last);
     }
@@ -196,15 +219,19 @@ static void leave(struct commit *commit, const struct change_group *group) {
     }
 }
 
-/* Requires lock. Tells one of the group how it ended. */
-static void tell(struct writer *writer, enum status status, const struct error *error) {
-    bool woken = writer->place == TAKEN; /* else it is its own call that ends */
-    writer->status = status;
-    if (status != STATUS_OK && writer->error != NULL) {
-        *writer->error = *error;
-    }
-    if (woken) {
-        wake(writer, DONE);
+/* Tells all in the list how it ended; `self` is the one whose call this is. */
+static void tell(struct writer *writer, const struct writer *self, enum status status,
+                 const struct error *error) {
+    while (writer != NULL) {
+        struct writer *next = writer->next; /* it may be gone once it is told */
+        writer->status = status;
+        if (status != STATUS_OK && writer->error != NULL) {
+            *writer->error = *error;
+        }
+        if (writer != self) {
+            wake(writer, DONE);
+        }
+        writer = next;
     }
 }
 
@@ -215,36 +242,34 @@ static void hand_over(struct commit *commit, struct writer *writer) {
     acknowledger_add(commit->acknowledger, writer->submission);
 }
 
-/* Requires lock. Gives each of the group its sequence, tells those that wait for nothing
- * more, and answers the list of those that wait for a sync. `last` is the group's last
- * sequence; 0: it was issued none. */
-static struct writer *deal(struct commit *commit, struct writer *writer,
-                           const struct change_group *group, uint64_t last,
-                           enum status status, const struct error *error) {
-    struct writer *waiting = NULL;
-    struct writer **end = &waiting;
+/* Requires lock. Gives each of the group its sequence, and parts those that wait for a
+ * sync from those that are done. `last` is the group's last sequence; 0: it was issued
+ * none. */
+static void deal(struct commit *commit, struct writer *writer,
+                 const struct change_group *group, uint64_t last, enum status status,
+                 struct writer **waiting, struct writer **done) {
     uint64_t sequence = last == 0 ? 0 : last - group->op_count;
-    while (writer != NULL) {
-        struct writer *next = writer->next; /* it may be gone once it is told */
+    for (; writer != NULL; writer = writer->next) {
         sequence += last == 0 ? 0 : writer->count;
         writer->sequence = sequence;
-        if (status == STATUS_OK && writer->submission != NULL) {
+        bool submitted = writer->submission != NULL;
+        if (status == STATUS_OK && submitted) {
             hand_over(commit, writer);
-            tell(writer, status, error);
-        } else if (status == STATUS_OK && writer->durability == DURABILITY_ALWAYS) {
-            *end = writer;
-            end = &writer->next;
-        } else {
-            tell(writer, status, error);
         }
-        writer = next;
+        if (status == STATUS_OK && !submitted &&
+            writer->durability == DURABILITY_ALWAYS) {
+            *waiting = writer;
+            waiting = &writer->next;
+        } else {
+            *done = writer;
+            done = &writer->next;
+        }
     }
-    *end = NULL;
-    return waiting;
+    *waiting = NULL;
+    *done = NULL;
 }
 
-/* Requires lock, which it gives up and takes again; `writer` is the first of those who
- * wait, and syncs for them. */
+/* `writer` is the first of those who wait, and syncs for them. */
 static void sync_for_all(struct commit *commit, struct writer *writer) {
     struct error error = {0};
     const struct writer *last = writer;
@@ -253,6 +278,7 @@ static void sync_for_all(struct commit *commit, struct writer *writer) {
         count++;
     }
     uint64_t sequence = last->sequence;
+    mutex_lock(&commit->lock);
     commit->syncing++;
     mutex_unlock(&commit->lock);
     uint64_t begun = clock_monotonic_micros(commit->world->clock);
@@ -263,22 +289,21 @@ static void sync_for_all(struct commit *commit, struct writer *writer) {
     commit->syncing--;
     commit->synced = count;
     commit->synced_micros = now;
-    commit->sync_micros = now - begun;
+    commit->hold_micros = now - begun < HOLD_MICROS_MAX ? now - begun : HOLD_MICROS_MAX;
     if (commit->holding) {
         condition_signal(&commit->company);
     }
-    while (writer != NULL) {
-        struct writer *next = writer->next;
-        tell(writer, status, &error);
-        writer = next;
-    }
+    mutex_unlock(&commit->lock);
+    tell(writer, writer, status, &error);
 }
 
-/* Requires lock, which it gives up and takes again, and to lead. */
+/* Requires to lead. */
 static void lead(struct commit *commit, struct writer *leader) {
     struct engine *engine = commit->engine;
     struct error error = {0};
+    struct writer *waiting, *done;
     uint64_t last;
+    mutex_lock(&commit->lock);
     hold_off(commit);
     struct change_group group = gather(commit, leader, size_up(commit));
     mutex_unlock(&commit->lock);
@@ -290,7 +315,9 @@ static void lead(struct commit *commit, struct writer *leader) {
     commit->groups++;
     commit->largest = group.changes > commit->largest ? group.changes : commit->largest;
     leave(commit, &group);
-    struct writer *waiting = deal(commit, leader, &group, last, status, &error);
+    deal(commit, leader, &group, last, status, &waiting, &done);
+    mutex_unlock(&commit->lock);
+    tell(done, leader, status, &error);
     if (waiting == leader) {
         sync_for_all(commit, leader);
     } else if (waiting != NULL) {
@@ -300,36 +327,51 @@ static void lead(struct commit *commit, struct writer *leader) {
 
 /* ---- the tenant ------------------------------------------------------------------ */
 
-/* Requires lock. Waits until it is told, or is to do something. */
-static enum status wait_in_queue(struct commit *commit, struct writer *writer) {
-    if (condition_init(&writer->woken, commit->world->threads) != STATUS_OK) {
-        return STATUS_NO_MEMORY;
+/* Enters the queue, as its leader if nobody is there; otherwise a lock is made for it. */
+static enum status enter(struct commit *commit, struct writer *writer) {
+    const struct threads *threads = commit->world->threads;
+    enum status status = STATUS_OK;
+    mutex_lock(&commit->lock);
+    writer->waits = commit->first != NULL;
+    if (writer->waits) {
+        status = lock_init(&writer->lock, &writer->woken, threads);
     }
-    push(commit, writer);
-    while (writer->place == WAITS || writer->place == TAKEN) {
-        condition_wait(&writer->woken, &commit->lock);
+    if (status == STATUS_OK) {
+        push(commit, writer);
     }
-    condition_free(&writer->woken);
-    return STATUS_OK;
+    mutex_unlock(&commit->lock);
+    return status;
+}
+
+/* Waits until it is told, or is to do something, and answers what. */
+static enum place wait_in_queue(struct writer *writer) {
+    mutex_lock(&writer->lock);
+    while (writer->place == WAITS) {
+        condition_wait(&writer->woken, &writer->lock);
+    }
+    enum place place = writer->place;
+    mutex_unlock(&writer->lock);
+    return place;
 }
 
 static enum status queue(struct commit *commit, struct writer *writer) {
-    enum status status = STATUS_OK;
-    mutex_lock(&commit->lock);
-    if (commit->first == NULL) {
-        writer->place = LEADS;
-        push(commit, writer);
-    } else {
-        status = wait_in_queue(commit, writer);
+    if (enter(commit, writer) != STATUS_OK) {
+        return error_no_memory(writer->error, "a place in a queue", 0);
     }
-    if (status == STATUS_OK && writer->place == LEADS) {
+    enum place place = LEADS;
+    if (writer->waits) {
+        place = wait_in_queue(writer);
+    }
+    if (place == LEADS) {
         lead(commit, writer);
-    } else if (status == STATUS_OK && writer->place == SYNCS) {
+    } else if (place == SYNCS) {
         sync_for_all(commit, writer);
     }
-    mutex_unlock(&commit->lock);
-    return status == STATUS_OK ? writer->status
-                               : error_no_memory(writer->error, "a place in a queue", 0);
+    if (writer->waits) {
+        condition_free(&writer->woken);
+        mutex_free(&writer->lock);
+    }
+    return writer->status;
 }
 
 static enum status group_write(void *opened, const struct kv_op *ops, size_t count,
@@ -388,17 +430,6 @@ enum status engine_submit(void *opened, const struct kv_op *ops, size_t count,
     return status;
 }
 
-static enum status init_lock(struct commit *commit, const struct threads *threads) {
-    enum status status = mutex_init(&commit->lock, threads);
-    if (status == STATUS_OK) {
-        status = condition_init(&commit->company, threads);
-        if (status != STATUS_OK) {
-            mutex_free(&commit->lock);
-        }
-    }
-    return status;
-}
-
 static enum status group_open(struct engine *engine, const struct world *world,
                               void **out, struct error *error) {
     struct commit *commit = memory_take_zeroed(sizeof *commit);
@@ -410,7 +441,7 @@ static enum status group_open(struct engine *engine, const struct world *world,
     enum status status =
         acknowledger_open(engine, world->threads, &commit->acknowledger, error);
     if (status == STATUS_OK) {
-        if (init_lock(commit, world->threads) == STATUS_OK) {
+        if (lock_init(&commit->lock, &commit->company, world->threads) == STATUS_OK) {
             *out = commit;
             return STATUS_OK;
         }
