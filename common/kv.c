@@ -204,6 +204,27 @@ enum status kv_get(struct kv *kv, struct slice key, struct buf *value,
     return status;
 }
 
+enum status kv_get_many(struct kv *kv, const struct slice *keys, size_t count,
+                        struct buf *values, enum status *statuses,
+                        const struct kv_read_options *options, struct error *error) {
+    uint64_t observed = 0;
+    if (!stage_has(FEATURE_GET_MANY)) {
+        return stage_lacks(FEATURE_GET_MANY, error);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!slice_present(keys[i])) {
+            return error_set(error, STATUS_INVALID,
+                             "key %zu is absent (an empty one has data)", i);
+        }
+    }
+    enum status status =
+        stage.store->get_many(kv->store, keys, count, values, statuses, &observed, error);
+    if (status == STATUS_OK && options != NULL && options->observed != NULL) {
+        *options->observed = observed;
+    }
+    return status;
+}
+
 enum status kv_iter(struct kv *kv, const struct kv_iter_options *options,
                     struct iter **iter, struct error *error) {
     struct kv_iter_options given = {0};

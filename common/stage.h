@@ -16,6 +16,7 @@
     X(COMPACT, 5, "compaction")                                                          \
     X(LEVELS, 5, "levels")                                                               \
     X(SUBMIT, 6, "asynchronous writes")                                                  \
+    X(GET_MANY, 6, "lookups of many keys at once")                                       \
     X(BATCH, 6, "batches")                                                               \
     X(SNAPSHOT, 7, "snapshots")                                                          \
     X(CHECKPOINT, 7, "checkpoint")                                                       \
@@ -43,6 +44,10 @@ struct store_ops {
                           void *context, uint64_t *sequence, struct error *error);
     enum status (*get)(void *store, struct slice key, struct buf *value,
                        uint64_t *observed, struct error *error);
+    /* As kv_get_many; only where stage_has(FEATURE_GET_MANY). */
+    enum status (*get_many)(void *store, const struct slice *keys, size_t count,
+                            struct buf *values, enum status *statuses, uint64_t *observed,
+                            struct error *error);
     enum status (*iter)(void *store, const struct kv_iter_options *options,
                         struct iter **iter, struct error *error);
     enum status (*sync)(void *store, struct error *error);

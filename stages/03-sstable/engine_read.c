@@ -45,7 +45,7 @@ static enum status get_from_tables(struct engine *engine, const struct reader_sl
     return status;
 }
 
-static enum status get_from_view(struct engine *engine, const struct reader_slot *slot,
+enum status engine_get_from_view(struct engine *engine, const struct reader_slot *slot,
                                  const struct view *view, struct slice key,
                                  uint64_t sequence, struct buf *value,
                                  enum lookup *answer, struct error *error) {
@@ -70,7 +70,7 @@ enum status engine_get(void *opened, struct slice key, struct buf *value,
     const struct view *view = atomic_pointer_load(&engine->view, memory_order_seq_cst);
     uint64_t sequence = write_buffer_visible(view->buffers[0].buffer);
     enum status status =
-        get_from_view(engine, slot, view, key, sequence, value, &answer, error);
+        engine_get_from_view(engine, slot, view, key, sequence, value, &answer, error);
     readers_leave(slot);
     if (status != STATUS_OK) {
         return status;

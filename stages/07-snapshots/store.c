@@ -5,6 +5,7 @@
 #include "dump_manifest.h"
 #include "engine.h"
 #include "engine_store.h"
+#include "get_many.h"
 #include "levels.h"
 #include "program/commands.h"
 #include "repair_manifest.h"
@@ -40,6 +41,7 @@ static const struct store_ops store = {
     .write = engine_write,
     .submit = engine_submit,
     .get = engine_get,
+    .get_many = engine_get_many,
     .iter = engine_iter,
     .sync = engine_sync,
     .flush = engine_flush,
