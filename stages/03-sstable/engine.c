@@ -326,9 +326,6 @@ enum status engine_take_in(struct engine *engine, const struct change_group *gro
                            bool may_wait, uint64_t *sequence, struct error *error) {
     struct memtable_room room;
     const struct kv_op *ops = group->ops;
-    engine_count(&engine->writes, group->changes);
-    engine_count(&engine->write_ops, group->op_count);
-    engine_count(&engine->write_bytes, change_user_bytes(ops, group->op_count));
     *sequence = 0;
     enum status status = engine_usable(engine, error);
     if (status == STATUS_OK) {
@@ -349,6 +346,9 @@ enum status engine_take_in(struct engine *engine, const struct change_group *gro
     }
     write_buffer_insert(buffer, &room, ops, group->op_count, *sequence);
     write_buffer_publish(buffer, *sequence);
+    engine_count(&engine->writes, group->changes);
+    engine_count(&engine->write_ops, group->op_count);
+    engine_count(&engine->write_bytes, change_user_bytes(ops, group->op_count));
     failpoint_pass(buffer_visible_not_synced);
     return STATUS_OK;
 }

@@ -19,7 +19,9 @@
  *
  * Each writer sleeps on a lock of its own, and is told while the queue's lock is free: of
  * those who wake at the same time none stands in another's way. A writer is on its
- * caller's stack: once it is DONE, and its lock is free, nobody else touches it. */
+ * caller's stack: once it is DONE, and its lock is free, nobody else touches it.
+ *
+ * tidy: long because the queue, its groups and who leads them are one argument. */
 #include "commit_group.h"
 
 #include <assert.h>
@@ -73,6 +75,7 @@ struct commit {
     uint64_t queued_bytes;
     size_t impatient; /* of them, those who wait for no sync */
     bool holding;     /* the leader waits for company */
+    bool stalled;     /* the leader waits for a flush or a compaction */
     size_t syncing;
     size_t synced;          /* so many were told by the last sync, … */
     uint64_t synced_micros; /* … at that time; */
@@ -297,9 +300,54 @@ static void sync_for_all(struct commit *commit, struct writer *writer) {
     tell(writer, writer, status, &error);
 }
 
+/* Requires lock, and to lead. Takes those who may not wait out of the queue, behind the
+ * leader, and answers their list. */
+static struct writer *unlink_hurried(struct commit *commit) {
+    struct writer *hurried = NULL;
+    struct writer **end = &hurried;
+    struct writer *kept = commit->first;
+    while (kept->next != NULL) {
+        struct writer *next = kept->next;
+        if (next->no_wait) {
+            kept->next = next->next;
+            commit->queued--;
+            commit->queued_bytes -= next->bytes;
+            commit->impatient--;
+            *end = next;
+            end = &next->next;
+        } else {
+            kept = next;
+        }
+    }
+    commit->last = kept;
+    *end = NULL;
+    return hurried;
+}
+
+/* Requires to lead. A leader that has to wait for room lets nobody wait with it who may
+ * not. */
+static enum status take_in(struct commit *commit, const struct change_group *group,
+                           struct writer *leader, uint64_t *last, struct error *error) {
+    struct engine *engine = commit->engine;
+    engine_lock_writing(engine);
+    enum status status = engine_take_in(engine, group, false, last, error);
+    if (status == STATUS_STALLED && !leader->no_wait) {
+        mutex_lock(&commit->lock);
+        struct writer *hurried = unlink_hurried(commit);
+        commit->stalled = true;
+        mutex_unlock(&commit->lock);
+        tell(hurried, leader, status, error);
+        status = engine_take_in(engine, group, true, last, error);
+        mutex_lock(&commit->lock);
+        commit->stalled = false;
+        mutex_unlock(&commit->lock);
+    }
+    engine_unlock_writing(engine);
+    return status;
+}
+
 /* Requires to lead. */
 static void lead(struct commit *commit, struct writer *leader) {
-    struct engine *engine = commit->engine;
     struct error error = {0};
     struct writer *waiting, *done;
     uint64_t last;
@@ -307,9 +355,7 @@ static void lead(struct commit *commit, struct writer *leader) {
     hold_off(commit);
     struct change_group group = gather(commit, leader, size_up(commit));
     mutex_unlock(&commit->lock);
-    engine_lock_writing(engine);
-    enum status status = engine_take_in(engine, &group, !leader->no_wait, &last, &error);
-    engine_unlock_writing(engine);
+    enum status status = take_in(commit, &group, leader, &last, &error);
     failpoint_pass(group_taken_in_not_told);
     mutex_lock(&commit->lock);
     commit->groups++;
@@ -327,14 +373,20 @@ static void lead(struct commit *commit, struct writer *leader) {
 
 /* ---- the tenant ------------------------------------------------------------------ */
 
-/* Enters the queue, as its leader if nobody is there; otherwise a lock is made for it. */
+/* Enters the queue, as its leader if nobody is there; otherwise a lock is made for it.
+ * STALLED, NO_MEMORY. */
 static enum status enter(struct commit *commit, struct writer *writer) {
     const struct threads *threads = commit->world->threads;
     enum status status = STATUS_OK;
     mutex_lock(&commit->lock);
     writer->waits = commit->first != NULL;
-    if (writer->waits) {
-        status = lock_init(&writer->lock, &writer->woken, threads);
+    if (commit->stalled && writer->no_wait) {
+        status = error_set(writer->error, STATUS_STALLED,
+                           "the write would have to wait for one that waits for a flush "
+                           "or a compaction");
+    } else if (writer->waits &&
+               lock_init(&writer->lock, &writer->woken, threads) != STATUS_OK) {
+        status = error_no_memory(writer->error, "a place in a queue", 0);
     }
     if (status == STATUS_OK) {
         push(commit, writer);
@@ -355,8 +407,9 @@ static enum place wait_in_queue(struct writer *writer) {
 }
 
 static enum status queue(struct commit *commit, struct writer *writer) {
-    if (enter(commit, writer) != STATUS_OK) {
-        return error_no_memory(writer->error, "a place in a queue", 0);
+    enum status status = enter(commit, writer);
+    if (status != STATUS_OK) {
+        return status;
     }
     enum place place = LEADS;
     if (writer->waits) {

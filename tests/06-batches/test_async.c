@@ -2,6 +2,9 @@
  * under simulated threads in drawn orders, and under real ones. */
 #include "../03-sstable/engine_faults.h"
 
+#include <fiu-control.h>
+#include <fiu.h>
+
 #include "atomic.h"
 #include "kv_async.h"
 
@@ -219,6 +222,33 @@ static void all_are_told_of_a_failed_sync(void **state) {
     simulation_end(&sim);
 }
 
+/* A later sync fails than the one that covered the first of them. */
+static void who_is_durable_is_told_so(void **state) {
+    (void)state;
+    struct simulation sim;
+    struct told told = {.progress = true};
+    struct request requests[9];
+    simulation_begin(&sim);
+    struct kv *kv = told.kv = open_store(&sim);
+    for (uint64_t i = 0; i < 9; i++) {
+        requests[i] = (struct request){.told = &told, .durability = DURABILITY_ALWAYS};
+        assert_ok(submit(kv, i + 1, false, &requests[i], NULL));
+        if (i == 4) {
+            assert_ok(kv_sync(kv, NULL));
+        }
+    }
+    assert_int_equal(told.count, 0);
+    fail_call(&sim, 1, FAULT_BEFORE, EIO, false);
+    scheduler_settle(sim.scheduler);
+    fail_nothing(&sim);
+    assert_int_equal(told.count, 9);
+    for (size_t i = 0; i < 9; i++) {
+        assert_int_equal(told.calls[i].status, i < 5 ? STATUS_OK : STATUS_IO);
+    }
+    assert_int_equal(kv_close(kv, NULL), STATUS_IO);
+    simulation_end(&sim);
+}
+
 /* A resume makes durable what was visible; who is told afterwards hears of that. */
 static void a_resume_goes_before_the_news(void **state) {
     (void)state;
@@ -292,6 +322,50 @@ static void more_than_may_be_wait_or_are_stalled(void **state) {
     assert_true(told.count > 0);
     assert_ok(kv_close(kv, NULL));
     assert_int_equal(told.count, KV_SUBMITTED_MAX + 1);
+    simulation_end(&sim);
+}
+
+struct staller {
+    struct kv *kv;
+    struct thread thread;
+    uint64_t last;
+    enum status status;
+};
+
+static void write_until_stalled(void *argument) {
+    struct staller *staller = argument;
+    while (staller->status == STATUS_OK && staller->last < 1000) {
+        staller->status = try_number(staller->kv, ++staller->last, NULL);
+    }
+}
+
+/* While another writer waits for a flush that does not come. */
+static void who_may_not_wait_does_not_wait_for_others(void **state) {
+    (void)state;
+    struct simulation sim;
+    struct error error = {0};
+    struct told told = {0};
+    struct request request = {.told = &told, .durability = DURABILITY_ALWAYS};
+    simulation_begin(&sim);
+    sim.options.durability = DURABILITY_NONE;
+    sim.options.write_buffer_bytes = 1000;
+    assert_int_equal(fiu_init(0), 0);
+    struct staller staller = {.kv = open_store(&sim)};
+    fiu_enable("table_sync", 1, NULL, 0);
+    assert_ok(
+        thread_create(&staller.thread, sim.world.threads, write_until_stalled, &staller));
+    scheduler_settle(sim.scheduler);
+    uint64_t before = clock_monotonic_micros(sim.world.clock);
+    assert_int_equal(submit(staller.kv, 1, true, &request, &error), STATUS_STALLED);
+    assert_message_has(error, "would have to wait");
+    assert_int_equal(request.sequence, 0);
+    assert_int_equal(clock_monotonic_micros(sim.world.clock), before);
+    fiu_disable("table_sync");
+    thread_join(&staller.thread);
+    assert_ok(staller.status);
+    assert_ok(submit(staller.kv, 1, true, &request, &error));
+    assert_ok(kv_close(staller.kv, NULL));
+    assert_int_equal(told.count, 1);
     simulation_end(&sim);
 }
 
@@ -392,9 +466,11 @@ int main(void) {
         cmocka_unit_test(each_durability_in_its_order),
         cmocka_unit_test(close_tells_those_who_are_left),
         cmocka_unit_test(all_are_told_of_a_failed_sync),
+        cmocka_unit_test(who_is_durable_is_told_so),
         cmocka_unit_test(a_resume_goes_before_the_news),
         cmocka_unit_test(without_memory_nothing_is_lost),
         cmocka_unit_test(more_than_may_be_wait_or_are_stalled),
+        cmocka_unit_test(who_may_not_wait_does_not_wait_for_others),
         cmocka_unit_test(in_any_order_each_is_told_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

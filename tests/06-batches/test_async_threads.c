@@ -90,7 +90,63 @@ static void each_is_told_once(void **state) {
     memory_give(dir);
 }
 
+/* ---- many lookups ---------------------------------------------------------------- */
+
+struct changer {
+    struct kv *kv;
+    struct thread thread;
+    struct atomic_u64 end;
+    enum status status;
+};
+
+/* Each change puts the same number under three keys. */
+static void change_on(void *argument) {
+    static const struct kv_write_options none = {.durability = DURABILITY_NONE};
+    struct changer *changer = argument;
+    for (uint64_t i = 1; changer->status == STATUS_OK &&
+                         atomic_u64_load(&changer->end, memory_order_relaxed) == 0;
+         i++) {
+        const struct slice number = slice_make(&i, sizeof i);
+        const struct kv_op ops[] = {{KV_PUT, slice_of("a"), number},
+                                    {KV_PUT, slice_of("b"), number},
+                                    {KV_PUT, slice_of("c"), number}};
+        changer->status = kv_write(changer->kv, ops, 3, &none, NULL);
+    }
+}
+
+static void many_lookups_see_one_moment(void **state) {
+    const struct slice keys[] = {slice_of("c"), slice_of("a"), slice_of("b")};
+    struct changer changer = {0};
+    struct buf values[3] = {0};
+    char *dir = path_join(*state, "many");
+    struct kv_options options = kv_options_default();
+    options.write_buffer_bytes = 100000;
+    assert_ok(kv_open(dir, &options, &changer.kv, NULL));
+    assert_ok(thread_create(&changer.thread, &threads_posix, change_on, &changer));
+    size_t torn = 0, failed = 0;
+    for (size_t i = 0; i < 20000; i++) {
+        enum status statuses[3];
+        failed +=
+            kv_get_many(changer.kv, keys, 3, values, statuses, NULL, NULL) != STATUS_OK;
+        torn += statuses[0] != statuses[1] || statuses[1] != statuses[2] ||
+                !slice_equal(buf_slice(&values[0]), buf_slice(&values[1])) ||
+                !slice_equal(buf_slice(&values[1]), buf_slice(&values[2]));
+    }
+    atomic_u64_store(&changer.end, 1, memory_order_relaxed);
+    thread_join(&changer.thread);
+    assert_int_equal(torn, 0);
+    assert_int_equal(failed, 0);
+    assert_ok(changer.status);
+    assert_ok(kv_close(changer.kv, NULL));
+    for (size_t i = 0; i < 3; i++) {
+        buf_free(&values[i]);
+    }
+    assert_ok(directory_list(&file_system_posix, dir, remove_visited, dir, NULL));
+    memory_give(dir);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(each_is_told_once)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(each_is_told_once),
+                                       cmocka_unit_test(many_lookups_see_one_moment)};
     return cmocka_run_group_tests(tests, directory_setup, directory_teardown);
 }
