@@ -247,6 +247,15 @@ MUST_CHECK enum status kv_write(struct kv *kv, const struct kv_op *ops, size_t c
 MUST_CHECK enum status kv_get(struct kv *kv, struct slice key, struct buf *value,
                               const struct kv_read_options *options, struct error *error);
 
+/* The same for many keys, as they are at one moment; they may repeat. Replaces the
+ * contents of values[i], where statuses[i] is OK and not NOT_FOUND. After an error both
+ * are of no use. Tables that a compaction replaces meanwhile are kept until it returns
+ * (from stage 06). */
+MUST_CHECK enum status kv_get_many(struct kv *kv, const struct slice *keys, size_t count,
+                                   struct buf *values, enum status *statuses,
+                                   const struct kv_read_options *options,
+                                   struct error *error);
+
 /* An iterator over one moment's contents: nothing that happens later changes what it
  * shows. It must be closed before the store. */
 MUST_CHECK enum status kv_iter(struct kv *kv, const struct kv_iter_options *options,

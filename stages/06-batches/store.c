@@ -1,10 +1,11 @@
 /* Stage 06: as stage 05, with many writers sharing one write and one sync. */
-#include "bench_command.h"
+#include "bench_fillsync.h"
 #include "catalog_manifest.h"
 #include "commit_group.h"
 #include "dump_manifest.h"
 #include "engine.h"
 #include "engine_store.h"
+#include "get_many.h"
 #include "levels.h"
 #include "program/commands.h"
 #include "repair_manifest.h"
@@ -38,7 +39,9 @@ static const struct store_ops store = {
     .open = open_store,
     .close = engine_close,
     .write = engine_write,
+    .submit = engine_submit,
     .get = engine_get,
+    .get_many = engine_get_many,
     .iter = engine_iter,
     .sync = engine_sync,
     .flush = engine_flush,
@@ -51,7 +54,7 @@ static const struct store_ops store = {
     .dump = manifest_dump,
 };
 
-static const struct command *const commands[] = {&command_bench_tables, &command_shell,
+static const struct command *const commands[] = {&command_bench_fillsync, &command_shell,
                                                  &command_flush, &command_compact,
                                                  &command_levels};
 

@@ -1,12 +1,13 @@
 /* Stage 07: as stage 06, with reads of the past and copies of it. */
 #include "backup.h"
-#include "bench_command.h"
+#include "bench_fillsync.h"
 #include "catalog_manifest.h"
 #include "checkpoint.h"
 #include "commit_group.h"
 #include "dump_manifest.h"
 #include "engine.h"
 #include "engine_store.h"
+#include "get_many.h"
 #include "levels.h"
 #include "program/commands.h"
 #include "repair_manifest.h"
@@ -41,7 +42,9 @@ static const struct store_ops store = {
     .open = open_store,
     .close = engine_close,
     .write = engine_write,
+    .submit = engine_submit,
     .get = engine_get,
+    .get_many = engine_get_many,
     .iter = engine_iter,
     .sync = engine_sync,
     .flush = engine_flush,
@@ -61,8 +64,8 @@ static const struct store_ops store = {
 };
 
 static const struct command *const commands[] = {
-    &command_bench_tables, &command_shell,      &command_flush,  &command_compact,
-    &command_levels,       &command_checkpoint, &command_backup, &command_restore};
+    &command_bench_fillsync, &command_shell,      &command_flush,  &command_compact,
+    &command_levels,         &command_checkpoint, &command_backup, &command_restore};
 
 const struct stage stage = {
     .number = 7,
