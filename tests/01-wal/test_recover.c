@@ -414,8 +414,7 @@ static void assert_of_lives(struct simulation *sim, uint64_t kept, uint64_t leas
 
 /* The second life: recovery, then a durable change and one that is not. The power goes at
  * any of its operations; of what is pending a first part is kept, one piece shows what an
- * older log held, the rest is lost. Returns the number of states; *drops tells whether
- * recovery dropped all. */
+ * older log held, the rest is lost. Counts the states; *drops: recovery dropped all. */
 static size_t live_again(struct simulation *sim, bool *drops) {
     struct kv_stats stats;
     struct kv_progress progress;
@@ -434,6 +433,7 @@ static size_t live_again(struct simulation *sim, bool *drops) {
     for (size_t at = opened; at <= written; at++) {
         struct crash crash = {.profile = DISK_POSIX, .operation = at};
         size_t pieces = disk_pending(disk, DISK_POSIX, at);
+        assert_in_range(pieces, 0, CRASH_PIECES_MAX - 1);
         for (size_t stale = 0; stale < pieces; stale++, states++) {
             memset(crash.fates, FATE_LOST, sizeof crash.fates);
             memset(crash.fates, FATE_KEPT, stale);
