@@ -273,7 +273,7 @@ HARNESS_asan := check
 HARNESS_tsan := list
 HARNESS_sim  := check
 asan tsan sim: %: run-% run-release ## all tests and checks in that flavour
-	@tests/run.sh --seconds 600 \
+	@tests/run.sh --seconds 1800 \
 	    $(foreach harness,$(call harnesses,$*),'$(harness) $(HARNESS_$*)') \
 	    --seconds 240 $(call test_runs,$*,$(AREAS),$(lastword $(NUMBERS)))
 
