@@ -276,14 +276,16 @@ leg = $(call test_runs,$1,$(AREAS),$(lastword $(NUMBERS))) \
 # The harness simulates its threads in one: ThreadSanitizer has nothing to see there.
 leg_tsan = $(call test_runs,tsan,$(filter-out harness,$(AREAS)),$(lastword $(NUMBERS)))
 
-# A simulation is one real thread, so ThreadSanitizer has little to say of the harness and takes
-# long to say it: there the checks run for a moment, and the tests with real threads in full.
-HARNESS_asan := check
-HARNESS_tsan := list
-HARNESS_sim  := check
+# In full the checks run on the stages whose parts the last one no longer has, and on the last;
+# on those between for a moment. A simulation is one real thread, so ThreadSanitizer has little to
+# say of the harness and takes long to say it: there all checks run for a moment.
+FULL_asan := 01 02 03 $(lastword $(NUMBERS))
+FULL_sim  := $(FULL_asan)
+campaigns = $(foreach number,$(NUMBERS),'build/$1/harness-$(number) \
+    $(if $(filter $(number),$(FULL_$1)),check,list)')
 asan tsan sim: %: run-% run-release ## all tests and checks in that flavour
-	@tests/run.sh --seconds 600 \
-	    $(foreach harness,$(call harnesses,$*),'$(harness) $(HARNESS_$*)') \
+	@tests/run.sh --seconds 1800 \
+	    $(call campaigns,$*) \
 	    --seconds 240 $(call test_runs,$*,$(AREAS),$(lastword $(NUMBERS)))
 
 check-NN: ; @echo 'make check-01, and so on for: $(NUMBERS)' ## tests of common/, the harness, the program and stage NN

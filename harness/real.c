@@ -96,6 +96,27 @@ static void close_end(int *end) {
     *end = -1;
 }
 
+/* By vfork: a copy of this process's page tables, which are large under a sanitizer, would
+ * cost more than the program itself. So the child changes nothing in memory. */
+static void spawn(const struct real *real, const char *const *arguments, int in, int out,
+                  struct child *child) {
+    if (real->preload != NULL) {
+        setenv("LD_PRELOAD", real->preload, 1);
+        setenv("FAIL_NTH", real->preload_words, 1);
+    }
+    child->pid = vfork();
+    if (child->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        dup2(in, STDIN_FILENO);
+        dup2(out, STDOUT_FILENO);
+        dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
+        execvp(arguments[0], (char *const *)(uintptr_t)arguments);
+        _exit(NOT_STARTED);
+    }
+    unsetenv("LD_PRELOAD");
+    unsetenv("FAIL_NTH");
+}
+
 static bool start(struct real *real, const char *const *arguments, struct child *child) {
     int in[2], out[2];
     if (pipe2(in, O_CLOEXEC) != 0) {
@@ -106,20 +127,7 @@ static bool start(struct real *real, const char *const *arguments, struct child 
         close(in[1]);
         return real_fails(real, "pipe: %s", strerror(errno));
     }
-    child->pid = fork();
-    if (child->pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        int silence = open("/dev/null", O_WRONLY);
-        dup2(in[0], STDIN_FILENO);
-        dup2(out[1], STDOUT_FILENO);
-        dup2(silence, STDERR_FILENO);
-        if (real->preload != NULL) {
-            setenv("LD_PRELOAD", real->preload, 1);
-            setenv("FAIL_NTH", real->preload_words, 1);
-        }
-        execvp(arguments[0], (char *const *)(uintptr_t)arguments);
-        _exit(NOT_STARTED);
-    }
+    spawn(real, arguments, in[0], out[1], child);
     close(in[0]);
     close(out[1]);
     *child = (struct child){child->pid, in[1], out[0]};
