@@ -279,17 +279,21 @@ leg = $(call test_runs,$1,$(AREAS),$(lastword $(NUMBERS))) \
 # The harness simulates its threads in one: ThreadSanitizer has nothing to see there.
 leg_tsan = $(call test_runs,tsan,$(filter-out harness,$(AREAS)),$(lastword $(NUMBERS)))
 
-# In full the checks run on the stages whose parts the last one no longer has, and on the last;
-# on those between for a moment. A simulation is one real thread, so ThreadSanitizer has little to
-# say of the harness and takes long to say it: there all checks run for a moment.
-FULL_asan := 01 02 03 $(lastword $(NUMBERS))
-FULL_sim  := $(FULL_asan)
-campaigns = $(foreach number,$(NUMBERS),'build/$1/harness-$(number) \
-    $(if $(filter $(number),$(FULL_$1)),check,list)')
+# In full the checks run on the last stage, and on those whose parts it no longer has; on those
+# between for a moment. A simulation is one real thread, so ThreadSanitizer has little to say of
+# the harness and takes long to say it: there the checks run for a moment, on two stages.
+LAST := $(lastword $(NUMBERS))
+FULL_asan  := 01 02 03 $(LAST)
+BRIEF_asan := $(filter-out $(FULL_asan),$(NUMBERS))
+FULL_sim   := $(FULL_asan)
+BRIEF_sim  := $(BRIEF_asan)
+BRIEF_tsan := 01 $(LAST)
+campaigns = $(foreach number,$(FULL_$1),'build/$1/harness-$(number) check') \
+    $(foreach number,$(BRIEF_$1),'build/$1/harness-$(number) list')
 asan tsan sim: %: run-% run-release ## all tests and checks in that flavour
 	@tests/run.sh --seconds 1800 \
 	    $(call campaigns,$*) \
-	    --seconds 240 $(call test_runs,$*,$(AREAS),$(lastword $(NUMBERS)))
+	    --seconds 240 $(call test_runs,$*,$(AREAS),$(LAST))
 
 check-NN: ; @echo 'make check-01, and so on for: $(NUMBERS)' ## tests of common/, the harness, the program and stage NN
 crash: $(NUMBERS:%=crash-%) ## power losses on fresh seeds: make crash SECONDS=600 SEED=7
