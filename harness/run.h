@@ -54,6 +54,20 @@ struct run_snapshot {
     size_t changes;
 };
 
+/* An iterator that lives across steps. */
+struct reader;
+
+/* A copy that was made of the store, or was to be made. */
+struct run_copy {
+    char path[32];
+    enum copy_kind kind;
+    struct law may; /* what an attempt may have left there, and only that */
+    size_t changes; /* that it holds, once it is there */
+    size_t begun;   /* disk operations before the first attempt, */
+    size_t ended;   /* and when OK was returned; SIZE_MAX: not yet */
+    bool failed;    /* an attempt has */
+};
+
 enum { RUN_MOMENTS_MAX = 3 * PROGRAM_STEPS_MAX + 8, RUN_FAILURE_BYTES = 1024 };
 
 struct run {
@@ -84,6 +98,9 @@ struct run {
 
     struct run_snapshot snapshots[PROGRAM_SNAPSHOTS_MAX];
     size_t snapshot_count;
+    struct reader *iters; /* PROGRAM_ITERS_MAX */
+    struct run_copy copies[PROGRAM_COPIES_MAX];
+    size_t copy_count;
 
     size_t blocks; /* allocations outstanding when the run began */
     bool struck;   /* a fault has struck in this run, */
@@ -102,6 +119,9 @@ void run_begin(struct run *run, const struct program *program, struct tape *sche
 /* Opens the store and runs all steps; false if a check failed. The store may be open
  * afterwards, for more checks, or for run_end. */
 bool run_steps(struct run *run);
+
+/* Goes on with steps that were added to the program. */
+bool run_more(struct run *run);
 
 /* Closes the store, and checks that it left nothing behind: no memory, handles, locks or
  * threads, and in its directory what audit.h demands. After a failure it kills what is
@@ -124,6 +144,12 @@ void run_kill(struct run *run, struct disk *disk);
  * failpoint. */
 bool run_fault_struck(struct run *run);
 void run_clear_faults(struct run *run);
+
+/* Whether an error of the store, which is open, may be: something was made to fail since
+ * the last open or resume that succeeded, and the error says what in words. False, and
+ * noted as a failure, if not. */
+bool run_excuses(struct run *run, const char *what, enum status status,
+                 const struct error *error);
 
 /* The program in words, with the sequences that its changes took, up to where it stopped,
  * and the failure if there is one. */
