@@ -14,6 +14,17 @@
 
 #include "run.h"
 
+/* A copy that was made of the store, or was to be made. */
+struct run_copy {
+    char path[32];
+    enum copy_kind kind;
+    struct law may; /* what an attempt may have left there, and only that */
+    size_t changes; /* that it holds, once it is there */
+    size_t begun;   /* disk operations before the first attempt, */
+    size_t ended;   /* and when OK was returned; SIZE_MAX: not yet */
+    bool failed;    /* an attempt has */
+};
+
 /* Makes the step's copy; false, with run_fails, if the answer is not as it must be. */
 bool run_copy_made(struct run *run, const struct step *step);
 

@@ -20,7 +20,9 @@
  *                                                     durable, and D as it was told
  *
  * A change that failed and has a sequence is in doubt: it may be there, but only whole,
- * and only behind all that come before it. One that has none is not there. */
+ * and only behind all that come before it. One that has none is not there.
+ *
+ * tidy: long because a crash and a fault are two ends of the same story. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -10,7 +10,8 @@
  *            returned before the read began is in it, nothing that began after the read
  *            returned; of two reads one after the other, the later observes no less; and
  *            the answer is the newest value at that sequence
- *   iterators, snapshots and checkpoints are reads of all keys, and every walk is the same
+ *   iterators are reads of all keys, as are snapshots and checkpoints, and every walk is
+ *            the same
  *
  * A write that failed is in doubt: it counts as one that never returned, and where its
  * sequence, or that of a write before it, was given to another it never happened. */

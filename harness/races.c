@@ -1,5 +1,5 @@
-/* Threads that write, read, walk and copy one store at the same time, in orders drawn from
- * the tape; what they were told must be linearizable (linear.h).
+/* Threads that write, read, walk and copy one store at the same time, in orders drawn
+ * from the tape; what they were told must be linearizable (linear.h).
  *
  *     case     := store, fault?, plan of each thread, schedule
  *     plan     := (more (not 0), call)* 0

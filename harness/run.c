@@ -30,7 +30,8 @@ void run_init(struct run *run) {
     *run = (struct run){0};
     run->scheduler = scheduler_new(choose_thread, run);
     run->iters = calloc(PROGRAM_ITERS_MAX, sizeof *run->iters);
-    if (run->iters == NULL) {
+    run->copies = calloc(PROGRAM_COPIES_MAX, sizeof *run->copies);
+    if (run->iters == NULL || run->copies == NULL) {
         fputs("harness: out of memory\n", stderr);
         abort();
     }
@@ -47,6 +48,7 @@ void run_free(struct run *run) {
     scheduler_free(run->scheduler);
     model_free(&run->model);
     free(run->iters);
+    free(run->copies);
     *run = (struct run){0};
 }
 
@@ -673,6 +675,7 @@ void run_begin(struct run *run, const struct program *program, struct tape *sche
     struct run fresh = {.scheduler = run->scheduler,
                         .model = run->model,
                         .iters = run->iters,
+                        .copies = run->copies,
                         .program = program,
                         .options = program->options,
                         .schedule = schedule};

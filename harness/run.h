@@ -17,7 +17,9 @@
  * or not at all. An open that a fault made fail is tried again without faults
  * (run_clear_faults) and must succeed. run_end reopens a store that is fail-stop, not
  * open or was closed with an error, without faults, and reads all of it, before it
- * closes. So a sweep needs no more than the lines above. */
+ * closes. So a sweep needs no more than the lines above.
+ *
+ * tidy: long because it is the contract of one object, whose parts are used together. */
 #ifndef STRATA_RUN_H
 #define STRATA_RUN_H
 
@@ -54,19 +56,8 @@ struct run_snapshot {
     size_t changes;
 };
 
-/* An iterator that lives across steps. */
 struct reader;
-
-/* A copy that was made of the store, or was to be made. */
-struct run_copy {
-    char path[32];
-    enum copy_kind kind;
-    struct law may; /* what an attempt may have left there, and only that */
-    size_t changes; /* that it holds, once it is there */
-    size_t begun;   /* disk operations before the first attempt, */
-    size_t ended;   /* and when OK was returned; SIZE_MAX: not yet */
-    bool failed;    /* an attempt has */
-};
+struct run_copy;
 
 enum { RUN_MOMENTS_MAX = 3 * PROGRAM_STEPS_MAX + 8, RUN_FAILURE_BYTES = 1024 };
 
@@ -98,8 +89,8 @@ struct run {
 
     struct run_snapshot snapshots[PROGRAM_SNAPSHOTS_MAX];
     size_t snapshot_count;
-    struct reader *iters; /* PROGRAM_ITERS_MAX */
-    struct run_copy copies[PROGRAM_COPIES_MAX];
+    struct reader *iters;    /* PROGRAM_ITERS_MAX, that live across steps: run_reads.h */
+    struct run_copy *copies; /* PROGRAM_COPIES_MAX: copies.h */
     size_t copy_count;
 
     size_t blocks; /* allocations outstanding when the run began */
@@ -117,10 +108,9 @@ void run_free(struct run *run);
 void run_begin(struct run *run, const struct program *program, struct tape *schedule);
 
 /* Opens the store and runs all steps; false if a check failed. The store may be open
- * afterwards, for more checks, or for run_end. */
+ * afterwards, for more checks, or for run_end, or for run_more, which goes on with steps
+ * that were added to the program. */
 bool run_steps(struct run *run);
-
-/* Goes on with steps that were added to the program. */
 bool run_more(struct run *run);
 
 /* Closes the store, and checks that it left nothing behind: no memory, handles, locks or
@@ -145,9 +135,8 @@ void run_kill(struct run *run, struct disk *disk);
 bool run_fault_struck(struct run *run);
 void run_clear_faults(struct run *run);
 
-/* Whether an error of the store, which is open, may be: something was made to fail since
- * the last open or resume that succeeded, and the error says what in words. False, and
- * noted as a failure, if not. */
+/* Whether an error of the open store may be: a fault has struck, and it has words. False,
+ * and noted as a failure, if not. */
 bool run_excuses(struct run *run, const char *what, enum status status,
                  const struct error *error);
 
