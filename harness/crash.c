@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "copies.h"
 #include "grow.h"
 #include "lives.h"
 #include "points.h"
@@ -39,6 +40,23 @@ static bool run_program(struct check_run *check, const struct program *program,
     return holds;
 }
 
+/* What becomes of the image, which it consumes: the copies that it holds are looked at,
+ * then lives are led on it. */
+static bool lead(struct lives *lives, struct disk *image, size_t operation,
+                 struct law law, struct tape *tape, unsigned *whole) {
+    if (!copies_hold(lives->run, image, operation, whole, lives->failure,
+                     sizeof lives->failure)) {
+        if (lives->story != NULL) {
+            fputs("the files found:\n", lives->story);
+            disk_print(image, lives->story);
+        }
+        run_kill(lives->run, image);
+        disk_free(image);
+        return false;
+    }
+    return lives_lead(lives, image, law, tape);
+}
+
 static bool one_case(struct check_run *check, struct tape *tape, program_drawer *draw) {
     struct program program;
     draw(check, &program, tape);
@@ -58,7 +76,9 @@ static bool one_case(struct check_run *check, struct tape *tape, program_drawer 
     if (check->story != NULL) {
         crash_tell(run->disk, &crash, law, check->story);
     }
-    holds = lives_lead(&lives, disk_crash(run->disk, &crash), law, tape);
+    unsigned whole;
+    holds =
+        lead(&lives, disk_crash(run->disk, &crash), crash.operation, law, tape, &whole);
     if (!holds && check->story != NULL) {
         fprintf(check->story, "%s\n", lives.failure);
     }
@@ -75,6 +95,7 @@ struct seen {
     uint64_t fingerprint;
     uint32_t program; /* the slot is taken if this is the program's number */
     uint32_t changes; /* that it was recovered as */
+    unsigned whole;   /* copies: copies_hold */
 };
 
 /* How much of the states of a program is looked at. */
@@ -92,6 +113,8 @@ struct witness {
     size_t lost;    /* recoveries without the last change issued */
     size_t kept;    /* recoveries with it */
     size_t range;   /* crash points whose law allows several states, none of them empty */
+    size_t partial; /* images in which a copy that was begun is not there, */
+    size_t whole;   /* and those in which all are */
 };
 
 struct campaign {
@@ -258,19 +281,24 @@ static bool try_state(struct campaign *campaign, const struct crash *crash,
     tape_seed(&campaign->tail, random_next(&campaign->random));
     bool holds;
     if (seen->program == campaign->number) {
-        holds = seen->changes >= law.least && seen->changes <= law.most;
+        holds = seen->changes >= law.least && seen->changes <= law.most &&
+                (copies_due(check->run, crash->operation) & ~seen->whole) == 0;
         disk_free(image);
     } else {
         seen->fingerprint = fingerprint;
         seen->program = campaign->number;
         campaign->crash = crash;
-        holds = lives_lead(&campaign->lives, image, law, &campaign->tail);
+        holds = lead(&campaign->lives, image, crash->operation, law, &campaign->tail,
+                     &seen->whole);
         campaign->crash = NULL;
         seen->changes = (uint32_t)campaign->lives.changes;
         campaign->witness.lost +=
             campaign->lives.changes < check->run->model.change_count;
         campaign->witness.kept +=
             campaign->lives.changes == check->run->model.change_count;
+        unsigned begun = copies_begun(check->run, crash->operation);
+        campaign->witness.partial += begun != seen->whole;
+        campaign->witness.whole += begun != 0 && begun == seen->whole;
         campaign->states++;
         check->states++;
         check->cases++;
@@ -438,6 +466,52 @@ static void crash_at_moments(struct check_run *check) {
     campaign_end(&campaign);
 }
 
+/* ---- copies ---------------------------------------------------------------------- */
+
+static void draw_copied(struct check_run *check, struct program *program,
+                        struct tape *tape) {
+    const struct program_limits limits = {
+        .operations = OPERATION_BIT(CHANGE) | OPERATION_BIT(FLUSH) |
+                      OPERATION_BIT(COMPACT) | OPERATION_BIT(POWER) | OPERATION_BIT(COPY),
+        .steps = 6,
+        .value_bytes = 600,
+        .profiles = check->profiles};
+    program_draw(program, tape, stage.number, &limits);
+}
+
+static bool one_copied(struct check_run *check, struct tape *tape) {
+    return one_case(check, tape, draw_copied);
+}
+
+/* From the first copy's beginning to the end. */
+static void crash_copies(struct check_run *check) {
+    struct campaign campaign;
+    const struct run *run = check->run;
+    campaign_begin(&campaign, check, draw_copied);
+    campaign.depth = (struct depth){.systematic = 12, .random = 4};
+    while (check_goes_on(check)) {
+        tape_seed(&campaign.tape, check_tape_seed(check, check->programs));
+        size_t at = !begin_program(&campaign) || run->copy_count == 0
+                        ? SIZE_MAX
+                        : run->copies[0].begun;
+        at = at > run->first_point ? at : run->first_point;
+        while (at <= disk_operations(run->disk) && try_point(&campaign, at)) {
+            at++;
+        }
+    }
+    campaign_end(&campaign);
+    if (!check->failed &&
+        (campaign.witness.partial == 0 || campaign.witness.whole == 0)) {
+        check->failed = true;
+        fprintf(
+            check->report,
+            "%s: FAILED: of %zu states %zu are of a copy that was cut off, and %zu of "
+            "whole ones\n",
+            check->check->name, check->states, campaign.witness.partial,
+            campaign.witness.whole);
+    }
+}
+
 /* A campaign that loses nothing would find every store right. */
 static void crashes_happen(struct check_run *check) {
     struct witness witness = sample(check, draw_small);
@@ -585,5 +659,10 @@ const struct check crash_checks[] = {
     {"crash.moments", CHECK_CRASH, 1, 0, 100, 5,
      "the same, closely, at the failpoints that are moments of the engine's own story",
      one_small, crash_at_moments},
+    {"crash.copies", CHECK_CRASH, 7, 0, 800, 20,
+     "a checkpoint, a backup or a restored store is whole or not there, and stays once "
+     "it "
+     "was made",
+     one_copied, crash_copies},
     {0},
 };

@@ -34,7 +34,9 @@ static void note_file(void *context, const char *path) {
 
 bool specimen_make(struct specimen *specimen, struct check_run *check,
                    struct tape *tape) {
-    struct program_limits limits = {.steps = 6, .value_bytes = 60};
+    struct program_limits limits = {.operations = OPERATIONS_ALL & ~OPERATION_BIT(COPY),
+                                    .steps = 6,
+                                    .value_bytes = 60};
     if (tape_choose(tape, 4) == 3) {
         limits.value_bytes = 0; /* block edges: sampled, not exhausted */
     }

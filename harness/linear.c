@@ -210,7 +210,9 @@ static void print_write(const struct call *write, FILE *out) {
 }
 
 static void print_walks(const struct call *iter, FILE *out) {
-    fprintf(out, "iterator: observed %" PRIu64, iter->observed);
+    static const char *const words[] = {"iterator", "snapshot", "snapshot, by keys",
+                                        "checkpoint"};
+    fprintf(out, "%s: observed %" PRIu64, words[iter->look], iter->observed);
     for (size_t walk = 0; walk < iter->walk_count; walk++) {
         fputs(walk > 0 ? "; again" : "; walked", out);
         for (unsigned key = 0; key < HISTORY_KEYS; key++) {

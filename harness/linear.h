@@ -10,7 +10,8 @@
  *            returned before the read began is in it, nothing that began after the read
  *            returned; of two reads one after the other, the later observes no less; and
  *            the answer is the newest value at that sequence
- *   iterators are reads of all keys, and every walk is the same
+ *   iterators are reads of all keys, as are snapshots and checkpoints, and every walk is
+ *            the same
  *
  * A write that failed is in doubt: it counts as one that never returned, and where its
  * sequence, or that of a write before it, was given to another it never happened. */
@@ -33,6 +34,14 @@ enum { VALUE_ABSENT = 0, VALUE_STRANGE = 1000 /* one that nobody wrote */ };
 
 enum call_kind { CALL_WRITE, CALL_GET, CALL_ITER, CALL_RESUME, CALL_FLUSH, CALL_COMPACT };
 
+/* How all keys are read; from the second on at a moment that the call has taken first. */
+enum look {
+    LOOK_ITERATOR,  /* one, for all walks */
+    LOOK_SNAPSHOT,  /* a new one for each walk */
+    LOOK_KEYS,      /* each key alone, and then an iterator, in turn */
+    LOOK_CHECKPOINT /* opened as a store when all is over */
+};
+
 struct history_op {
     unsigned key;
     unsigned value; /* VALUE_ABSENT: a delete */
@@ -52,7 +61,7 @@ struct call {
     unsigned found;
     unsigned walks[HISTORY_WALKS][HISTORY_KEYS]; /* CALL_ITER: the value of each key */
     size_t walk_count;
-    bool at_snapshot; /* each walk is by an iterator of its own, at one snapshot */
+    enum look look; /* CALL_ITER */
 };
 
 struct history {

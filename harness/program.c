@@ -276,6 +276,21 @@ static void draw_look_back(struct drawing *drawing, struct step *step) {
     draw_scan(drawing, step);
 }
 
+static void draw_walk(struct drawing *drawing, struct step *step) {
+    struct tape *tape = drawing->tape;
+    step->iter = (size_t)tape_choose(tape, PROGRAM_ITERS_MAX);
+    step->snapshot = (size_t)tape_choose(tape, PROGRAM_SNAPSHOTS_MAX + 1);
+    step->last = tape_choose(tape, 4) == 3;
+    draw_scan(drawing, step);
+}
+
+/* All but a restore flush first. */
+static void draw_copy(struct drawing *drawing, struct step *step) {
+    step->copy = (enum copy_kind)tape_choose(drawing->tape, COPY_KIND_COUNT);
+    step->source = (size_t)tape_choose(drawing->tape, PROGRAM_COPIES_MAX);
+    draw_reopen(drawing, step);
+}
+
 static const struct {
     const char *name;
     int first;
@@ -456,10 +471,10 @@ static void print_ops(const struct step *step, uint64_t first, FILE *out) {
     fputs(durability_words[step->durability], out);
 }
 
-static void print_scan(const struct step *step, FILE *out) {
+static void print_scan(const struct step *step, const char *what, FILE *out) {
     static const char *const words[MOVE_COUNT] = {"first", "next", "prev",
                                                   "last",  "seek", "seek-before"};
-    fputs("scan from ", out);
+    fprintf(out, "%s from ", what);
     slice_print(step->from, out);
     fputs(" to ", out);
     slice_print(step->to, out);
@@ -469,6 +484,23 @@ static void print_scan(const struct step *step, FILE *out) {
             fputc(' ', out);
             slice_print(step->key, out);
         }
+    }
+}
+
+static void print_walk(const struct step *step, FILE *out) {
+    fprintf(out, "iterator %zu, ", step->iter);
+    if (step->snapshot > 0) {
+        fprintf(out, "if new at snapshot %zu: ", step->snapshot - 1);
+    }
+    print_scan(step, "if new", out);
+    fputs(step->last ? "; closed" : "", out);
+}
+
+static void print_copy(const struct step *step, FILE *out) {
+    static const char *const words[COPY_KIND_COUNT] = {"checkpoint", "backup", "restore"};
+    fputs(words[step->copy], out);
+    if (step->copy == COPY_RESTORE) {
+        fprintf(out, " of copy %zu", step->source);
     }
 }
 
@@ -498,7 +530,7 @@ void step_print(const struct step *step, uint64_t first, FILE *out) {
         slice_print(step->key, out);
         break;
     case OPERATION_SCAN:
-        print_scan(step, out);
+        print_scan(step, "scan", out);
         break;
     case OPERATION_ADVANCE:
         fprintf(out, "%" PRIu64 " ms pass", step->micros / 1000);
@@ -523,7 +555,13 @@ void step_print(const struct step *step, uint64_t first, FILE *out) {
         break;
     case OPERATION_LOOK_BACK:
         fprintf(out, "at snapshot %zu: ", step->snapshot);
-        print_scan(step, out);
+        print_scan(step, "scan", out);
+        break;
+    case OPERATION_WALK:
+        print_walk(step, out);
+        break;
+    case OPERATION_COPY:
+        print_copy(step, out);
         break;
     case OPERATION_SYNC:
     case OPERATION_RESUME:

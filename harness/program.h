@@ -29,7 +29,9 @@
     X(COMPACT, compact, 5, 4)                                                            \
     X(SNAPSHOT, snapshot, 7, 3)                                                          \
     X(RELEASE, release, 7, 1)                                                            \
-    X(LOOK_BACK, look_back, 7, 4)
+    X(LOOK_BACK, look_back, 7, 4)                                                        \
+    X(WALK, walk, 7, 4)                                                                  \
+    X(COPY, copy, 7, 2)
 
 enum operation {
 #define OPERATION_MEMBER(name, suffix, first, weight) OPERATION_##name,
@@ -46,6 +48,8 @@ enum {
     CHANGE_OPS_MAX = 4,
     SCAN_MOVES_MAX = 8,
     PROGRAM_SNAPSHOTS_MAX = 3, /* held at once */
+    PROGRAM_ITERS_MAX = 2,     /* the same */
+    PROGRAM_COPIES_MAX = 4,
     POWER_FATES = 4,
     PROGRAM_VALUE_BYTES_MAX = 3 * 32768,
     PROGRAM_LOG_BYTES_MIN = 200 /* of the log sizes drawn */
@@ -61,16 +65,23 @@ enum move {
     MOVE_COUNT
 };
 
+enum copy_kind { COPY_CHECKPOINT, COPY_BACKUP, COPY_RESTORE, COPY_KIND_COUNT };
+
 struct step {
     enum operation operation;
     enum durability durability;       /* PUT, DELETE, CHANGE */
     struct kv_op ops[CHANGE_OPS_MAX]; /* PUT, DELETE: one */
     size_t op_count;
-    struct slice key;      /* GET, and the seeks of SCAN and LOOK_BACK */
-    struct slice from, to; /* SCAN, LOOK_BACK, COMPACT */
+    struct slice key;      /* GET, and the seeks of SCAN, LOOK_BACK and WALK */
+    struct slice from, to; /* SCAN, LOOK_BACK, WALK, COMPACT */
     enum move moves[SCAN_MOVES_MAX];
     size_t move_count;
-    size_t snapshot;                  /* RELEASE, LOOK_BACK: of those held, in turn */
+    size_t snapshot; /* RELEASE, LOOK_BACK: of those held, in turn; WALK: that too, from
+                        1, or 0: of now */
+    size_t iter;     /* WALK: which; one that is not open is opened */
+    bool last;       /* WALK: it is closed then */
+    enum copy_kind copy;
+    size_t source;                    /* COPY_RESTORE: of the copies there are */
     uint64_t micros;                  /* ADVANCE */
     unsigned char fates[POWER_FATES]; /* POWER: of the pending pieces, over and over */
 };

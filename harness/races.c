@@ -1,5 +1,5 @@
-/* Threads that write, read and walk one store at the same time, in orders drawn from the
- * tape; what they were told must be linearizable (linear.h).
+/* Threads that write, read, walk and copy one store at the same time, in orders drawn
+ * from the tape; what they were told must be linearizable (linear.h).
  *
  *     case     := store, fault?, plan of each thread, schedule
  *     plan     := (more (not 0), call)* 0
@@ -24,6 +24,7 @@
 
 #include "check.h"
 #include "grow.h"
+#include "kv_checkpoint.h"
 #include "linear.h"
 #include "watch.h"
 
@@ -189,7 +190,8 @@ static void draw_plan(struct race *race, struct racer *racer) {
         } else if (more) {
             call->kind = CALL_ITER;
             call->walk_count = 1 + tape_choose(tape, HISTORY_WALKS);
-            call->at_snapshot = stage_has(FEATURE_SNAPSHOT) && tape_choose(tape, 2) != 0;
+            call->look = stage_has(FEATURE_SNAPSHOT) ? (enum look)tape_choose(tape, 4)
+                                                     : LOOK_ITERATOR;
         }
         racer->count += more;
         tape_end(tape);
@@ -316,29 +318,133 @@ static enum status walk(struct race *race, struct call *call, size_t i, struct i
 
 static enum status do_iter(struct race *race, struct call *call, struct error *error) {
     struct iter *iter = NULL;
-    struct kv_snapshot *snapshot = NULL;
-    enum status status = STATUS_OK;
-    if (call->at_snapshot) {
-        status = kv_snapshot_take(race->kv, &snapshot, error);
-    }
-    const struct kv_iter_options options = {.observed = &call->observed,
-                                            .snapshot = snapshot};
+    const struct kv_iter_options options = {.observed = &call->observed};
+    enum status status = kv_iter(race->kv, &options, &iter, error);
     for (size_t i = 0; status == STATUS_OK && i < call->walk_count; i++) {
-        if (snapshot != NULL) {
-            pause(race);
-            iter_close(iter);
-            iter = NULL;
-        }
-        if (iter == NULL) {
-            status = kv_iter(race->kv, &options, &iter, error);
-        }
-        if (status == STATUS_OK) {
-            status = walk(race, call, i, iter, error);
-        }
+        status = walk(race, call, i, iter, error);
     }
     iter_close(iter);
+    return status;
+}
+
+/* What says that it observed another moment has shown strange values. */
+static void hold_to_moment(struct call *call, size_t i, uint64_t observed) {
+    for (unsigned key = 0; observed != call->observed && key < HISTORY_KEYS; key++) {
+        call->walks[i][key] = VALUE_STRANGE;
+    }
+}
+
+static enum status walk_at(struct race *race, struct call *call, size_t i,
+                           const struct kv_snapshot *snapshot, struct error *error) {
+    struct iter *iter = NULL;
+    uint64_t observed = 0;
+    const struct kv_iter_options options = {.observed = &observed, .snapshot = snapshot};
+    enum status status = kv_iter(race->kv, &options, &iter, error);
+    if (status == STATUS_OK) {
+        status = walk(race, call, i, iter, error);
+        hold_to_moment(call, i, observed);
+    }
+    iter_close(iter);
+    return status;
+}
+
+static enum status keys_at(struct race *race, struct call *call, size_t i,
+                           const struct kv_snapshot *snapshot, struct error *error) {
+    enum status status = STATUS_OK;
+    for (unsigned key = 0; status == STATUS_OK && key < HISTORY_KEYS; key++) {
+        struct buf value = {0};
+        uint64_t observed = 0;
+        const struct kv_read_options options = {&observed, snapshot};
+        pause(race);
+        status = kv_get(race->kv, program_key(key), &value, &options, error);
+        if (status == STATUS_OK) {
+            call->walks[i][key] = value_in(race, buf_slice(&value));
+        }
+        status = status == STATUS_NOT_FOUND ? STATUS_OK : status;
+        if (status == STATUS_OK) {
+            hold_to_moment(call, i, observed);
+        }
+        buf_free(&value);
+    }
+    return status;
+}
+
+static enum status do_snapshot(struct race *race, struct call *call,
+                               struct error *error) {
+    struct kv_snapshot *snapshot = NULL;
+    enum status status = kv_snapshot_take(race->kv, &snapshot, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    call->observed = kv_snapshot_sequence(snapshot);
+    for (size_t i = 0; status == STATUS_OK && i < call->walk_count; i++) {
+        bool keys = call->look == LOOK_KEYS && i % 2 == 0;
+        pause(race);
+        status = (keys ? keys_at : walk_at)(race, call, i, snapshot, error);
+    }
     kv_snapshot_release(snapshot);
     return status;
+}
+
+struct copy_path {
+    char text[24];
+};
+
+static struct copy_path path_of(const struct race *race, const struct call *call) {
+    struct copy_path path;
+    snprintf(path.text, sizeof path.text, "checkpoint-%zu",
+             (size_t)(call - race->history.calls));
+    return path;
+}
+
+static enum status do_checkpoint(struct race *race, struct call *call,
+                                 struct error *error) {
+    const struct kv_copy_options options = {.sequence = &call->observed};
+    call->walk_count = 1;
+    return kv_checkpoint(race->kv, path_of(race, call).text, &options, error);
+}
+
+static enum status look_around(struct race *race, struct call *call,
+                               struct error *error) {
+    switch (call->look) {
+    case LOOK_SNAPSHOT:
+    case LOOK_KEYS:
+        return do_snapshot(race, call, error);
+    case LOOK_CHECKPOINT:
+        return do_checkpoint(race, call, error);
+    case LOOK_ITERATOR:
+    default:
+        return do_iter(race, call, error);
+    }
+}
+
+/* Each checkpoint, as a store of its own. */
+static void open_copies(struct race *race) {
+    struct kv_options options = race->options;
+    options.create = false;
+    for (size_t i = 0; i < race->history.count; i++) {
+        struct call *call = &race->history.calls[i];
+        struct error error = {0};
+        struct iter *iter = NULL;
+        if (call->kind != CALL_ITER || call->look != LOOK_CHECKPOINT || call->failed) {
+            continue;
+        }
+        enum status status =
+            kv_open(path_of(race, call).text, &options, &race->kv, &error);
+        if (status != STATUS_OK) {
+            fail(race, "a checkpoint", status, &error);
+            return;
+        }
+        status = kv_iter(race->kv, NULL, &iter, &error);
+        if (status == STATUS_OK) {
+            status = walk(race, call, 0, iter, &error);
+        }
+        iter_close(iter);
+        enum status closed = kv_close(race->kv, &error);
+        if (status != STATUS_OK || closed != STATUS_OK) {
+            fail(race, "reading a checkpoint", status, &error);
+        }
+    }
 }
 
 static void do_call(struct race *race, struct call *call) {
@@ -352,7 +458,7 @@ static void do_call(struct race *race, struct call *call) {
         status = do_get(race, call, &error);
         break;
     case CALL_ITER:
-        status = do_iter(race, call, &error);
+        status = look_around(race, call, &error);
         break;
     case CALL_FLUSH:
         status = kv_flush(race->kv, &error);
@@ -421,6 +527,8 @@ static void run_store(struct race *race) {
     if (status != STATUS_OK && !struck && disk_fault_struck(race->disk) == NULL) {
         fail(race, "close", status, &error);
     }
+    disk_set_fault(race->disk, &(struct fault){0});
+    open_copies(race);
     if (counted_memory_blocks() != blocks || disk_open_handles(race->disk) != 0) {
         fail(race, "memory or files are left behind", STATUS_OK, &(struct error){0});
     }

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 
 #include "audit.h"
+#include "copies.h"
 #include "run_reads.h"
 #include "watch.h"
 
@@ -28,6 +29,12 @@ static uint64_t choose_thread(void *context, uint64_t bound) {
 void run_init(struct run *run) {
     *run = (struct run){0};
     run->scheduler = scheduler_new(choose_thread, run);
+    run->iters = calloc(PROGRAM_ITERS_MAX, sizeof *run->iters);
+    run->copies = calloc(PROGRAM_COPIES_MAX, sizeof *run->copies);
+    if (run->iters == NULL || run->copies == NULL) {
+        fputs("harness: out of memory\n", stderr);
+        abort();
+    }
 }
 
 void run_free(struct run *run) {
@@ -40,6 +47,8 @@ void run_free(struct run *run) {
     }
     scheduler_free(run->scheduler);
     model_free(&run->model);
+    free(run->iters);
+    free(run->copies);
     *run = (struct run){0};
 }
 
@@ -50,6 +59,7 @@ struct world run_world_on(struct run *run, struct disk *disk) {
 
 void run_kill(struct run *run, struct disk *disk) {
     run->snapshot_count = 0; /* they are of its memory */
+    memset(run->iters, 0, PROGRAM_ITERS_MAX * sizeof *run->iters);
     scheduler_kill(run->scheduler);
     counted_memory_reclaim();
     disk_kill(disk);
@@ -97,10 +107,8 @@ static void recovered(struct run *run) {
     run->stopped = false;
 }
 
-/* Whether an error may be: something was made to fail, and the error says what in words.
- */
-static bool excusable(struct run *run, const char *what, enum status status,
-                      const struct error *error) {
+bool run_excuses(struct run *run, const char *what, enum status status,
+                 const struct error *error) {
     run_fault_struck(run);
     if (!run->excused) {
         return run_fails(run, "%s failed though nothing was made to fail: %s: %s", what,
@@ -167,6 +175,12 @@ struct law run_law(const struct run *run, size_t operation) {
  * the model of then. */
 static void settle_on(struct run *run, size_t changes, bool durable) {
     bool forgets = changes < run->model.change_count;
+    for (size_t i = 0; i < PROGRAM_ITERS_MAX; i++) {
+        if (run->iters[i].changes > changes) {
+            reader_close(
+                &run->iters[i]); /* what it shows never was, and cannot be asked */
+        }
+    }
     model_truncate(&run->model, changes);
     run->acknowledged = changes;
     run->timed = run->timed < changes ? run->timed : changes;
@@ -231,7 +245,7 @@ static bool open_store(struct run *run, struct law law) {
     enum status status = kv_open(RUN_DIRECTORY, &run->options, &run->kv, &error);
     if (status != STATUS_OK) {
         run->kv = NULL;
-        if (!excusable(run, "open", status, &error) ||
+        if (!run_excuses(run, "open", status, &error) ||
             !nothing_left(run, "an open that failed")) {
             return false;
         }
@@ -263,11 +277,14 @@ static bool close_store(struct run *run) {
     struct error error = {0};
     struct kv *kv = run->kv;
     run->kv = NULL;
+    for (size_t i = 0; i < PROGRAM_ITERS_MAX; i++) {
+        reader_close(&run->iters[i]);
+    }
     enum status status = kv_close(kv, &error);
     while (run->snapshot_count > 0) { /* the close has let go of them */
         kv_snapshot_release(run->snapshots[--run->snapshot_count].snapshot);
     }
-    if (status != STATUS_OK && !excusable(run, "close", status, &error)) {
+    if (status != STATUS_OK && !run_excuses(run, "close", status, &error)) {
         return false;
     }
     if (status == STATUS_OK) {
@@ -290,7 +307,7 @@ static bool write_failed(struct run *run, const struct step *step, uint64_t sequ
         sequence == 0) {
         return true; /* compactions were told to take their time */
     }
-    if (!excusable(run, "a write", status, error)) {
+    if (!run_excuses(run, "a write", status, error)) {
         return false;
     }
     if (sequence == 0) {
@@ -386,7 +403,7 @@ static bool run_sync(struct run *run, const struct step *step) {
         return true;
     }
     run->stopped = run->stopped || status == STATUS_IO;
-    return excusable(run, "sync", status, &error);
+    return run_excuses(run, "sync", status, &error);
 }
 
 /* An error that something made to fail excuses; a wrong answer nothing does. */
@@ -452,6 +469,10 @@ static bool run_power(struct run *run, const struct step *step) {
     disk_free(run->disk);
     run->disk = found;
     run->first_step = run->step + 1;
+    copies_begin_anew(run);
+    if (!copies_are_there(run)) {
+        return false;
+    }
     if (!open_store(run, law)) {
         return false;
     }
@@ -475,39 +496,7 @@ static bool run_flush(struct run *run, const struct step *step) {
         must_be_durable(run, run->acknowledged);
         return true;
     }
-    return excusable(run, "flush", status, &error);
-}
-
-/* An iterator that is open when a compaction begins holds what it reads, whatever becomes
- * of its tables. */
-struct held {
-    struct iter *iter;
-    uint64_t observed;
-};
-
-static bool hold(struct run *run, struct held *held) {
-    struct kv_iter_options options = {.observed = &held->observed};
-    struct error error = {0};
-    enum status status = kv_iter(run->kv, &options, &held->iter, &error);
-    if (status != STATUS_OK) {
-        held->iter = NULL;
-        return excusable(run, "a scan", status, &error);
-    }
-    iter_first(held->iter);
-    return true;
-}
-
-static bool held_still_shows(struct run *run, struct held *held) {
-    char differs[400] = "";
-    bool same = held->iter == NULL ||
-                model_matches(&run->model, held->observed, (struct slice){0},
-                              (struct slice){0}, held->iter, differs, sizeof differs);
-    enum status status = same ? STATUS_OK
-                         : held->iter->error.status != STATUS_OK
-                             ? held->iter->error.status
-                             : STATUS_CORRUPT;
-    iter_close(held->iter);
-    return answered(run, status, differs);
+    return run_excuses(run, "flush", status, &error);
 }
 
 /* All that the store shows. *changes stays where a fault excuses that it shows nothing. */
@@ -523,20 +512,29 @@ static bool shows(struct run *run, struct law law, size_t *changes) {
 }
 
 /* It moves what is there, and changes nothing of it: before, after, and for those who read
- * meanwhile. */
+ * meanwhile: an iterator that is open when it begins holds what it reads, whatever becomes
+ * of its tables. */
 static bool run_compact(struct run *run, const struct step *step) {
-    struct held held = {0};
+    static const struct step everything = {.operation = OPERATION_SCAN};
+    char text[600] = "";
+    struct words words = {text, sizeof text};
+    struct reader held = {0};
     struct error error = {0};
     size_t before = SIZE_MAX, after;
-    if (!shows(run, visible(run), &before) || !hold(run, &held)) {
+    if (!shows(run, visible(run), &before) ||
+        !answered(run,
+                  reader_open(&held, &run->model, run->kv, visible(run), NULL,
+                              &everything, words),
+                  text)) {
         return false;
     }
     enum status status = kv_compact(run->kv, step->from, step->to, &error);
-    if (!held_still_shows(run, &held)) {
-        return false;
-    }
+    enum status held_status =
+        held.iter != NULL ? reader_walk(&held, &run->model, words) : STATUS_OK;
+    reader_close(&held);
     after = before;
-    if (!shows(run, before == SIZE_MAX ? visible(run) : (struct law){before, before},
+    if (!answered(run, held_status, text) ||
+        !shows(run, before == SIZE_MAX ? visible(run) : (struct law){before, before},
                &after)) {
         return false;
     }
@@ -548,7 +546,7 @@ static bool run_compact(struct run *run, const struct step *step) {
         must_be_durable(run, run->acknowledged);
         return true;
     }
-    return excusable(run, "compact", status, &error);
+    return run_excuses(run, "compact", status, &error);
 }
 
 /* What is visible is in it, whole changes only. */
@@ -561,7 +559,7 @@ static bool run_snapshot(struct run *run, const struct step *step) {
     }
     enum status status = kv_snapshot_take(run->kv, &held->snapshot, &error);
     if (status != STATUS_OK) {
-        return excusable(run, "a snapshot", status, &error);
+        return run_excuses(run, "a snapshot", status, &error);
     }
     uint64_t sequence = kv_snapshot_sequence(held->snapshot);
     const struct law law = visible(run);
@@ -601,12 +599,41 @@ static bool run_look_back(struct run *run, const struct step *step) {
     return answered(run, status, text);
 }
 
+/* An iterator goes on where an earlier step has left it. */
+static bool run_walk(struct run *run, const struct step *step) {
+    struct reader *reader = &run->iters[step->iter];
+    char text[600] = "";
+    struct words words = {text, sizeof text};
+    enum status status = STATUS_OK;
+    if (reader->iter == NULL) {
+        struct law law = visible(run);
+        const struct kv_snapshot *snapshot = NULL;
+        if (step->snapshot > 0 && run->snapshot_count > 0) {
+            const struct run_snapshot *held =
+                &run->snapshots[(step->snapshot - 1) % run->snapshot_count];
+            law = (struct law){held->changes, held->changes};
+            snapshot = held->snapshot;
+        }
+        status = reader_open(reader, &run->model, run->kv, law, snapshot, step, words);
+    }
+    if (status == STATUS_OK) {
+        status = reader_move(reader, &run->model, step, words);
+    }
+    if (status == STATUS_OK && step->last) {
+        status = reader_walk(reader, &run->model, words);
+    }
+    if (status != STATUS_OK || step->last) {
+        reader_close(reader);
+    }
+    return answered(run, status, text);
+}
+
 static bool run_resume(struct run *run, const struct step *step) {
     (void)step;
     struct error error = {0};
     enum status status = kv_resume(run->kv, &error);
     if (status != STATUS_OK) {
-        return excusable(run, "resume", status, &error);
+        return run_excuses(run, "resume", status, &error);
     }
     size_t changes;
     if (!read_all(run, visible(run), &changes)) {
@@ -636,6 +663,8 @@ static bool (*const runners[OPERATION_COUNT])(struct run *, const struct step *)
     [OPERATION_SNAPSHOT] = run_snapshot,
     [OPERATION_RELEASE] = run_release,
     [OPERATION_LOOK_BACK] = run_look_back,
+    [OPERATION_WALK] = run_walk,
+    [OPERATION_COPY] = run_copy_made,
 };
 
 void run_begin(struct run *run, const struct program *program, struct tape *schedule) {
@@ -645,6 +674,8 @@ void run_begin(struct run *run, const struct program *program, struct tape *sche
     }
     struct run fresh = {.scheduler = run->scheduler,
                         .model = run->model,
+                        .iters = run->iters,
+                        .copies = run->copies,
                         .program = program,
                         .options = program->options,
                         .schedule = schedule};
@@ -665,7 +696,12 @@ bool run_steps(struct run *run) {
         return false;
     }
     run->ends[0] = disk_operations(run->disk);
-    for (run->step = 0; run->step < run->program->count; run->step++) {
+    run->step = 0;
+    return run_more(run);
+}
+
+bool run_more(struct run *run) {
+    for (; run->step < run->program->count; run->step++) {
         const struct step *step = &run->program->steps[run->step];
         watch_alive();
         size_t begun = disk_operations(run->disk);
@@ -697,7 +733,8 @@ static bool ends_well(struct run *run) {
     }
     run->schedule = NULL;
     char words[600] = "";
-    return audit(run, run->disk, words, sizeof words) || run_fails(run, "%s", words);
+    return copies_are_there(run) &&
+           (audit(run, run->disk, words, sizeof words) || run_fails(run, "%s", words));
 }
 
 bool run_end(struct run *run) {

@@ -17,7 +17,9 @@
  * or not at all. An open that a fault made fail is tried again without faults
  * (run_clear_faults) and must succeed. run_end reopens a store that is fail-stop, not
  * open or was closed with an error, without faults, and reads all of it, before it
- * closes. So a sweep needs no more than the lines above. */
+ * closes. So a sweep needs no more than the lines above.
+ *
+ * tidy: long because it is the contract of one object, whose parts are used together. */
 #ifndef STRATA_RUN_H
 #define STRATA_RUN_H
 
@@ -54,6 +56,9 @@ struct run_snapshot {
     size_t changes;
 };
 
+struct reader;
+struct run_copy;
+
 enum { RUN_MOMENTS_MAX = 3 * PROGRAM_STEPS_MAX + 8, RUN_FAILURE_BYTES = 1024 };
 
 struct run {
@@ -84,6 +89,9 @@ struct run {
 
     struct run_snapshot snapshots[PROGRAM_SNAPSHOTS_MAX];
     size_t snapshot_count;
+    struct reader *iters;    /* PROGRAM_ITERS_MAX, that live across steps: run_reads.h */
+    struct run_copy *copies; /* PROGRAM_COPIES_MAX: copies.h */
+    size_t copy_count;
 
     size_t blocks; /* allocations outstanding when the run began */
     bool struck;   /* a fault has struck in this run, */
@@ -100,8 +108,10 @@ void run_free(struct run *run);
 void run_begin(struct run *run, const struct program *program, struct tape *schedule);
 
 /* Opens the store and runs all steps; false if a check failed. The store may be open
- * afterwards, for more checks, or for run_end. */
+ * afterwards, for more checks, or for run_end, or for run_more, which goes on with steps
+ * that were added to the program. */
 bool run_steps(struct run *run);
+bool run_more(struct run *run);
 
 /* Closes the store, and checks that it left nothing behind: no memory, handles, locks or
  * threads, and in its directory what audit.h demands. After a failure it kills what is
@@ -124,6 +134,11 @@ void run_kill(struct run *run, struct disk *disk);
  * failpoint. */
 bool run_fault_struck(struct run *run);
 void run_clear_faults(struct run *run);
+
+/* Whether an error of the open store may be: a fault has struck, and it has words. False,
+ * and noted as a failure, if not. */
+bool run_excuses(struct run *run, const char *what, enum status status,
+                 const struct error *error);
 
 /* The program in words, with the sequences that its changes took, up to where it stopped,
  * and the failure if there is one. */

@@ -69,39 +69,38 @@ enum status read_key(const struct model *model, struct kv *kv, struct law law,
     return status;
 }
 
-/* The version that the move leads to from the current one; NULL: the end. */
+/* The version that the move leads to; NULL: the end. */
 static const struct model_version *moved(const struct model *model,
-                                         const struct step *step, enum move move,
-                                         uint64_t sequence,
-                                         const struct model_version *current) {
-    struct slice from = step->from, to = step->to, key = step->key;
+                                         const struct reader *reader, enum move move,
+                                         struct slice key) {
+    struct slice from = reader->from, to = reader->to;
     const struct model_version *result = NULL;
     switch (move) {
     case MOVE_FIRST:
-        result = model_next(model, from, true, sequence);
+        result = model_next(model, from, true, reader->observed);
         break;
     case MOVE_LAST:
-        result = model_previous(model, to, sequence);
+        result = model_previous(model, to, reader->observed);
         break;
     case MOVE_SEEK:
         if (slice_present(from) && slice_compare(key, from) < 0) {
             key = from;
         }
-        result = model_next(model, key, true, sequence);
+        result = model_next(model, key, true, reader->observed);
         break;
     case MOVE_SEEK_BEFORE:
         if (slice_present(to) && slice_compare(key, to) > 0) {
             key = to;
         }
-        result = model_previous(model, key, sequence);
+        result = model_previous(model, key, reader->observed);
         break;
     case MOVE_NEXT:
-        result = model_next(model, current->key, false, sequence);
+        result = model_next(model, reader->at, false, reader->observed);
         break;
     case MOVE_PREV:
     case MOVE_COUNT:
     default:
-        result = model_previous(model, current->key, sequence);
+        result = model_previous(model, reader->at, reader->observed);
         break;
     }
     bool outside = result != NULL &&
@@ -135,51 +134,82 @@ static void move(struct iter *iter, enum move move, struct slice key) {
     }
 }
 
-/* The drawn moves, then a full walk each way. */
-static enum status walk(const struct model *model, const struct step *step,
-                        struct iter *iter, uint64_t observed, char *differs,
-                        size_t differs_bytes) {
-    const struct model_version *at = NULL;
-    bool right = true;
+enum status reader_open(struct reader *reader, const struct model *model, struct kv *kv,
+                        struct law law, const struct kv_snapshot *snapshot,
+                        const struct step *step, struct words words) {
+    *reader = (struct reader){.from = step->from, .to = step->to};
+    const struct kv_iter_options options = {step->from, step->to, &reader->observed,
+                                            snapshot};
+    struct error error = {0};
+    enum status status = kv_iter(kv, &options, &reader->iter, &error);
+    if (status != STATUS_OK) {
+        reader->iter = NULL;
+        return says(words, status, "a scan failed: %s: %s", status_words(status),
+                    error.message);
+    }
+    status =
+        check_observed(model, law, reader->observed, "a scan", &reader->changes, words);
+    if (status != STATUS_OK) {
+        reader_close(reader);
+    }
+    return status;
+}
+
+void reader_close(struct reader *reader) {
+    iter_close(reader->iter);
+    *reader = (struct reader){0};
+}
+
+static enum status judged(const struct reader *reader, bool right, const char *differs,
+                          struct words words) {
+    enum status failure = reader->iter->error.status;
+    return right ? STATUS_OK
+                 : says(words, failure != STATUS_OK ? failure : STATUS_CORRUPT,
+                        "not the state after %zu changes: %s", reader->changes, differs);
+}
+
+enum status reader_move(struct reader *reader, const struct model *model,
+                        const struct step *step, struct words words) {
+    char differs[400] = "";
+    const struct model_version *at =
+        slice_present(reader->at) ? model_get(model, reader->at, reader->observed) : NULL;
+    bool right = model_shows(at, reader->iter, differs, sizeof differs);
     for (size_t i = 0; right && i < step->move_count; i++) {
         enum move next = step->moves[i];
         if (at == NULL && (next == MOVE_NEXT || next == MOVE_PREV)) {
             continue; /* they need an entry to stand on */
         }
-        at = moved(model, step, next, observed, at);
-        move(iter, next, step->key);
-        right = model_shows(at, iter, differs, differs_bytes);
+        at = moved(model, reader, next, step->key);
+        move(reader->iter, next, step->key);
+        right = model_shows(at, reader->iter, differs, sizeof differs);
+        reader->at = at != NULL ? at->key : (struct slice){0};
     }
-    right = right && model_matches(model, observed, step->from, step->to, iter, differs,
-                                   differs_bytes);
-    if (right) {
-        return STATUS_OK;
-    }
-    return iter->error.status != STATUS_OK ? iter->error.status : STATUS_CORRUPT;
+    return judged(reader, right, differs, words);
+}
+
+enum status reader_walk(struct reader *reader, const struct model *model,
+                        struct words words) {
+    char differs[400] = "";
+    bool right = model_matches(model, reader->observed, reader->from, reader->to,
+                               reader->iter, differs, sizeof differs);
+    reader->at = (struct slice){0};
+    return judged(reader, right, differs, words);
 }
 
 enum status read_scan(const struct model *model, struct kv *kv, struct law law,
                       const struct kv_snapshot *snapshot, const struct step *step,
                       size_t *changes, struct words words) {
-    uint64_t observed = 0;
-    const struct kv_iter_options options = {step->from, step->to, &observed, snapshot};
-    struct error error = {0};
-    struct iter *iter = NULL;
-    enum status status = kv_iter(kv, &options, &iter, &error);
+    struct reader reader;
+    enum status status = reader_open(&reader, model, kv, law, snapshot, step, words);
     if (status != STATUS_OK) {
-        return says(words, status, "a scan failed: %s: %s", status_words(status),
-                    error.message);
+        return status;
     }
-    status = check_observed(model, law, observed, "a scan", changes, words);
+    *changes = reader.changes;
+    status = reader_move(&reader, model, step, words);
     if (status == STATUS_OK) {
-        char differs[400] = "";
-        status = walk(model, step, iter, observed, differs, sizeof differs);
-        if (status != STATUS_OK) {
-            status = says(words, status, "not the state after %zu changes: %s", *changes,
-                          differs);
-        }
+        status = reader_walk(&reader, model, words);
     }
-    iter_close(iter);
+    reader_close(&reader);
     return status;
 }
 

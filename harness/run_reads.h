@@ -17,6 +17,33 @@ MUST_CHECK enum status read_key(const struct model *model, struct kv *kv, struct
                                 const struct kv_snapshot *snapshot, struct slice key,
                                 struct words words);
 
+/* An open iterator, and where it must stand. Zeroed: none is open. */
+struct reader {
+    struct iter *iter;
+    uint64_t observed;
+    size_t changes; /* up to there */
+    struct slice from, to;
+    struct slice at; /* the key; absent: nowhere */
+};
+
+/* Opens one with the bounds of `step`, at the snapshot if that is not NULL; what it
+ * observes is checked as that of a get. After an error there is none. */
+MUST_CHECK enum status reader_open(struct reader *reader, const struct model *model,
+                                   struct kv *kv, struct law law,
+                                   const struct kv_snapshot *snapshot,
+                                   const struct step *step, struct words words);
+
+/* It still shows what it showed; then the drawn moves of `step`. */
+MUST_CHECK enum status reader_move(struct reader *reader, const struct model *model,
+                                   const struct step *step, struct words words);
+
+/* A walk from end to end each way. */
+MUST_CHECK enum status reader_walk(struct reader *reader, const struct model *model,
+                                   struct words words);
+
+/* Also where none is open. */
+void reader_close(struct reader *reader);
+
 /* The same for the scan of `step`: its drawn moves, then a walk from end to end each way.
  * *changes says how many changes it observed. */
 MUST_CHECK enum status read_scan(const struct model *model, struct kv *kv, struct law law,

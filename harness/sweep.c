@@ -10,6 +10,7 @@
 
 #include <errno.h>
 
+#include "copies.h"
 #include "image.h"
 #include "lives.h"
 #include "plan.h"
@@ -31,6 +32,18 @@ enum {
 static const struct program_limits limits = {
     .operations = OPERATIONS_ALL & ~OPERATION_BIT(POWER), .steps = 6};
 
+/* What a disk holds that was found after a loss of power: the store, and its copies. */
+static bool found_holds(struct run *run, struct disk *found, size_t operation,
+                        const char *when) {
+    char words[RUN_FAILURE_BYTES] = "";
+    unsigned whole;
+    if (!copies_hold(run, found, operation, &whole, words, sizeof words)) {
+        run_kill(run, found);
+        return run_fails(run, "%s: %s", when, words);
+    }
+    return image_holds(run, found, run_law(run, operation), when, NULL);
+}
+
 /* The power goes at any operation, most often behind the fault: the drawn states are
  * those of crash_draw. */
 static bool survives_crashes(struct run *run, uint64_t seed) {
@@ -41,8 +54,8 @@ static bool survives_crashes(struct run *run, uint64_t seed) {
         struct crash crash = crash_draw(run->disk, 1u << DISK_POSIX | 1u << DISK_EXT4,
                                         run->first_point, &tape);
         struct disk *found = disk_crash(run->disk, &crash);
-        holds = image_holds(run, found, run_law(run, crash.operation),
-                            "after a loss of power during or after the fault", NULL);
+        holds = found_holds(run, found, crash.operation,
+                            "after a loss of power during or after the fault");
         disk_free(found);
     }
     tape_free(&tape);
@@ -55,11 +68,10 @@ static bool survives_power_loss(struct run *run, uint64_t seed) {
     run->kv = NULL;
     run_kill(run, run->disk);
     size_t end = disk_operations(run->disk);
-    struct law law = run_law(run, end);
     bool holds = true;
     for (int profile = DISK_POSIX; profile <= DISK_EXT4 && holds; profile++) {
         struct disk *found = image_powerless(run->disk, (enum disk_profile)profile);
-        holds = image_holds(run, found, law, "after the fault and a loss of power", NULL);
+        holds = found_holds(run, found, end, "after the fault and a loss of power");
         disk_free(found);
     }
     struct exploration exploration;
@@ -69,7 +81,7 @@ static bool survives_power_loss(struct run *run, uint64_t seed) {
             break;
         }
         struct disk *found = disk_crash(run->disk, &exploration.crash);
-        holds = image_holds(run, found, law, "after the fault and a loss of power", NULL);
+        holds = found_holds(run, found, end, "after the fault and a loss of power");
         disk_free(found);
     }
     return holds && survives_crashes(run, seed);
@@ -130,6 +142,71 @@ static bool sweep_program(struct check_run *check, struct tape *tape) {
     }
     holds = run_end(run) && holds;
     tape_free(&schedule);
+    check->cases += run->struck;
+    tell(check, &plan, struck);
+    return holds;
+}
+
+/* ---- copies ---------------------------------------------------------------------- */
+
+static void add_step(struct program *program, enum operation operation,
+                     enum copy_kind kind) {
+    program->steps[program->count++] =
+        (struct step){.operation = operation, .copy = kind};
+}
+
+/* The power goes while the copy is made or behind it, or not; in any case the store is
+ * resumed, and then the copy is made. */
+static bool copies_again(struct run *run, struct program *program, enum copy_kind kind,
+                         bool power, uint64_t seed) {
+    size_t changes;
+    if (run->struck && !reads_serve(run, "reads after a copy under a fault", &changes)) {
+        return false;
+    }
+    if (run->struck && power) {
+        return survives_power_loss(run, seed);
+    }
+    add_step(program, OPERATION_RESUME, kind);
+    add_step(program, OPERATION_COPY, kind);
+    return run_more(run);
+}
+
+/* Only the copy is under the fault. A backup stands before it, for a restore to have a
+ * source, and the next backup one to share with. */
+static bool sweep_copy(struct check_run *check, struct tape *tape) {
+    static const struct program_limits writes = {.operations = OPERATION_BIT(CHANGE) |
+                                                               OPERATION_BIT(FLUSH) |
+                                                               OPERATION_BIT(COMPACT),
+                                                 .steps = 4,
+                                                 .value_bytes = 600};
+    struct run *run = check->run;
+    struct program program;
+    char struck[PLAN_STRUCK_BYTES] = "";
+    program_draw(&program, tape, stage.number, &writes);
+    enum copy_kind kind = (enum copy_kind)tape_choose(tape, COPY_KIND_COUNT);
+    bool power = tape_choose(tape, 2) != 0;
+    uint64_t crashes = tape_choose(tape, CRASH_SEEDS);
+    struct plan plan = plan_draw(tape);
+    run_begin(run, &program, NULL);
+    bool holds = run_steps(run);
+    if (holds && kind != COPY_CHECKPOINT) {
+        add_step(&program, OPERATION_COPY, COPY_BACKUP);
+        add_step(&program, OPERATION_CHANGE, kind);
+        program.steps[program.count - 1].ops[0] =
+            (struct kv_op){KV_PUT, program_key(0), program_value(1, SHORT_BYTES)};
+        program.steps[program.count - 1].op_count = 1;
+        holds = run_more(run);
+    }
+    plan_arm(&plan, run->disk);
+    if (holds) {
+        add_step(&program, OPERATION_COPY, kind);
+        holds = run_more(run);
+    }
+    plan_struck(run->disk, struck);
+    run_fault_struck(run);
+    run_clear_faults(run);
+    holds = holds && copies_again(run, &program, kind, power, crashes);
+    holds = run_end(run) && holds;
     check->cases += run->struck;
     tell(check, &plan, struck);
     return holds;
@@ -394,6 +471,10 @@ const struct check sweep_checks[] = {
     {"sweep.program", CHECK_SWEEP, 1, 0, 12, 1,
      "no failing file call or allocation in a program crashes, leaks or loses a write",
      sweep_program, plan_campaign},
+    {"sweep.copy", CHECK_SWEEP, 7, 0, 6, 1,
+     "a checkpoint, a backup or a restore in which anything fails leaves no half of one, "
+     "the store unharmed, and can be made again",
+     sweep_copy, plan_campaign},
     {"sweep.resume", CHECK_SWEEP, 1, 0, 40, 24,
      "a resume in which anything fails can be tried again; reads serve meanwhile",
      sweep_resume, plan_campaign},
