@@ -8,6 +8,7 @@
 #include <argp.h>
 #include <stdio.h>
 
+#include "kv_batch.h"
 #include "stage.h"
 
 /* What a command wants of the directory named with -d. */
@@ -30,9 +31,11 @@ struct command_run {
     char **arguments;
     void *values; /* the command's own parsed options, zeroed before parsing */
     struct error *error;
-    bool interrupted; /* the command sets it when a signal made it end early */
-    bool in_shell;    /* standard input is the shell's; output is for a person */
-    int code;         /* a shell sets it: exit code of its last failing command, or 0 */
+    bool interrupted;       /* the command sets it when a signal made it end early */
+    bool in_shell;          /* standard input is the shell's; output is for a person */
+    struct kv_batch *batch; /* not NULL: what is put and deleted goes into it */
+    const struct kv_snapshot *snapshot; /* not NULL: what is read is read at it */
+    int code; /* a shell sets it: exit code of its last failing command, or 0 */
 };
 
 typedef enum status command_body(struct command_run *run);

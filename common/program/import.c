@@ -245,6 +245,11 @@ static enum status import_from(struct command_run *run, int fd, const char *name
 
 static enum status run_import(struct command_run *run) {
     const char *name = run->count == 0 ? "-" : run->arguments[0];
+    if (run->batch != NULL) {
+        return error_set(run->error, STATUS_INVALID,
+                         "not into a batch that has begun: an import is changes of its "
+                         "own; .commit or .abandon it first");
+    }
     if (strcmp(name, "-") == 0 && run->in_shell) {
         return error_set(run->error, STATUS_INVALID,
                          "standard input is the shell's own; name a file");
