@@ -17,7 +17,8 @@ enum command_directory {
     DIRECTORY_PRESENT, /* it must be there; the command works on it offline */
     DIRECTORY_BESIDE,  /* it must be there; the command looks at it, open or not */
     DIRECTORY_OPEN,    /* it must be there; run->kv is open */
-    DIRECTORY_CREATE   /* made where missing; run->kv is open */
+    DIRECTORY_CREATE,  /* made where missing; run->kv is open */
+    DIRECTORY_LENT     /* run->kv is open in a shell, else NULL: the command opens it */
 };
 
 /* What a command is given. */
@@ -31,8 +32,9 @@ struct command_run {
     char **arguments;
     void *values; /* the command's own parsed options, zeroed before parsing */
     struct error *error;
-    bool interrupted;       /* the command sets it when a signal made it end early */
-    bool in_shell;          /* standard input is the shell's; output is for a person */
+    bool interrupted; /* the command sets it when a signal made it end early */
+    bool in_shell;    /* standard input is the shell's; output is for a person */
+    bool beside; /* the shell goes on meanwhile: nothing that moves on the terminal */
     struct kv_batch *batch; /* not NULL: what is put and deleted goes into it */
     const struct kv_snapshot *snapshot; /* not NULL: what is read is read at it */
     int code; /* a shell sets it: exit code of its last failing command, or 0 */

@@ -243,7 +243,8 @@ static enum status import_from(struct command_run *run, int fd, const char *name
     if (status == STATUS_OK) {
         import.flushes_before = flushes(&import);
         import.progress = progress_begin(run->options->world->clock, size_of(fd));
-        import.progress.shown = import.progress.shown && !in_company(&import);
+        import.progress.shown =
+            import.progress.shown && !in_company(&import) && !run->beside;
         status = import_lines(&import);
         progress_end(&import.progress);
         summarise(&import);

@@ -11,8 +11,8 @@
 #include "interrupt.h"
 #include "invocation.h"
 #include "lines.h"
-#include "memory.h"
 #include "output.h"
+#include "shell_call.h"
 #include "shell_edit.h"
 #include "shell_session.h"
 #include "shell_words.h"
@@ -22,16 +22,10 @@ struct shell {
     struct globals help;     /* what a line's command is told beside its own options */
     struct shell_words words;
     struct shell_session session;
+    struct shell_call *started;
     int code; /* of the last line that failed, or 0 */
     bool ends;
 };
-
-static bool runs_here(const struct command *command) {
-    return (command->directory == DIRECTORY_OPEN ||
-            command->directory == DIRECTORY_CREATE ||
-            command->directory == DIRECTORY_BESIDE) &&
-           command->run != command_shell.run;
-}
 
 static int tell(const struct shell *shell, enum status status,
                 const struct error *error) {
@@ -42,52 +36,35 @@ static int tell(const struct shell *shell, enum status status,
 
 /* ---- one line --------------------------------------------------------------- */
 
-static int run_here(struct shell *shell, const struct command *command,
-                    const struct kv_snapshot *snapshot, int count, char **words) {
-    struct error error = {0};
-    struct command_run run = *shell->run;
-    run.command = command;
-    run.batch = shell->session.batch;
-    run.snapshot = snapshot;
-    run.count = 0;
-    run.error = &error;
-    run.in_shell = true;
-    run.values = memory_take_zeroed(command->values_bytes + 1);
-    run.arguments = memory_take_zeroed(sizeof *run.arguments * ((size_t)count + 1));
-    int code = 0;
-    if (run.values == NULL || run.arguments == NULL) {
-        enum status status =
-            error_no_memory(&error, "the options", command->values_bytes);
-        code = invocation_report(&run, status, false);
-    } else if (invocation_parse(&run, &shell->help, count, words, &code)) {
-        enum status status = command->run(&run);
-        struct error later = {0};
-        enum status flushed = output_flush(&later);
-        if (status == STATUS_OK && flushed != STATUS_OK) {
-            status = flushed;
-            error = later;
-        }
-        code = status == STATUS_OK ? 0 : invocation_report(&run, status, false);
+/* The command of that name, if it can be run here; else that is told, with its exit code
+ * in *code. */
+static const struct command *find_here(const struct shell *shell, const char *name,
+                                       int *code) {
+    const struct command *command = command_find(name);
+    if (command == NULL) {
+        *code = invocation_unknown(shell->run->program, true, name);
+        return NULL;
     }
-    memory_give(run.values);
-    memory_give(run.arguments);
-    return code;
+    if (!shell_call_possible(command)) {
+        fprintf(stderr,
+                "%s: %s: not in the shell, which has the database open; leave "
+                "it with .exit first\n",
+                shell->run->program, name);
+        *code = status_exit_code(STATUS_INVALID);
+        return NULL;
+    }
+    return command;
 }
 
 static int run_named(struct shell *shell, const struct kv_snapshot *snapshot, int count,
                      char **words) {
-    const struct command *command = command_find(words[0]);
-    if (command == NULL) {
-        return invocation_unknown(shell->run->program, true, words[0]);
-    }
-    if (!runs_here(command)) {
-        fprintf(stderr,
-                "%s: %s: not in the shell, which has the database open; leave "
-                "it with .exit first\n",
-                shell->run->program, words[0]);
-        return status_exit_code(STATUS_INVALID);
-    }
-    return run_here(shell, command, snapshot, count, words);
+    int code = 0;
+    const struct command *command = find_here(shell, words[0], &code);
+    struct command_run run = *shell->run;
+    run.batch = shell->session.batch;
+    run.snapshot = snapshot;
+    return command == NULL ? code
+                           : shell_call_now(&run, &shell->help, command, count, words);
 }
 
 /* ---- the shell's own words -------------------------------------------------- */
@@ -155,6 +132,26 @@ static int run_at(struct shell *shell, int count, char **words) {
                                : answer(shell, words[0], status, &error);
 }
 
+/* Batches and snapshots are the shell's own: a thread beside it has nothing of them. */
+static int run_start(struct shell *shell, int count, char **words) {
+    struct error error = {0};
+    int code = 0;
+    if (shell->session.batch != NULL) {
+        enum status status = error_set(&error, STATUS_INVALID,
+                                       "a batch has begun; .commit or .abandon it first");
+        return answer(shell, words[0], status, &error);
+    }
+    const struct command *command = find_here(shell, words[1], &code);
+    return command == NULL ? code
+                           : shell_call_start(shell->run, &shell->help, command,
+                                              count - 1, words + 1, &shell->started);
+}
+
+static int run_wait(struct shell *shell, int count, char **words) {
+    (void)count, (void)words;
+    return shell_call_wait(&shell->started);
+}
+
 static const struct own {
     const char *name, *usage, *summary;
     int least, most; /* words behind it; -1: no limit */
@@ -169,6 +166,9 @@ static const struct own {
      1, run_session},
     {".at", ".at NAME COMMAND...", "get, scan or export as it was then", 2, -1, run_at},
     {".release", ".release NAME", "Let the snapshot go", 1, 1, run_session},
+    {".start", ".start COMMAND...", "Run it beside the lines that follow", 1, -1,
+     run_start},
+    {".wait", ".wait", "Wait until what was started has ended", 0, 0, run_wait},
     {".help", ".help [COMMAND]", "This list, or a command's options", 0, 1, run_help},
     {".exit", ".exit", "Close the database and leave, as Ctrl-D does", 0, 0, run_exit},
 };
@@ -181,7 +181,7 @@ static int print_help(const struct shell *shell) {
     enum status status =
         buf_append_text(&text, "Commands, without the program's name in front:\n");
     for (size_t i = 0; status == STATUS_OK && command_at(i) != NULL; i++) {
-        if (runs_here(command_at(i))) {
+        if (shell_call_possible(command_at(i))) {
             status = command_list_one(command_at(i), &text);
         }
     }
@@ -242,7 +242,7 @@ static void run_line(struct shell *shell, struct slice line) {
 static void complete(void *context, shell_edit_name *name, void *name_context) {
     (void)context;
     for (size_t i = 0; command_at(i) != NULL; i++) {
-        if (runs_here(command_at(i))) {
+        if (shell_call_possible(command_at(i))) {
             name(name_context, command_at(i)->name);
         }
     }
@@ -305,7 +305,8 @@ static enum status run_shell(struct command_run *run) {
     globals_init_help(&shell.help);
     bool person = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1;
     enum status status = person ? run_edited(&shell) : run_script(&shell);
-    int code = end_batch(&shell);
+    int code = shell_call_wait(&shell.started);
+    code = code != 0 ? code : end_batch(&shell);
     run->code = code != 0 ? code : run->code;
     shell_session_free(&shell.session);
     shell_words_free(&shell.words);
@@ -327,6 +328,8 @@ const struct command command_shell = {
             ".snapshot NAME keeps a moment: `.at NAME get KEY`, and scan and export, "
             "read as it was then, whatever was written, flushed or compacted since, "
             "until .release NAME or the end of the shell.\n\n"
+            "`.start import FILE` imports beside the lines that follow, and so with any "
+            "command; .wait waits for all that were started, as the end does.\n\n"
             "On a terminal lines are edited, Tab completes a command, the arrows bring "
             "back earlier lines (of all shells, in ~/.local/state/strata/history, or "
             "under $XDG_STATE_HOME), Ctrl-C cancels the line and Ctrl-D leaves. Else "

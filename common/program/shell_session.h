@@ -34,8 +34,7 @@ MUST_CHECK enum status shell_session_release(struct shell_session *session,
                                              const char *name, struct error *error);
 
 /* The snapshot lives until it is released. INVALID: there is none of that name. */
-MUST_CHECK enum status shell_session_at(struct shell_session *session,
-                                        const char *name,
+MUST_CHECK enum status shell_session_at(struct shell_session *session, const char *name,
                                         const struct kv_snapshot **snapshot,
                                         struct error *error);
 

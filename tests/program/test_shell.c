@@ -230,6 +230,54 @@ static void snapshots(void **state) {
     result_free(&result);
 }
 
+/* What is started goes on beside the lines behind it, and has ended before the shell. */
+static void started(void **state) {
+    (void)state;
+    static const char *const refusals[][2] = {
+        {".start", "shell: .start: usage: .start COMMAND..."},
+        {".wait now", "shell: .wait: usage: .wait"},
+        {".start frob", "frob: unknown command"},
+        {".start verify", "verify: not in the shell"},
+        {".start put k", "put: too few arguments"},
+        {".start import no-such-file\n.wait", "import: no-such-file: No such file"},
+        {".start import no-such-file", "import: no-such-file: No such file"},
+    };
+    struct result result = {0};
+    struct buf lines = {0};
+    if (!has_shell()) {
+        return;
+    }
+    for (int i = 0; i < 3000; i++) {
+        assert_int_equal(buf_printf(&lines, "k%d\t%d\n", i, i), STATUS_OK);
+    }
+    write_file("many.tsv", buf_slice(&lines));
+    RUN_WITH(
+        &result,
+        slice_of(".start import many.tsv\n.start put \"a b\" 'c d'\n.wait\nget k2999\n"
+                 "get 'a b'\n"),
+        "-d", "started", "--durability", "none", "shell");
+    expect_out(&result, "2999\nc d\n");
+    RUN_WITH(&result, slice_of("del k2999\n.start import many.tsv\n"), "-d", "started",
+             "--durability", "none", "shell");
+    expect_out(&result, "");
+    RUN(&result, "-d", "started", "get", "k2999");
+    expect_out(&result, "2999");
+    expect_refusals(&result, refusals, sizeof refusals / sizeof refusals[0]);
+    if (stage_number(&result) >= 6) {
+        run_script(&result, "refusals", ".begin\n.start sync\n");
+        expect_error(&result, 2, "shell: .start: a batch has begun");
+    }
+    if (stage_number(&result) >= 7) { /* a backup beside a writer */
+        run_script(&result, "started",
+                   ".start import many.tsv\nbackup row\n.wait\nbackup row\n");
+        expect_out(&result, "000001\n000002\n");
+        RUN(&result, "-d", "row/000001", "get", "a b");
+        expect_out(&result, "c d");
+    }
+    buf_free(&lines);
+    result_free(&result);
+}
+
 static void output_that_fails(void **state) {
     (void)state;
     if (!has_shell()) {
@@ -277,6 +325,7 @@ int main(void) {
         cmocka_unit_test(errors_go_on),
         cmocka_unit_test(batches),
         cmocka_unit_test(snapshots),
+        cmocka_unit_test(started),
         cmocka_unit_test(output_that_fails),
         cmocka_unit_test(signals_end_a_script),
     };
