@@ -1,9 +1,11 @@
 #!/bin/sh
-# A walk through stages 01 to 05, under two minutes: real data in, questions asked, the writer
+# A walk through stages 01 to 07, under two minutes: real data in, questions asked, the writer
 # killed, the power cut, a bug seeded and caught; then the same data in tables, the writer killed
 # in the middle of a flush, and all of it read by LevelDB; then in levels, drawn before, during
-# and after a compaction that is killed midway. It works in a fresh directory and leaves nothing
-# behind. Ends with 0 only if everything that it claims was seen to be so.
+# and after a compaction that is killed midway; then two writers whose batches are torn, a
+# snapshot that is read while all is overwritten, and a backup beside a writer. It works in a
+# fresh directory and leaves nothing behind. Ends with 0 only if everything that it claims was
+# seen to be so.
 #
 #     harness/demo.sh [none|interval|always]      durability of the imports (interval)
 #
@@ -453,4 +455,206 @@ tail -n 6 campaign.txt | sed 's/^/  /'
 [ "$code" -eq 0 ] || fail 'the campaign found a state that breaks the contract'
 good 'every state that was looked at recovered to a legal one'
 
-printf '\n%sThat was stage 05. Try it: build/strata-05 shell%s\n' "$bold" "$plain"
+# ---- stage 06 -----------------------------------------------------------------------------
+
+program=$root/build/strata-06
+for needed in "$program" "$root/build/strata-07" "$root/build/harness-07"; do
+    [ -x "$needed" ] || fail "$needed is not there; run make first"
+done
+
+# Batch n of a writer sets all ten of its accounts to n.
+for writer in north south; do
+    awk -v writer="$writer" 'BEGIN {
+        for (n = 1; n <= 20000; n++)
+            for (i = 0; i < 10; i++) print writer ":" i "\t" n }' >"$writer.tsv"
+done
+
+# Reads a scan; says the batch that each writer has come to. False: half of one is there.
+whole_batches() {
+    awk -F '[:\t]' '
+        $1 != "north" && $1 != "south" { next }
+        count[$1]++ && last[$1] != $3 { half = 1 }
+        { last[$1] = $3 }
+        END {
+            for (writer in count) if (count[writer] != 10) half = 1
+            print last["north"] + 0, last["south"] + 0
+            exit half
+        }'
+}
+
+chapter '17. Stage 06: two writers, in batches; killed, and their log torn'
+say 'Two files are imported at once, ten lines a batch. Batch n sets all ten accounts of its' \
+    'writer to n, so a writer whose accounts differ has left half of a batch. Killed again.'
+printf '%s$ strata-06 -d bank --durability none import --batch 10 --acknowledge north.tsv south.tsv%s\n' \
+    "$bold" "$plain"
+(
+    sh -c 'echo $$ >writer; exec "$@"' - "$program" -d bank --durability none \
+        import --batch 10 --acknowledge north.tsv south.tsv >acknowledged 2>/dev/null
+    echo $? >code
+) 2>/dev/null &
+keeper=$!
+told=$(awk 'NR == 40000 { system("kill -9 $(cat writer)") } { line[$2] = $1 }
+    END { print int(line["north.tsv"] / 10), int(line["south.tsv"] / 10) }' acknowledged)
+wait "$keeper"
+keeper=
+code=$(cat code)
+[ "$code" -eq 137 ] || fail "the writers ended with exit code $code before they were killed"
+cp -r bank left # as the crash left it
+strata -d bank scan >found.tsv
+found=$(whole_batches <found.tsv) || fail 'half of a batch was found'
+say "  acknowledged, north and south: batch $told" "  found:                         batch $found"
+[ "${found% *}" -ge "${told% *}" ] && [ "${found#* }" -ge "${told#* }" ] ||
+    fail 'an acknowledged batch is missing'
+say 'A kill seldom hits the middle of a write. So the log that was left is cut off at 60 places,' \
+    'in the middle of the work of both, as a crash may cut it, and each remainder is opened.'
+log=$(basename "$(find left -name '*.log')")
+torn=0 cut=0
+while [ "$cut" -lt 60 ]; do
+    at=$((100000 + cut * 997)) cut=$((cut + 1))
+    rm -rf torn
+    cp -r left torn
+    head -c "$at" "left/$log" >"torn/$log"
+    printf 'scan\nstats\n' | "$program" -d torn shell >torn.txt || fail "cut at $at: refused"
+    found=$(whole_batches <torn.txt) || fail "cut at $at: half of a batch"
+    dropped=$(awk '$1 == "recovered_dropped_bytes" { print $2 }' torn.txt)
+    [ "$dropped" -eq 0 ] || torn=$((torn + 1))
+    [ $((cut % 15)) -ne 0 ] ||
+        say "  cut at byte $at: $dropped bytes of a batch dropped, north and south at batch $found"
+done
+[ "$torn" -ge 30 ] || fail "only $torn of 60 cuts tore a batch"
+good "$torn of 60 cuts tore a batch in two: what was left of it was never seen"
+
+chapter '18. Cut the power among four writers'
+say 'Four writers with drawn durabilities, in drawn orders; the power goes at a drawn operation' \
+    'of the disk. What each had been promised is held against what is found.'
+printf '%s$ harness-07 crash --check crash.group --seed 1 --runs 6000%s\n' "$bold" "$plain"
+"$root/build/harness-07" crash --check crash.group --seed 1 --runs 6000 >campaign.txt 2>&1
+code=$?
+sed 's/^/  /' campaign.txt
+[ "$code" -eq 0 ] || fail 'a writer was promised what it did not get'
+lost() { awk -v mode="$1:" '$2 == mode { print $6 }' campaign.txt; }
+[ "$(lost always)" = 0 ] || fail 'a change with always was lost'
+[ "$(lost none)" -gt 0 ] || fail 'nothing was at risk'
+good "always: nothing lost; none: $(lost none) lost, and never a part of a change"
+
+# ---- stage 07 -----------------------------------------------------------------------------
+
+program=$root/build/strata-07
+small='--durability none --write-buffer-bytes 1m --table-bytes 1m'
+tables() { echo $(($(du -b -c db/*.ldb 2>/dev/null | awk 'END { print $1 }') / 1000)); }
+settled() { # so many times the session has said so
+    tries=0
+    until [ "$(grep -c '^==settled==$' session.out)" -eq "$1" ]; do
+        tries=$((tries + 1))
+        [ "$tries" -le 6000 ] && kill -0 "$keeper" 2>/dev/null || fail 'the session hangs'
+        sleep 0.01
+    done
+}
+within() { # the tables come to lie between so many kilobytes; files go when nobody reads them
+    tries=0
+    until size=$(tables) && [ "$size" -ge "$1" ] && [ "$size" -le "$2" ]; do
+        tries=$((tries + 1))
+        [ "$tries" -le 300 ] || fail "the tables take $size kB, not $1 to $2"
+        sleep 0.01
+    done
+}
+exported() { # what the session printed between two such words
+    awk -v wanted="$1" '/^==settled==$/ { n++; next } n + 1 == wanted && /\t/' session.out
+}
+
+chapter '19. Stage 07: a snapshot, read while everything is overwritten'
+# shellcheck disable=SC2086
+strata -d db $small import packages.tsv 2>/dev/null
+strata -d db put settled ==settled==
+strata -d db compact
+strata -d db export >before.tsv
+size=$(tables) before=$size
+awk -F '\t' '{ key[NR] = $1; value[NR] = $2 }
+    END { for (n = 1; n <= 5 || n * NR <= 25000; n++) for (i = 1; i <= NR; i++)
+              print key[i] "\t" n " " value[(i + 17 * n) % NR + 1] }' packages.tsv >over.tsv
+# shellcheck disable=SC2086
+"$program" -d db $small shell <session >session.out 2>session.err &
+keeper=$!
+echo "$keeper" >writer
+exec 3>session
+cat >session.txt <<'END'
+.snapshot monday
+.start import over.tsv
+.at monday export
+stats
+get settled
+.wait
+compact
+.at monday export
+get settled
+END
+say "In the database are $count records. In one shell a snapshot is taken, then another thread" \
+    'gives each of them the value of another, many times, and all is compacted. The snapshot is' \
+    'read meanwhile, and afterwards.'
+sed 's/^/  strata-07> /' session.txt
+cat session.txt >&3
+settled 2
+exported 1 | cmp -s - before.tsv || fail 'read under load the snapshot was another'
+exported 2 | cmp -s - before.tsv || fail 'compacted, the snapshot was another'
+written=$(awk '$1 == "writes" { print $2 }' session.out)
+[ "$written" -lt "$(wc -l <over.tsv)" ] ||
+    fail 'the writer had ended before the snapshot was read'
+say "When it was first read, $written of $(wc -l <over.tsv) writes had been made."
+good "$(wc -l <before.tsv) records, twice, byte for byte as when the snapshot was taken"
+within $((before * 3 / 2)) $((before * 3))
+held=$size
+printf '  strata-07> %s\n' '.release monday' compact
+printf '.release monday\ncompact\nget settled\n' >&3
+settled 3
+within 1 $((before * 5 / 4))
+exec 3>&-
+wait "$keeper" || fail 'the session ended with an error'
+keeper=
+say "Tables on disk: $before kB before, $held kB with the snapshot, $size kB after its release."
+good 'a snapshot costs one old version of what was overwritten, and gives it back'
+say 'And a million overwrites, each entry compared with what was written:'
+printf '%s$ strata-07 bench snapshot --count 1000000%s\n' "$bold" "$plain"
+strata bench snapshot --count 1000000 >bench.txt
+sed 's/^/  /' bench.txt
+awk '/^filled/ { before = $NF } /^compacted, the/ { held = $NF } /^released/ { released = $NF }
+    END { exit !(before > 0 && held > before * 1.5 && released < before * 1.25) }' bench.txt ||
+    fail 'the sizes are others'
+good 'the same again'
+
+chapter '20. A backup while writers work; the database is lost, and restored'
+say 'Both writers again, and backups beside them, in the same process: one while they write,' \
+    'another, and one when they have ended.'
+cat >session.txt <<'END'
+.start import --batch 10 north.tsv south.tsv
+backup kept
+backup kept
+.wait
+backup kept
+END
+sed 's/^/  strata-07> /' session.txt
+strata -d live --durability none --write-buffer-bytes 1m shell <session.txt >session.out 2>session.err
+[ "$(grep -c '^00000[123]$' session.out)" -eq 3 ] || fail 'there are not three backups'
+show backup --list kept
+strata -d live export >lost.tsv
+rm -rf live
+say 'The database is removed. Each of the backups is restored; a restore verifies what it copies.'
+earlier='0 0'
+for number in 000001 000002 000003; do
+    strata -d "back$number" restore "kept/$number"
+    strata -d "back$number" export >found.tsv
+    found=$(whole_batches <found.tsv) || fail "backup $number holds half of a batch"
+    say "  backup $number: north and south at batch $found"
+    [ "${found% *}" -ge "${earlier% *}" ] && [ "${found#* }" -ge "${earlier#* }" ] ||
+        fail "backup $number is older than the one before"
+    [ "$number" != 000002 ] || [ "$found" != '20000 20000' ] ||
+        fail 'the writers had ended before the second backup'
+    earlier=$found
+done
+cmp -s found.tsv lost.tsv || fail 'the last backup is not what was lost'
+"$leveldb" back000003 >theirs.tsv || fail 'LevelDB refuses what was restored'
+cmp -s theirs.tsv lost.tsv || fail 'LevelDB reads something else'
+strata -d back000003 verify >verified.txt
+tail -n 1 verified.txt | sed 's/^/  /'
+good 'every backup is a moment of the writers; the last is what was lost, to the byte'
+
+printf '\n%sThat was stage 07. Try it: build/strata-07 shell%s\n' "$bold" "$plain"

@@ -65,7 +65,8 @@ static enum status name_holder(const struct command_run *run, struct buf *out) {
 }
 
 static enum status name_tools(const struct command_run *run, struct buf *out) {
-    if (run->command->directory == DIRECTORY_UNUSED) {
+    if (run->command->directory == DIRECTORY_UNUSED ||
+        run->command->directory == DIRECTORY_LENT) {
         return STATUS_OK; /* it was not about the database in run->dir */
     }
     enum status status = STATUS_OK;

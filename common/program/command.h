@@ -8,6 +8,7 @@
 #include <argp.h>
 #include <stdio.h>
 
+#include "kv_batch.h"
 #include "stage.h"
 
 /* What a command wants of the directory named with -d. */
@@ -16,7 +17,8 @@ enum command_directory {
     DIRECTORY_PRESENT, /* it must be there; the command works on it offline */
     DIRECTORY_BESIDE,  /* it must be there; the command looks at it, open or not */
     DIRECTORY_OPEN,    /* it must be there; run->kv is open */
-    DIRECTORY_CREATE   /* made where missing; run->kv is open */
+    DIRECTORY_CREATE,  /* made where missing; run->kv is open */
+    DIRECTORY_LENT     /* run->kv is open in a shell, else NULL: the command opens it */
 };
 
 /* What a command is given. */
@@ -32,7 +34,10 @@ struct command_run {
     struct error *error;
     bool interrupted; /* the command sets it when a signal made it end early */
     bool in_shell;    /* standard input is the shell's; output is for a person */
-    int code;         /* a shell sets it: exit code of its last failing command, or 0 */
+    bool beside; /* the shell goes on meanwhile: nothing that moves on the terminal */
+    struct kv_batch *batch; /* not NULL: what is put and deleted goes into it */
+    const struct kv_snapshot *snapshot; /* not NULL: what is read is read at it */
+    int code; /* a shell sets it: exit code of its last failing command, or 0 */
 };
 
 typedef enum status command_body(struct command_run *run);

@@ -29,15 +29,16 @@ static void wipe(const struct shown *shown) {
     }
 }
 
-static struct shown begin(void) {
-    return (struct shown){.shown = isatty(STDERR_FILENO) == 1, .percent = UINT64_MAX};
+static struct shown begin(const struct command_run *run) {
+    return (struct shown){.shown = isatty(STDERR_FILENO) == 1 && !run->beside,
+                          .percent = UINT64_MAX};
 }
 
 /* ---- checkpoint ------------------------------------------------------------------ */
 
 static enum status run_checkpoint(struct command_run *run) {
     const char *path = run->arguments[0];
-    struct shown shown = begin();
+    struct shown shown = begin(run);
     uint64_t sequence = 0;
     const struct kv_copy_options copy = {&sequence, show, &shown};
     enum status status = kv_checkpoint(run->kv, path, &copy, run->error);
@@ -105,7 +106,7 @@ static void print_backup(void *context, const struct kv_backup *backup) {
 
 static enum status back_up(struct command_run *run, struct kv *kv) {
     const char *path = run->arguments[0];
-    struct shown shown = begin();
+    struct shown shown = begin(run);
     uint64_t sequence = 0, number = 0;
     const struct kv_copy_options copy = {&sequence, show, &shown};
     enum status status = kv_backup(kv, path, &copy, &number, run->error);
@@ -121,12 +122,15 @@ static enum status back_up(struct command_run *run, struct kv *kv) {
     return status;
 }
 
-/* A list needs no database, so that this command opens its own. */
+/* A list needs no database, so that this command opens its own where no shell has. */
 static enum status run_backup(struct command_run *run) {
     const struct backup_values *values = run->values;
     if (values->list) {
         return kv_backups(run->arguments[0], run->options, print_backup, NULL,
                           run->error);
+    }
+    if (run->kv != NULL) {
+        return back_up(run, run->kv);
     }
     struct kv *kv = NULL;
     enum status status = kv_open(run->dir, run->options, &kv, run->error);
@@ -153,6 +157,8 @@ const struct command command_backup = {
         "one moment. It is read as a whole and verified before it gets its number.\n\n"
         "DIR is made where missing; best on another disk. A backup that is no longer "
         "wanted is removed with its directory; the others keep what they need.\n\n"
+        "While a program has the database open nobody else can open it; in a shell "
+        "`.start import FILE` and then `backup DIR` back up beside a writer.\n\n"
         "With --list it prints the backups, oldest first: number, last sequence, tables "
         "and bytes.\n\n"
         "Examples:\n"
@@ -166,13 +172,13 @@ const struct command command_backup = {
     .values_bytes = sizeof(struct backup_values),
     .arguments_least = 1,
     .arguments_most = 1,
-    .directory = DIRECTORY_UNUSED,
+    .directory = DIRECTORY_LENT,
     .run = run_backup};
 
 /* ---- restore --------------------------------------------------------------------- */
 
 static enum status run_restore(struct command_run *run) {
-    struct shown shown = begin();
+    struct shown shown = begin(run);
     const struct kv_copy_options copy = {NULL, show, &shown};
     enum status status =
         kv_restore(run->arguments[0], run->dir, run->options, &copy, run->error);

@@ -65,6 +65,26 @@ static enum status read_standard_input(struct buf *bytes, struct error *error) {
     }
 }
 
+/* Into the batch that is being collected, if there is one: all of them or none. */
+static enum status write_ops(const struct command_run *run, const struct kv_op *ops,
+                             size_t count) {
+    struct kv_batch *added = NULL;
+    if (run->batch == NULL) {
+        return kv_write(run->kv, ops, count, NULL, run->error);
+    }
+    enum status status = kv_batch_open(0, &added, run->error);
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        status = ops[i].type == KV_PUT
+                     ? kv_batch_put(added, ops[i].key, ops[i].value, run->error)
+                     : kv_batch_delete(added, ops[i].key, run->error);
+    }
+    if (status == STATUS_OK) {
+        status = kv_batch_append(run->batch, added, run->error);
+    }
+    kv_batch_close(added);
+    return status;
+}
+
 static enum status run_put(struct command_run *run) {
     struct buf key = {0}, value = {0};
     enum status status = take_argument(run, 0, &key);
@@ -74,7 +94,8 @@ static enum status run_put(struct command_run *run) {
                      : take_argument(run, 1, &value);
     }
     if (status == STATUS_OK) {
-        status = kv_put(run->kv, buf_slice(&key), buf_slice(&value), NULL, run->error);
+        const struct kv_op op = {KV_PUT, buf_slice(&key), buf_slice(&value)};
+        status = write_ops(run, &op, 1);
     }
     buf_free(&key);
     buf_free(&value);
@@ -100,9 +121,10 @@ static enum status print_value(const struct command_run *run, struct slice value
 
 static enum status run_get(struct command_run *run) {
     struct buf key = {0}, value = {0};
+    const struct kv_read_options options = {.snapshot = run->snapshot};
     enum status status = take_argument(run, 0, &key);
     if (status == STATUS_OK) {
-        status = kv_get(run->kv, buf_slice(&key), &value, NULL, run->error);
+        status = kv_get(run->kv, buf_slice(&key), &value, &options, run->error);
     }
     if (status == STATUS_OK) {
         status = print_value(run, buf_slice(&value));
@@ -126,7 +148,7 @@ static enum status run_del(struct command_run *run) {
         ops[i] = (struct kv_op){.type = KV_DELETE, .key = buf_slice(&keys[i])};
     }
     if (status == STATUS_OK) {
-        status = kv_write(run->kv, ops, count, NULL, run->error);
+        status = write_ops(run, ops, count);
     }
     for (size_t i = 0; keys != NULL && i < count; i++) {
         buf_free(&keys[i]);

@@ -3,7 +3,11 @@
  *     read a line → parse it into the batch → a full batch is one write → acknowledge
  *
  * What was acknowledged is never taken back: a bad line, an interrupt or an end of the
- * input first hands over the lines before it. */
+ * input first hands over the lines before it.
+ *
+ * Several files are read at the same time, each by a thread of its own, which is a writer
+ * beside others to the store; so what is in order is each file in itself. One that fails
+ * ends, and the others go on. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -18,9 +22,10 @@
 #include "progress.h"
 #include "record.h"
 #include "settings.h"
+#include "thread.h"
 
 /* A batch is written when it holds this much, whatever --batch says. */
-enum { BATCH_BYTES = 4 * 1024 * 1024, BATCH_LINES_MAX = 1000000 };
+enum { BATCH_BYTES = 4 * 1024 * 1024, BATCH_LINES_MAX = 1000000, FILES_MAX = 64 };
 
 enum { KEY_JSON = 0x100, KEY_BATCH, KEY_ACKNOWLEDGE };
 
@@ -85,6 +90,11 @@ static enum status announce(const struct import *import) {
                                : error_no_memory(import->run->error, "a line", 100);
 }
 
+/* Whether others import beside it. */
+static bool in_company(const struct import *import) {
+    return import->run->count > 1;
+}
+
 static uint64_t flushes(const struct import *import) {
     struct kv_stats stats;
     kv_stats(import->run->kv, &stats);
@@ -97,31 +107,34 @@ static void summarise(const struct import *import) {
     char lines[27], rate[27];
     progress_print_count(lines, import->written);
     progress_print_count(rate, micros == 0 ? 0 : import->written * 1000000 / micros);
-    fprintf(stderr, "%s lines in %" PRIu64 ".%02" PRIu64 " s, %s a second", lines,
-            micros / 1000000, micros % 1000000 / 10000, rate);
-    uint64_t flushed = flushes(import) - import->flushes_before;
-    if (flushed > 0) {
-        fprintf(stderr, ", %" PRIu64 " flush%s to tables", flushed,
-                flushed == 1 ? "" : "es");
+    char flushed[64] = "";
+    uint64_t flushed_count = flushes(import) - import->flushes_before;
+    if (flushed_count > 0 && !in_company(import)) {
+        snprintf(flushed, sizeof flushed, ", %" PRIu64 " flush%s to tables",
+                 flushed_count, flushed_count == 1 ? "" : "es");
     }
-    fprintf(stderr, "%s\n",
+    fprintf(stderr, "%s%s%s lines in %" PRIu64 ".%02" PRIu64 " s, %s a second%s%s\n",
+            in_company(import) ? import->lines.name : "", in_company(import) ? ": " : "",
+            lines, micros / 1000000, micros % 1000000 / 10000, rate, flushed,
             import->run->interrupted ? "; interrupted, what was read is kept" : "");
 }
 
 static enum status acknowledge(const struct import *import, struct error *error) {
-    for (size_t i = import->held; i > 0; i--) {
-        char text[24];
-        int length =
-            snprintf(text, sizeof text, "%" PRIu64 "\n", import->lines.number - i + 1);
-        enum status status = output_write(slice_make(text, (size_t)length), error);
+    struct buf line = {0};
+    enum status status = STATUS_OK;
+    for (size_t i = import->held; i > 0 && status == STATUS_OK; i--) {
+        buf_clear(&line);
+        status = buf_printf(&line, "%" PRIu64 "%s%s\n", import->lines.number - i + 1,
+                            in_company(import) ? " " : "",
+                            in_company(import) ? import->lines.name : "");
+        status = status == STATUS_OK ? output_write(buf_slice(&line), error)
+                                     : error_no_memory(error, "a line", 100);
         if (status == STATUS_OK) {
             status = output_flush(error);
         }
-        if (status != STATUS_OK) {
-            return status;
-        }
     }
-    return STATUS_OK;
+    buf_free(&line);
+    return status;
 }
 
 /* Hands the batch over as one change. */
@@ -230,6 +243,8 @@ static enum status import_from(struct command_run *run, int fd, const char *name
     if (status == STATUS_OK) {
         import.flushes_before = flushes(&import);
         import.progress = progress_begin(run->options->world->clock, size_of(fd));
+        import.progress.shown =
+            import.progress.shown && !in_company(&import) && !run->beside;
         status = import_lines(&import);
         progress_end(&import.progress);
         summarise(&import);
@@ -243,15 +258,7 @@ static enum status import_from(struct command_run *run, int fd, const char *name
     return status;
 }
 
-static enum status run_import(struct command_run *run) {
-    const char *name = run->count == 0 ? "-" : run->arguments[0];
-    if (strcmp(name, "-") == 0 && run->in_shell) {
-        return error_set(run->error, STATUS_INVALID,
-                         "standard input is the shell's own; name a file");
-    }
-    if (strcmp(name, "-") == 0) {
-        return import_from(run, STDIN_FILENO, "standard input");
-    }
+static enum status import_named(struct command_run *run, const char *name) {
     int fd = open(name, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         enum status status = errno == ENOENT ? STATUS_INVALID : STATUS_IO;
@@ -262,38 +269,134 @@ static enum status run_import(struct command_run *run) {
     return status;
 }
 
+/* ---- several files --------------------------------------------------------------- */
+
+struct importer {
+    struct command_run run; /* its own */
+    struct error error;
+    enum status status;
+    struct thread thread;
+    const char *name;
+};
+
+static void import_beside(void *argument) {
+    struct importer *importer = argument;
+    importer->status = import_named(&importer->run, importer->name);
+}
+
+/* Waits for all. The first failure is the command's, the others are told here. */
+static enum status join_all(struct command_run *run, struct importer *importers,
+                            int count) {
+    enum status status = STATUS_OK;
+    for (int i = 0; i < count; i++) {
+        struct importer *importer = &importers[i];
+        thread_join(&importer->thread);
+        run->interrupted = run->interrupted || importer->run.interrupted;
+        if (status == STATUS_OK && importer->status != STATUS_OK) {
+            status = importer->status;
+            *run->error = importer->error;
+        } else if (importer->status != STATUS_OK) {
+            fprintf(stderr, "%s: import: %s\n", run->program, importer->error.message);
+        }
+    }
+    return status;
+}
+
+static enum status import_all(struct command_run *run) {
+    struct importer *importers =
+        memory_take_zeroed((size_t)run->count * sizeof *importers);
+    int begun = 0;
+    if (importers == NULL) {
+        return error_no_memory(run->error, "importers",
+                               (size_t)run->count * sizeof *importers);
+    }
+    while (begun < run->count) {
+        struct importer *importer = &importers[begun];
+        importer->run = *run;
+        importer->run.error = &importer->error;
+        importer->name = run->arguments[begun];
+        if (thread_create(&importer->thread, run->options->world->threads, import_beside,
+                          importer) != STATUS_OK) {
+            break;
+        }
+        begun++;
+    }
+    enum status status = join_all(run, importers, begun);
+    if (status == STATUS_OK && begun < run->count) {
+        status = error_no_memory(run->error, "a thread", 0);
+    }
+    memory_give(importers);
+    return status;
+}
+
+/* ---- the command ----------------------------------------------------------------- */
+
+static bool names_standard_input(const struct command_run *run) {
+    bool found = run->count == 0;
+    for (int i = 0; i < run->count; i++) {
+        found = found || strcmp(run->arguments[i], "-") == 0;
+    }
+    return found;
+}
+
+static enum status run_import(struct command_run *run) {
+    if (run->batch != NULL) {
+        return error_set(run->error, STATUS_INVALID,
+                         "not into a batch that has begun: an import is changes of its "
+                         "own; .commit or .abandon it first");
+    }
+    bool input = names_standard_input(run);
+    if (input && run->in_shell) {
+        return error_set(run->error, STATUS_INVALID,
+                         "standard input is the shell's own; name a file");
+    }
+    if (input && run->count > 1) {
+        return error_set(run->error, STATUS_INVALID,
+                         "standard input is imported alone, not beside files");
+    }
+    if (input) {
+        return import_from(run, STDIN_FILENO, "standard input");
+    }
+    return run->count > 1 ? import_all(run) : import_named(run, run->arguments[0]);
+}
+
 static const struct argp_option options[] = {
     {"json", KEY_JSON, NULL, 0, "JSON Lines instead of KEY<tab>VALUE", 0},
     {"batch", KEY_BATCH, "N", 0,
      "Write N lines as one change (default 1; a change ends at 4 MiB in any case)", 0},
     {"acknowledge", KEY_ACKNOWLEDGE, NULL, 0,
-     "Print the number of each line once its write has returned, at once", 0},
+     "Print the number of each line once its write has returned, at once; of several "
+     "files, with the file's name behind it",
+     0},
     {0}};
 
 const struct command command_import = {
     .name = "import",
-    .arguments = "[FILE|-]",
-    .summary = "Store every line of FILE, or of standard input",
+    .arguments = "[FILE...|-]",
+    .summary = "Store every line of the files, or of standard input",
     .help =
         "Each line is KEY<tab>VALUE. \\t \\n \\r \\\\ stand for those bytes and \\xHH "
         "for any byte; a carriage return before the line end belongs to the value. "
         "With --json each line is {\"key\":\"...\",\"value\":\"...\"}; key_base64 and "
         "value_base64 carry bytes that are no text. Lines are written in their order, "
-        "a later one for the same key wins.\n\n"
+        "a later one for the same key wins. Several files are imported at the same time, "
+        "each in its own order, and from stage 06 on they share writes and syncs.\n\n"
         "--durability decides what a crash may cost; with always each write waits for "
         "the disk, so raise --batch, or use interval.\n\n"
         "Examples:\n"
         "  $0 import entries.tsv\n"
         "  $0 import --durability interval --batch 100 entries.tsv\n"
+        "  $0 import --batch 50 north.tsv south.tsv\n"
         "  zcat entries.json.gz | $0 import --json -\n\n"
         "Exit code 2: a line is malformed; its number is named, the lines before it "
-        "are kept. 130: Ctrl-C; what was read is kept and the database is closed "
+        "are kept; other files are imported all the same. 130: Ctrl-C; what was read is "
+        "kept and the database is closed "
         "cleanly.",
     .options = options,
     .parse = parse_option,
     .values_bytes = sizeof(struct import_values),
     .arguments_least = 0,
-    .arguments_most = 1,
+    .arguments_most = FILES_MAX,
     .directory = DIRECTORY_CREATE,
     .interruptible = true,
     .run = run_import};

@@ -31,6 +31,7 @@ struct program {
 static enum status check_directory(const struct command_run *run) {
     struct stat found;
     if (run->command->directory == DIRECTORY_UNUSED ||
+        run->command->directory == DIRECTORY_LENT ||
         run->command->directory == DIRECTORY_CREATE) {
         return STATUS_OK;
     }

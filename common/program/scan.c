@@ -174,7 +174,8 @@ static enum status run_scan(struct command_run *run) {
     struct iter *iter = NULL;
     enum status status = take_bounds(run, &bounds);
     if (status == STATUS_OK) {
-        struct kv_iter_options options = {.from = buf_slice(&bounds.from)};
+        struct kv_iter_options options = {.from = buf_slice(&bounds.from),
+                                          .snapshot = run->snapshot};
         if (bounds.has_to) {
             options.to = buf_slice(&bounds.to);
         }

@@ -6,14 +6,8 @@
 
 #include "atomic.h"
 
-enum {
-    SEEK_STEPS = 10,
-    REOPENINGS = 3,
-    HOT_SHARE = 100,
-    CHECKS = 100,
-    BATCH = 100,
-    MATES_MAX = 16
-};
+enum { SEEK_STEPS = 10, REOPENINGS = 3, HOT_SHARE = 100 };
+enum { CHECKS = 100, BATCH = 100, MATES_MAX = 16 };
 
 const struct row_about rows[ROWS] = {
 #define ROW_ABOUT(id, name, session, kind, share, needs, words)                          \

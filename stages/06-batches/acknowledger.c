@@ -1,9 +1,9 @@
 /* The thread takes all that wait for one durability, waits until the last of them has
- * reached it, and tells of each, in order. A resume takes the log apart and brings another
- * one, so the thread waits inside the engine's gate, and tells outside of it: who is told
- * may take time, or call the store.
+ * reached it, and tells of each, in order. A resume takes the log apart and brings
+ * another, so the thread waits inside the engine's gate, and tells outside of it: who is
+ * told may take time, or call the store.
  *
- * What was submitted is visible. So a resume, which moves all that is visible into tables,
+ * What was submitted is visible. So a resume, which moves all that is visible to tables,
  * makes it durable: a wait that begins after the resume finds that the new log's D is at
  * or above it. A wait that the failure itself ends answers the failure. */
 #include "acknowledger.h"

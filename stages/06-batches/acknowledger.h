@@ -1,4 +1,4 @@
-/* Tells of changes that were submitted (kv_async.h) when they are as durable as asked. One
+/* Tells of changes that were submitted (kv_async.h) once they are as durable as asked. A
  * thread, which starts with the first of them, waits for all: for the greatest sequence
  * that somebody waits for, and so for the one sync that covers all before it. What is
  * submitted meanwhile shares the next.

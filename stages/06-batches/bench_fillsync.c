@@ -10,25 +10,16 @@
 #include "bench_command.h"
 #include "bench_entries.h"
 #include "memory.h"
-#include "program/bench_options.h"
 #include "program/interrupt.h"
 #include "program/output.h"
 #include "program/scratch.h"
 
 enum {
-    KEY_THREADS = 0x200,
-    CASES_MAX = 16,
     WRITERS_MAX = 256,
     COUNT = 1000,
     ROUNDS = 5,
     ROUNDS_MAX = 100,
     MORE = 4 /* times as many changes where more than one writer shares them */
-};
-
-struct values {
-    struct bench_values common; /* first, for the benchmarks of earlier stages */
-    uint64_t writers[CASES_MAX];
-    size_t cases;
 };
 
 /* name, words; of a number of writers, in one round */
@@ -52,7 +43,7 @@ static const char *const figure_names[][2] = {
 };
 
 struct results {
-    double figures[CASES_MAX][FIGURES][ROUNDS_MAX];
+    double figures[BENCH_WRITERS_CASES_MAX][FIGURES][ROUNDS_MAX];
 };
 
 /* ---- writers --------------------------------------------------------------------- */
@@ -197,7 +188,7 @@ static enum status run_case(struct command_run *run, const char *path, uint64_t 
 
 static enum status run_rounds(struct command_run *run, const char *path,
                               struct results *results) {
-    const struct values *values = run->values;
+    const struct bench_writers *values = run->values;
     enum status status = STATUS_OK;
     for (size_t round = 0; round < values->common.rounds; round++) {
         for (size_t i = 0; i < values->cases; i++) {
@@ -231,8 +222,8 @@ static double median(struct results *results, size_t i, size_t figure, size_t ro
     return figures[rounds / 2];
 }
 
-static enum status print_table(const struct values *values, struct results *results,
-                               struct buf *out) {
+static enum status print_table(const struct bench_writers *values,
+                               struct results *results, struct buf *out) {
     enum status status = buf_printf(
         out, "changes of %d+%d bytes, each on disk, %" PRIu64 " rounds, median\nwriters",
         BENCH_KEY_BYTES, BENCH_VALUE_BYTES, values->common.rounds);
@@ -249,7 +240,7 @@ static enum status print_table(const struct values *values, struct results *resu
     return status == STATUS_OK ? buf_append_text(out, "\n") : status;
 }
 
-static enum status print_json(const struct values *values, struct results *results,
+static enum status print_json(const struct bench_writers *values, struct results *results,
                               struct buf *out) {
     enum status status = buf_printf(
         out,
@@ -271,8 +262,8 @@ static enum status print_json(const struct values *values, struct results *resul
     return status == STATUS_OK ? buf_append_text(out, "]}\n") : status;
 }
 
-static enum status print_results(const struct values *values, struct results *results,
-                                 struct error *error) {
+static enum status print_results(const struct bench_writers *values,
+                                 struct results *results, struct error *error) {
     struct buf out = {0};
     enum status status = values->common.json ? print_json(values, results, &out)
                                              : print_table(values, results, &out);
@@ -310,7 +301,7 @@ static enum status run_fillsync(struct command_run *run) {
 
 static enum status run_bench(struct command_run *run) {
     static const uint64_t writers[] = {1, 4, 16, 64};
-    struct values *values = run->values;
+    struct bench_writers *values = run->values;
     if (strcmp(run->arguments[0], "fillsync") != 0) {
         return command_bench_tables.run(run);
     }
@@ -326,24 +317,24 @@ static enum status run_bench(struct command_run *run) {
 
 /* "1,4,16" */
 static error_t parse_threads(struct command_run *run, char *list) {
-    struct values *values = run->values;
+    struct bench_writers *values = run->values;
     char *rest = list;
     error_t result = 0;
     values->cases = 0;
     while (result == 0 && rest != NULL) {
         const char *one = strsep(&rest, ",");
-        result =
-            values->cases == CASES_MAX
-                ? command_usage_error(run, "--threads: at most %d numbers", CASES_MAX)
-                : command_number(run, "threads", one, 1, WRITERS_MAX,
-                                 &values->writers[values->cases++]);
+        result = values->cases == BENCH_WRITERS_CASES_MAX
+                     ? command_usage_error(run, "--threads: at most %d numbers",
+                                           BENCH_WRITERS_CASES_MAX)
+                     : command_number(run, "threads", one, 1, WRITERS_MAX,
+                                      &values->writers[values->cases++]);
     }
     return result;
 }
 
-static error_t parse(int key, char *argument, struct argp_state *state) {
-    return key == KEY_THREADS ? parse_threads(state->input, argument)
-                              : bench_parse(key, argument, state);
+error_t bench_writers_parse(int key, char *argument, struct argp_state *state) {
+    return key == BENCH_KEY_THREADS ? parse_threads(state->input, argument)
+                                    : bench_parse(key, argument, state);
 }
 
 static const struct argp_option options[] = {
@@ -355,7 +346,7 @@ static const struct argp_option options[] = {
      0},
     {"rounds", BENCH_KEY_ROUNDS, "N", 0,
      "Rounds, of which the median is shown (default 5; load has one)", 0},
-    {"threads", KEY_THREADS, "LIST", 0,
+    {"threads", BENCH_KEY_THREADS, "LIST", 0,
      "fillsync: numbers of writers (default 1,4,16,64)", 0},
     {"json", BENCH_KEY_JSON, NULL, 0, "One JSON object instead of a table", 0},
     {0}};
@@ -374,8 +365,8 @@ const struct command command_bench_fillsync = {
             "  $0 bench fillsync --threads 1,4,16,64 --json\n"
             "  $0 -d /mnt/disk/bench bench fillsync --threads 32 --rounds 9",
     .options = options,
-    .parse = parse,
-    .values_bytes = sizeof(struct values),
+    .parse = bench_writers_parse,
+    .values_bytes = sizeof(struct bench_writers),
     .arguments_least = 1,
     .arguments_most = 1,
     .directory = DIRECTORY_UNUSED,

@@ -1,4 +1,4 @@
-/* A reader enters once, and so has one view and one sequence for all keys. They are looked
+/* A reader enters once, and so has one view and one sequence for all keys. These it looks
  * up in their order, not in that of the caller: so those that share a block, or a page
  * that is read from the disk, come one after the other, while it is at hand. */
 #include "get_many.h"

@@ -1,6 +1,6 @@
 /* Stage 07: as stage 06, with reads of the past and copies of it. */
 #include "backup.h"
-#include "bench_fillsync.h"
+#include "bench_snapshot.h"
 #include "catalog_manifest.h"
 #include "checkpoint.h"
 #include "commit_group.h"
@@ -64,7 +64,7 @@ static const struct store_ops store = {
 };
 
 static const struct command *const commands[] = {
-    &command_bench_fillsync, &command_shell,      &command_flush,  &command_compact,
+    &command_bench_snapshot, &command_shell,      &command_flush,  &command_compact,
     &command_levels,         &command_checkpoint, &command_backup, &command_restore};
 
 const struct stage stage = {

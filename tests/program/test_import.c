@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { SEED = 20261121 };
 
@@ -257,6 +258,116 @@ static void batches_acknowledge_all(void **state) {
     result_free(&result);
 }
 
+/* ---- several files --------------------------------------------------------------- */
+
+enum { FILES = 2, ROUNDS = 4000, ACCOUNTS = 10 };
+
+static const char *const file_names[FILES] = {"north.tsv", "south.tsv"};
+
+/* Each round gives all accounts of the file the number of the round. */
+static void write_rounds(void) {
+    for (size_t i = 0; i < FILES; i++) {
+        struct buf lines = {0};
+        for (int round = 1; round <= ROUNDS; round++) {
+            for (int account = 0; account < ACCOUNTS; account++) {
+                assert_int_equal(
+                    buf_printf(&lines, "%c%d\t%d\n", file_names[i][0], account, round),
+                    STATUS_OK);
+            }
+        }
+        write_file(file_names[i], buf_slice(&lines));
+        buf_free(&lines);
+    }
+}
+
+/* The line that each file has come to; they count up one by one. */
+static void take_acknowledgements(char *text, int last[FILES]) {
+    for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        char name[32];
+        int number = 0;
+        assert_int_equal(sscanf(line, "%d %31s", &number, name), 2);
+        size_t i = strcmp(name, file_names[0]) == 0 ? 0 : 1;
+        assert_string_equal(name, file_names[i]);
+        assert_int_equal(number, ++last[i]);
+    }
+}
+
+/* Accounts of a file show one round all, and none that is before the acknowledged one. */
+static void expect_whole_rounds(const char *dir, const int acknowledged[FILES]) {
+    struct result result = {0};
+    RUN(&result, "-d", dir, "scan");
+    expect_code(&result, 0);
+    int counted[FILES] = {0}, rounds[FILES] = {0};
+    for (char *line = strtok((char *)result.out.data, "\n"); line != NULL;
+         line = strtok(NULL, "\n")) {
+        char first = 0;
+        int account = 0, round = 0;
+        assert_int_equal(sscanf(line, "%c%d\t%d", &first, &account, &round), 3);
+        size_t i = first == file_names[0][0] ? 0 : 1;
+        rounds[i] = counted[i] == 0 ? round : rounds[i];
+        assert_int_equal(rounds[i], round);
+        assert_int_equal(account, counted[i]++);
+    }
+    for (size_t i = 0; i < FILES; i++) {
+        assert_true(counted[i] == ACCOUNTS || (counted[i] == 0 && acknowledged[i] == 0));
+        assert_in_range(rounds[i] * ACCOUNTS, acknowledged[i], ROUNDS * ACCOUNTS);
+    }
+    result_free(&result);
+}
+
+static void several_files(void **state) {
+    (void)state;
+    struct result result = {0};
+    int last[FILES] = {0};
+    write_rounds();
+    RUN(&result, "-d", "both", "--durability", "none", "import", "--batch", "10",
+        "--acknowledge", "north.tsv", "missing.tsv", "south.tsv");
+    expect_code(&result, 2);
+    assert_non_null(strstr((char *)result.err.data, "import: missing.tsv: No such file"));
+    take_acknowledgements((char *)result.out.data, last);
+    for (size_t i = 0; i < FILES; i++) {
+        assert_int_equal(last[i], ROUNDS * ACCOUNTS);
+    }
+    expect_whole_rounds("both", last);
+    write_file("bad.tsv", slice_of("x\t1\nno tab\n"));
+    RUN(&result, "-d", "both", "import", "bad.tsv", "gone.tsv");
+    expect_code(&result, 2); /* each failure is told */
+    assert_non_null(strstr((char *)result.err.data, "bad.tsv: line 2: no tab"));
+    assert_non_null(strstr((char *)result.err.data, "gone.tsv: No such file"));
+    RUN(&result, "-d", "both", "get", "x");
+    expect_out(&result, "1");
+    RUN(&result, "-d", "both", "import", "bad.tsv", "-");
+    expect_error(&result, 2, "standard input is imported alone");
+    result_free(&result);
+}
+
+static void killed_in_company(void **state) {
+    (void)state;
+    static const char *const regions[] = {"write", "mapped"};
+    write_rounds();
+    for (size_t i = 0; i < 2; i++) {
+        char dir[16], text[8192];
+        size_t used = 0;
+        int last[FILES] = {0};
+        struct child child;
+        snprintf(dir, sizeof dir, "company%zu", i);
+        CHILD_START(&child, "-d", dir, "--durability", "none", "--log-region", regions[i],
+                    "import", "--batch", "10", "--acknowledge", "north.tsv", "south.tsv");
+        while (used < sizeof text - 1) {
+            ssize_t got = read(child.output, text + used, sizeof text - 1 - used);
+            assert_true(got > 0);
+            used += (size_t)got;
+        }
+        assert_int_equal(child_end(&child, SIGKILL), 128 + SIGKILL);
+        while (text[used - 1] != '\n') {
+            used--;
+        }
+        text[used] = '\0';
+        take_acknowledgements(text, last);
+        expect_whole_rounds(dir, last);
+    }
+}
+
 int main(void) {
     printf("seed %d\n", SEED);
     const struct CMUnitTest tests[] = {
@@ -264,6 +375,7 @@ int main(void) {
         cmocka_unit_test(lines_of_all_lengths), cmocka_unit_test(later_line_wins),
         cmocka_unit_test(key_over_the_limit),   cmocka_unit_test(killed),
         cmocka_unit_test(interrupted),          cmocka_unit_test(batches_acknowledge_all),
+        cmocka_unit_test(several_files),        cmocka_unit_test(killed_in_company),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);
 }

@@ -51,7 +51,7 @@ static void help_and_exit(void **state) {
     expect_code(&result, 0);
     static const char *const here[] = {"put KEY VALUE", "get KEY", "del KEY...", "scan",
                                        "import",        "export",  "sync",       "stats",
-                                       ".help",         ".exit"};
+                                       ".begin",        ".at",     ".help",      ".exit"};
     for (size_t i = 0; i < sizeof here / sizeof here[0]; i++) {
         assert_non_null(strstr(out_text(&result), here[i]));
     }
@@ -138,6 +138,146 @@ static void errors_go_on(void **state) {
     result_free(&result);
 }
 
+/* Lines that fail, and what they say; the shell goes on. */
+static void expect_refusals(struct result *result, const char *const rows[][2],
+                            size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        char script[300];
+        snprintf(script, sizeof script, "put k v\n%s\nget k\n", rows[i][0]);
+        run_script(result, "refusals", script);
+        expect_error(result, 2, rows[i][1]);
+        assert_string_equal(out_text(result), "v\n");
+    }
+}
+
+/* Nobody sees anything of a batch before it is committed, and then all of it. */
+static void batches(void **state) {
+    (void)state;
+    static const char *const refusals[][2] = {
+        {".commit", "shell: .commit: no batch has begun"},
+        {".abandon", "shell: .abandon: no batch has begun"},
+        {".begin now", "shell: .begin: usage: .begin"},
+        {".begin\n.begin", "shell: .begin: a batch has begun already"},
+        {".begin\nimport refused.tsv", "import: not into a batch that has begun"},
+    };
+    struct result result = {0};
+    if (!has_shell()) {
+        return;
+    }
+    if (stage_number(&result) < 6) {
+        run_script(&result, "batches", ".begin\n");
+        expect_error(&result, 2, "has no batches, it comes with stage 06");
+        result_free(&result);
+        return;
+    }
+    run_script(&result, "batches",
+               "put pear green\n.begin\nput apple red\nput apple \"dark red\"\n"
+               "del pear plum\nscan\n.commit\nscan\nstats --json\n");
+    expect_code(&result, 0);
+    assert_non_null(strstr(out_text(&result), "pear\tgreen\napple\tdark red\n{"));
+    assert_non_null(strstr(out_text(&result), "\"writes\": 2,"));
+    assert_non_null(strstr(out_text(&result), "\"write_ops\": 5,"));
+    run_script(&result, "batches",
+               ".begin\n.commit\n.begin\nput plum blue\n.abandon\nput fig green\n");
+    expect_out(&result, "");
+    run_script(&result, "batches", ".begin\nput plum blue\ndel fig apple\n");
+    expect_error(&result, 2, "the batch of 3 puts and deletes was not committed");
+    RUN(&result, "-d", "batches", "scan");
+    expect_out(&result, "apple\tdark red\nfig\tgreen\n");
+    write_file("refused.tsv", slice_of("k\tw\n"));
+    expect_refusals(&result, refusals, sizeof refusals / sizeof refusals[0]);
+    result_free(&result);
+}
+
+/* A snapshot reads as it was, whatever becomes of the database, until it is released. */
+static void snapshots(void **state) {
+    (void)state;
+    static const char *const refusals[][2] = {
+        {".snapshot", "shell: .snapshot: usage: .snapshot NAME"},
+        {".at now", "shell: .at: usage: .at NAME COMMAND..."},
+        {".at now get k", "shell: .at: there is no snapshot \"now\""},
+        {".release now", "shell: .release: there is no snapshot \"now\""},
+        {".snapshot now\n.snapshot now", "there is a snapshot \"now\" already"},
+        {".snapshot now\n.at now put k w", ".at: put: what can be done at a snapshot is"},
+        {".snapshot now\n.at now get --frob", "get: unrecognized option '--frob'"},
+        {".snapshot now\n.release now\n.at now get k", "there is no snapshot \"now\""},
+    };
+    struct result result = {0};
+    if (!has_shell()) {
+        return;
+    }
+    if (stage_number(&result) < 7) {
+        run_script(&result, "moments", ".snapshot now\n");
+        expect_error(&result, 2, "has no snapshots, it comes with stage 07");
+        result_free(&result);
+        return;
+    }
+    run_script(
+        &result, "moments",
+        ".snapshot void\nput apple red\nput pear green\n.snapshot \"one day\"\n"
+        "put apple brown\ndel pear\ncompact\n.snapshot later\nput fig blue\n"
+        ".at \"one day\" get apple\n.at \"one day\" scan --reverse\n.at void scan\n"
+        ".release \"one day\"\n.at later export --json\nscan --limit 1\n");
+    expect_out(&result, "red\npear\tgreen\napple\tred\n"
+                        "{\"key\":\"apple\",\"value\":\"brown\"}\napple\tbrown\n");
+    run_script(&result, "moments",
+               ".snapshot a\ndel apple\n.begin\nput apple new\n.at a get apple\n.commit\n"
+               ".at a get apple\nget apple\n");
+    expect_out(&result, "brown\nbrown\nnew\n");
+    run_script(&result, "moments", ".snapshot a\n.at a get plum\n");
+    expect_error(&result, 1, "get: not found");
+    expect_refusals(&result, refusals, sizeof refusals / sizeof refusals[0]);
+    result_free(&result);
+}
+
+/* What is started goes on beside the lines behind it, and has ended before the shell. */
+static void started(void **state) {
+    (void)state;
+    static const char *const refusals[][2] = {
+        {".start", "shell: .start: usage: .start COMMAND..."},
+        {".wait now", "shell: .wait: usage: .wait"},
+        {".start frob", "frob: unknown command"},
+        {".start verify", "verify: not in the shell"},
+        {".start put k", "put: too few arguments"},
+        {".start import no-such-file\n.wait", "import: no-such-file: No such file"},
+        {".start import no-such-file", "import: no-such-file: No such file"},
+    };
+    struct result result = {0};
+    struct buf lines = {0};
+    if (!has_shell()) {
+        return;
+    }
+    for (int i = 0; i < 3000; i++) {
+        assert_int_equal(buf_printf(&lines, "k%d\t%d\n", i, i), STATUS_OK);
+    }
+    write_file("many.tsv", buf_slice(&lines));
+    RUN_WITH(
+        &result,
+        slice_of(".start import many.tsv\n.start put \"a b\" 'c d'\n.wait\nget k2999\n"
+                 "get 'a b'\n"),
+        "-d", "started", "--durability", "none", "shell");
+    expect_out(&result, "2999\nc d\n");
+    RUN_WITH(&result, slice_of("del k2999\n.start import many.tsv\n"), "-d", "started",
+             "--durability", "none", "shell");
+    expect_out(&result, "");
+    RUN(&result, "-d", "started", "get", "k2999");
+    expect_out(&result, "2999");
+    expect_refusals(&result, refusals, sizeof refusals / sizeof refusals[0]);
+    if (stage_number(&result) >= 6) {
+        run_script(&result, "refusals", ".begin\n.start sync\n");
+        expect_error(&result, 2, "shell: .start: a batch has begun");
+    }
+    if (stage_number(&result) >= 7) { /* a backup beside a writer */
+        run_script(&result, "started",
+                   ".start import many.tsv\nbackup row\n.wait\nbackup row\n");
+        expect_out(&result, "000001\n000002\n");
+        RUN(&result, "-d", "row/000001", "get", "a b");
+        expect_out(&result, "c d");
+    }
+    buf_free(&lines);
+    result_free(&result);
+}
+
 static void output_that_fails(void **state) {
     (void)state;
     if (!has_shell()) {
@@ -183,6 +323,9 @@ int main(void) {
         cmocka_unit_test(help_and_exit),
         cmocka_unit_test(words),
         cmocka_unit_test(errors_go_on),
+        cmocka_unit_test(batches),
+        cmocka_unit_test(snapshots),
+        cmocka_unit_test(started),
         cmocka_unit_test(output_that_fails),
         cmocka_unit_test(signals_end_a_script),
     };
