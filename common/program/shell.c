@@ -3,6 +3,9 @@
  *     a line (edited on a terminal, else read as it comes) → words → the command's row
  *     → its options → run on the store that the shell holds open → its failure told
  *
+ * What lasts from line to line: a batch and snapshots (shell_session.h), and commands
+ * that were started beside the others (shell_call.h).
+ *
  * Nothing that a line says ends the shell but .exit; and a signal (SIGTERM, SIGHUP, and
  * SIGINT where nobody edits) ends it as the end of the input does: with a clean close. */
 #include <unistd.h>
