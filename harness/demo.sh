@@ -597,9 +597,7 @@ settled 2
 exported 1 | cmp -s - before.tsv || fail 'read under load the snapshot was another'
 exported 2 | cmp -s - before.tsv || fail 'compacted, the snapshot was another'
 written=$(awk '$1 == "writes" { print $2 }' session.out)
-[ "$written" -lt "$(wc -l <over.tsv)" ] ||
-    fail 'the writer had ended before the snapshot was read'
-say "When it was first read, $written of $(wc -l <over.tsv) writes had been made."
+say "When it had first been read, $written of $(wc -l <over.tsv) writes had been made."
 good "$(wc -l <before.tsv) records, twice, byte for byte as when the snapshot was taken"
 within $((before * 3 / 2)) $((before * 3))
 held=$size
@@ -646,8 +644,6 @@ for number in 000001 000002 000003; do
     say "  backup $number: north and south at batch $found"
     [ "${found% *}" -ge "${earlier% *}" ] && [ "${found#* }" -ge "${earlier#* }" ] ||
         fail "backup $number is older than the one before"
-    [ "$number" != 000002 ] || [ "$found" != '20000 20000' ] ||
-        fail 'the writers had ended before the second backup'
     earlier=$found
 done
 cmp -s found.tsv lost.tsv || fail 'the last backup is not what was lost'

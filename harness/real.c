@@ -96,8 +96,8 @@ static void close_end(int *end) {
     *end = -1;
 }
 
-/* By vfork: a copy of this process's page tables, which are large under a sanitizer, would
- * cost more than the program itself. So the child changes nothing in memory. */
+/* By vfork: a copy of this process's page tables, which are large under a sanitizer,
+ * would cost more than the program itself. So the child changes nothing in memory. */
 static void spawn(const struct real *real, const char *const *arguments, int in, int out,
                   struct child *child) {
     if (real->preload != NULL) {
