@@ -84,7 +84,7 @@ static void another_store_shares_nothing(void **state) {
     struct kv *kv = NULL;
     for (int i = 0; i < 2; i++) {
         char name[8];
-        snprintf(name, sizeof name, "db%d", i);
+        snprintf(name, sizeof name, "db%c", '0' + i);
         assert_ok(kv_open(name, &sim.options, &kv, NULL));
         assert_ok(kv_put(kv, slice_of("key"), slice_of(name), NULL, NULL));
         size_t before = disk_operations(sim.disk);
@@ -97,7 +97,7 @@ static void another_store_shares_nothing(void **state) {
     for (int i = 0; i < 2; i++) {
         char name[8], path[16];
         struct buf value = {0};
-        snprintf(name, sizeof name, "db%d", i);
+        snprintf(name, sizeof name, "db%c", '0' + i);
         snprintf(path, sizeof path, "bk/%06d", i + 1);
         kv = try_open(&sim, path);
         assert_non_null(kv);
