@@ -144,11 +144,11 @@ static enum status check_write(const struct kv *kv, const struct kv_op *ops, siz
         return error_set(error, STATUS_INVALID, "durability %d is not one that there is",
                          (int)how->durability);
     }
-    if (how->durability == DURABILITY_DEFAULT) {
-        how->durability = kv->durability;
-    }
     if (how->no_wait && !stage_has(FEATURE_BATCH)) {
         return stage_lacks(FEATURE_BATCH, error);
+    }
+    if (how->durability == DURABILITY_DEFAULT) {
+        how->durability = kv->durability;
     }
     return count > 0 ? kv_check_change(ops, count, error) : STATUS_OK;
 }

@@ -349,11 +349,11 @@ struct writer {
 static void write_on(void *argument) {
     struct writer *writer = argument;
     struct work *work = &writer->work;
-    while (writer->status == STATUS_OK &&
-           atomic_u64_load(&writer->end, memory_order_relaxed) == 0) {
+    do { /* once at least, if the reader has ended before it was scheduled */
         writer->status = put(work, entries_any(&work->entries, work->entries.count));
         writer->written += writer->status == STATUS_OK;
-    }
+    } while (writer->status == STATUS_OK &&
+             atomic_u64_load(&writer->end, memory_order_relaxed) == 0);
 }
 
 static enum status read_beside(struct work *work, struct writer *writer) {

@@ -25,13 +25,13 @@ expect() { # $1 exit code, $2 what must be printed, then the arguments
     result $? "bench $*: it left something behind: $(ls "$work")"
 }
 
-timed='fillseq fillrandom overwrite deleterandom fillbig fillsync compact compactdeleted
-    readrandom readmissing readhot readseq readreverse seekrandom readwhilewriting itswriter
-    reopen'
+timed='fillseq fillrandom overwrite deleterandom fillbig fillsync fillsync4 fillsync16 fillbatch
+    compact compactdeleted readrandom readrandom2 readmissing readhot readseq readreverse
+    seekrandom readwhilewriting itswriter reopen'
 small='--count 2000 --rounds 1 --write-buffer-bytes 32k'
 
 # shellcheck disable=SC2086
-expect 0 'strata is ahead in [0-9]* of 14' $small
+expect 0 'strata is ahead in [0-9]* of 18' $small
 timed_in() { # how many engines have a time in row $1
     grep -m 1 "^$1 " "$work/out" | sed 's/$/ /' | grep -o ' [0-9][0-9.]* *[mu]*s ' | wc -l
 }
