@@ -52,6 +52,7 @@ PROGRAM_ADD_07 := $(COPY_SOURCES)
 
 number = $(firstword $(subst -, ,$1))# 01-wal -> 01
 NUMBERS := $(foreach stage,$(STAGES),$(call number,$(stage)))
+LAST := $(lastword $(NUMBERS))
 
 define stage_sets # $1 its number, $2 its folder, $3 the number of the stage before
 LIBRARY_$1 := $(filter-out $(DROP_$1),$(LIBRARY_$3)) $(ADD_$1)
@@ -69,7 +70,7 @@ MEMORY := common/memory.c
 
 # The headers that a source may include, by its folder. Fuzz targets see all stages.
 includes = -Icommon $(if $(filter harness/% tests/%,$1),-Iharness) \
-    $(if $(filter tests/fuzz/%,$1),$(SEES_$(lastword $(NUMBERS)))) \
+    $(if $(filter tests/fuzz/%,$1),$(SEES_$(LAST))) \
     $(SEES_$(call number,$(word 2,$(subst /, ,$1))))
 
 # ---- the flavours -----------------------------------------------------------------------
@@ -180,14 +181,14 @@ $(foreach flavour,$(FLAVOURS),\
 # Fuzz targets, and the program that makes the inputs they begin with, link the last stage.
 # libFuzzer brings the targets' main function along.
 FUZZ_TARGETS := $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c)))
-fuzz_set = $(addprefix build/fuzz/$(lastword $(NUMBERS))/,harness.a program.a library.a)
+fuzz_set = $(addprefix build/fuzz/$(LAST)/,harness.a program.a library.a)
 $(FUZZ_TARGETS:%=build/fuzz/tests/fuzz/%): private LDFLAGS += -fsanitize=fuzzer
 $(FUZZ_TARGETS:%=build/fuzz/tests/fuzz/%) build/fuzz/tests/fuzz/seeds: \
         %: %.o build/fuzz/tests/fuzz/fuzz.o $(fuzz_set)
 	$(say) LD $@
 	$(Q)$(call link,fuzz) -o $@ $(filter %.o,$^) \
 	    -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
-	    $(call libraries,fuzz,$(lastword $(NUMBERS))) -lxxhash
+	    $(call libraries,fuzz,$(LAST)) -lxxhash
 build/fuzz/seeds: build/fuzz/tests/fuzz/seeds
 	@rm -rf $@ && mkdir -p $@ && $< $@ >/dev/null
 
@@ -213,13 +214,13 @@ build/leveldb-export: $(call objects,release,harness/leveldb/export.c \
 
 # Strata, as the last stage has it, and the databases that it is held against.
 BENCH := $(call objects,release,$(wildcard harness/bench/*.c))
-bench_set = $(addprefix build/release/$(lastword $(NUMBERS))/,program.a library.a)
+bench_set = $(addprefix build/release/$(LAST)/,program.a library.a)
 $(BENCH): | build/.packages-bench
 build/bench: $(BENCH) $(bench_set)
 	$(say) LD $@
 	$(Q)$(call link,release) -o $@ $(BENCH) \
 	    -Wl,--start-group $(bench_set) -Wl,--end-group \
-	    $(call libraries,release,$(lastword $(NUMBERS))) -lleveldb -lrocksdb -lm
+	    $(call libraries,release,$(LAST)) -lleveldb -lrocksdb -lm
 
 build/.packages-%: .ci/packages .ci/packages.sh
 	@mkdir -p build
@@ -237,10 +238,11 @@ export CORES
 export ASAN_OPTIONS ?= quarantine_size_mb=16
 
 # Long tests of one thread, or of simulated ones: ThreadSanitizer has nothing to see there.
-UNTHREADED := $(addprefix %/test_,bad_input block_damage catalog_listing catalog_manifest \
-    compact_faults leveldb_after_crash leveldb_first_open leveldb_split log log_group \
-    manifest_crash merge_iter picker picker_contents picker_random table_damage \
-    table_sweep unnamed upgrade upkeep upkeep_limits upkeep_tables version_reads)
+UNTHREADED := $(addprefix %/test_,backup bad_input block_damage catalog_listing \
+    catalog_manifest checkpoint commit_group compact compact_faults event_order \
+    leveldb_after_crash leveldb_first_open leveldb_split log log_group manifest_crash \
+    merge_iter picker picker_contents picker_random snapshots table_damage table_sweep \
+    unnamed upgrade upkeep upkeep_limits upkeep_tables version_reads)
 tests = $(foreach test,$(filter-out $(if $(filter tsan,$1),$(UNTHREADED)),\
     $(filter $(addprefix tests/,$(addsuffix /%,$2)),$(TESTS))),build/$1/$(test))
 quoted = $(patsubst %,'%',$1)
@@ -259,10 +261,14 @@ demo: all ## a walk: write, crash, recover, and the harness at work
 	@bash harness/demo.sh
 
 # Fixed seeds, so that a red run can be had again. The legs run what is quick in each: all
-# tests, and every check of the harness for a moment (`list`).
+# tests, and every check of the harness for a moment (`list`). So is the harness of the stages
+# that have no part which the last one lacks; check-NN has that in full, too.
+FULL := 01 02 03 $(LAST)
+BRIEF := $(filter-out $(FULL),$(NUMBERS))
 check: $(addprefix run-,release check asan tsan sim clang fuzz) all build/bench build/.packages-format ## every test of every stage, and short legs of all the rest
 	@tests/run.sh \
-	    --seconds 300 $(foreach number,$(NUMBERS),'build/check/harness-$(number) check') \
+	    --seconds 300 $(foreach number,$(FULL),'build/check/harness-$(number) check') \
+	    $(foreach number,$(BRIEF),'build/check/harness-$(number) list') \
 	    --seconds 120 $(call test_runs,check,$(filter-out program,$(AREAS))) \
 	    $(foreach number,$(NUMBERS),$(call test_runs,check,program,$(number))) \
 	    $(call quoted,$(call scripts,build $(AREAS))) \
@@ -274,19 +280,17 @@ check: $(addprefix run-,release check asan tsan sim clang fuzz) all build/bench 
 
 # A leg has the harness of each store that there is: those of 01 and 02, and the engine with the
 # parts that it has last. `make asan` and the like have all.
-leg = $(call test_runs,$1,$(AREAS),$(lastword $(NUMBERS))) \
-    $(foreach number,01 02 $(lastword $(NUMBERS)),'build/$1/harness-$(number) list')
+leg = $(call test_runs,$1,$(AREAS),$(LAST)) \
+    $(foreach number,01 02 $(LAST),'build/$1/harness-$(number) list')
 # The harness simulates its threads in one: ThreadSanitizer has nothing to see there.
-leg_tsan = $(call test_runs,tsan,$(filter-out harness,$(AREAS)),$(lastword $(NUMBERS)))
+leg_tsan = $(call test_runs,tsan,$(filter-out harness,$(AREAS)),$(LAST))
 
-# In full the checks run on the last stage, and on those whose parts it no longer has; on those
-# between for a moment. A simulation is one real thread, so ThreadSanitizer has little to say of
-# the harness and takes long to say it: there the checks run for a moment, on two stages.
-LAST := $(lastword $(NUMBERS))
-FULL_asan  := 01 02 03 $(LAST)
-BRIEF_asan := $(filter-out $(FULL_asan),$(NUMBERS))
-FULL_sim   := $(FULL_asan)
-BRIEF_sim  := $(BRIEF_asan)
+# A simulation is one real thread, so ThreadSanitizer has little to say of the harness and takes
+# long to say it: there the checks run for a moment, on two stages.
+FULL_asan  := $(FULL)
+BRIEF_asan := $(BRIEF)
+FULL_sim   := $(FULL)
+BRIEF_sim  := $(BRIEF)
 BRIEF_tsan := 01 $(LAST)
 campaigns = $(foreach number,$(FULL_$1),'build/$1/harness-$(number) check') \
     $(foreach number,$(BRIEF_$1),'build/$1/harness-$(number) list')
@@ -317,7 +321,7 @@ $(foreach stage,$(STAGES),$(eval $(call stage_targets,$(call number,$(stage)),$(
 $(foreach area,$(AREAS),$(eval check-$(area): $(call tests,check,$(area))))
 check-program: $(call programs,check)
 $(AREAS:%=check-%): check-%:
-	@tests/run.sh $(call test_runs,check,$*,$(lastword $(NUMBERS))) $(call quoted,$(call scripts,$*))
+	@tests/run.sh $(call test_runs,check,$*,$(LAST)) $(call quoted,$(call scripts,$*))
 
 run-fuzz: $(FUZZ_TARGETS:%=build/fuzz/tests/fuzz/%) build/fuzz/seeds
 
