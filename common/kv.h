@@ -185,6 +185,7 @@ struct kv_progress {
     X(compaction_micros, "time in compactions", "us")                                    \
     X(tables_moved, "tables moved a level down as they were", "")                        \
     X(tombstones_dropped, "tombstones dropped, with nothing left below them", "")        \
+    X(values_dead, "values whose time was over, and that became tombstones", "")         \
     X(obsolete_tables, "tables that wait for their last reader", "")                     \
     X(snapshots, "snapshots held", "")                                                   \
     X(snapshot_oldest_sequence, "sequence of the oldest of them", "")                    \

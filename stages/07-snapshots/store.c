@@ -16,7 +16,8 @@
 #include "verify_engine.h"
 
 static const struct engine_parts parts = {&catalog_manifest, &commit_group,
-                                          &upkeep_threads, &horizon_snapshots};
+                                          &upkeep_threads, &horizon_snapshots,
+                                          &value_filter_none};
 
 static enum status open_store(const char *dir, const struct kv_options *options,
                               void **store, struct error *error) {
