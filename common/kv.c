@@ -137,14 +137,21 @@ enum status kv_delete(struct kv *kv, struct slice key,
     return kv_write(kv, &op, 1, options, error);
 }
 
+static enum status check_durability(enum durability durability, struct error *error) {
+    return durability_known(durability)
+               ? STATUS_OK
+               : error_set(error, STATUS_INVALID,
+                           "durability %d is not one that there is", (int)durability);
+}
+
 /* Checks a change, and fills in how it is written. */
 static enum status check_write(const struct kv *kv, const struct kv_op *ops, size_t count,
                                const struct kv_write_options *options,
                                struct kv_write_options *how, struct error *error) {
     *how = options != NULL ? *options : (struct kv_write_options){0};
-    if (!durability_known(how->durability)) {
-        return error_set(error, STATUS_INVALID, "durability %d is not one that there is",
-                         (int)how->durability);
+    enum status status = check_durability(how->durability, error);
+    if (status != STATUS_OK) {
+        return status;
     }
     if (how->durability == DURABILITY_DEFAULT) {
         how->durability = kv->durability;
@@ -199,6 +206,20 @@ enum status kv_submit(struct kv *kv, const struct kv_op *ops, size_t count,
         *how.sequence = sequence;
     }
     return status;
+}
+
+enum status kv_notify(struct kv *kv, uint64_t sequence, enum durability durability,
+                      kv_told *told, void *context, struct error *error) {
+    if (!stage_has(FEATURE_SUBMIT)) {
+        return stage_lacks(FEATURE_SUBMIT, error);
+    }
+    enum status status = check_durability(durability, error);
+    return status == STATUS_OK
+               ? stage.store->notify(kv->store, sequence,
+                                     durability == DURABILITY_DEFAULT ? kv->durability
+                                                                      : durability,
+                                     told, context, error)
+               : status;
 }
 
 enum status kv_get(struct kv *kv, struct slice key, struct buf *value,

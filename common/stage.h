@@ -52,6 +52,9 @@ struct store_ops {
     enum status (*submit)(void *store, const struct kv_op *ops, size_t count,
                           const struct kv_write_options *how, kv_told *told,
                           void *context, uint64_t *sequence, struct error *error);
+    /* As kv_notify, of a durability that is no default; where there is submit. */
+    enum status (*notify)(void *store, uint64_t sequence, enum durability durability,
+                          kv_told *told, void *context, struct error *error);
     /* options->observed is not NULL, here and below; there is a snapshot only where
      * stage_has(FEATURE_SNAPSHOT), and it is this store's. */
     enum status (*get)(void *store, struct slice key, struct buf *value,

@@ -41,6 +41,7 @@ static const struct store_ops store = {
     .close = engine_close,
     .write = engine_write,
     .submit = engine_submit,
+    .notify = engine_notify,
     .get = engine_get,
     .get_many = engine_get_many,
     .iter = engine_iter,
