@@ -15,6 +15,7 @@
 #define FEATURE_TABLE(X)                                                                 \
     X(SHELL, 2, "interactive shell")                                                     \
     X(FLUSH, 3, "flush to tables")                                                       \
+    X(READ_NO_WAIT, 3, "lookups in memory alone")                                        \
     X(COMPACT, 5, "compaction")                                                          \
     X(LEVELS, 5, "levels")                                                               \
     X(SUBMIT, 6, "asynchronous writes")                                                  \

@@ -37,7 +37,7 @@ static void count(struct engine *engine, const struct reader_slot *slot,
 
 static enum status get_from_tables(struct engine *engine, const struct reader_slot *slot,
                                    const struct view *view, struct slice key,
-                                   uint64_t sequence, struct buf *value,
+                                   uint64_t sequence, bool no_wait, struct buf *value,
                                    enum lookup *answer, struct error *error) {
     struct search_key search;
     if (view->version->run_count == 0) {
@@ -45,6 +45,7 @@ static enum status get_from_tables(struct engine *engine, const struct reader_sl
     }
     enum status status = search_key_init(&search, key, sequence, error);
     if (status == STATUS_OK) {
+        search.no_wait = no_wait;
         status =
             version_get(view->version, engine->tables, &search, value, answer, error);
         count(engine, slot, search.counts);
@@ -55,7 +56,7 @@ static enum status get_from_tables(struct engine *engine, const struct reader_sl
 
 enum status engine_get_from_view(struct engine *engine, const struct reader_slot *slot,
                                  const struct view *view, struct slice key,
-                                 uint64_t sequence, struct buf *value,
+                                 uint64_t sequence, bool no_wait, struct buf *value,
                                  enum lookup *answer, struct error *error) {
     for (size_t i = 0; i < view->buffer_count; i++) {
         struct slice found;
@@ -67,7 +68,8 @@ enum status engine_get_from_view(struct engine *engine, const struct reader_slot
             return STATUS_OK;
         }
     }
-    return get_from_tables(engine, slot, view, key, sequence, value, answer, error);
+    return get_from_tables(engine, slot, view, key, sequence, no_wait, value, answer,
+                           error);
 }
 
 enum status engine_get(void *opened, struct slice key, struct buf *value,
@@ -77,8 +79,8 @@ enum status engine_get(void *opened, struct slice key, struct buf *value,
     struct reader_slot *slot = readers_enter(&engine->readers);
     const struct view *view = atomic_pointer_load(&engine->view, memory_order_seq_cst);
     uint64_t sequence = engine_sequence(view, options->snapshot);
-    enum status status =
-        engine_get_from_view(engine, slot, view, key, sequence, value, &answer, error);
+    enum status status = engine_get_from_view(engine, slot, view, key, sequence,
+                                              options->no_wait, value, &answer, error);
     readers_leave(slot);
     if (status != STATUS_OK) {
         return status;

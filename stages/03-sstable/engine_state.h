@@ -80,12 +80,13 @@ void engine_free_retired(struct engine *engine);
 uint64_t engine_sequence(const struct view *view, const struct kv_snapshot *snapshot);
 
 /* The newest version of the key that a reader of that sequence sees in the view. The
- * caller has entered by the slot. */
+ * caller has entered by the slot. With no_wait STALLED rather than reading a file. */
 MUST_CHECK enum status engine_get_from_view(struct engine *engine,
                                             const struct reader_slot *slot,
                                             const struct view *view, struct slice key,
-                                            uint64_t sequence, struct buf *value,
-                                            enum lookup *answer, struct error *error);
+                                            uint64_t sequence, bool no_wait,
+                                            struct buf *value, enum lookup *answer,
+                                            struct error *error);
 
 /* Remembers why writes are refused from now on, until a resume. */
 enum status engine_break(struct engine *engine, enum status status, struct error *error);

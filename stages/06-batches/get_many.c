@@ -31,7 +31,7 @@ static enum status get_sorted(struct engine *engine, const struct wanted *wanted
         size_t number = wanted[i].number;
         enum lookup answer = LOOKUP_ABSENT;
         status = engine_get_from_view(engine, slot, view, wanted[i].key, sequence,
-                                      &values[number], &answer, error);
+                                      options->no_wait, &values[number], &answer, error);
         statuses[number] = answer == LOOKUP_FOUND ? STATUS_OK : STATUS_NOT_FOUND;
     }
     readers_leave(slot);
