@@ -330,6 +330,11 @@ enum status kv_compact(struct kv *kv, struct slice from, struct slice to,
                                       : stage_lacks(FEATURE_COMPACT, error);
 }
 
+enum status kv_erase_all(struct kv *kv, struct error *error) {
+    return stage_has(FEATURE_ERASE) ? stage.store->erase_all(kv->store, error)
+                                    : stage_lacks(FEATURE_ERASE, error);
+}
+
 enum status kv_checkpoint(struct kv *kv, const char *path,
                           const struct kv_copy_options *options, struct error *error) {
     return stage_has(FEATURE_CHECKPOINT)

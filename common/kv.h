@@ -276,6 +276,15 @@ MUST_CHECK enum status kv_flush(struct kv *kv, struct error *error);
 MUST_CHECK enum status kv_compact(struct kv *kv, struct slice from, struct slice to,
                                   struct error *error);
 
+/* Everything that was written goes, at once: what readers begin to read afterwards is
+ * empty, whatever is written then stays. Sequences go on. Snapshots and iterators from
+ * before still see what they saw. It waits for a flush that is under way, and for
+ * stalled writers; writers wait for it; its cost does not depend on how much there is,
+ * but for the removal of files. Durable when OK comes back, and a crash leaves all or
+ * nothing, whatever the durability of what goes. After an error all is there; or, where
+ * writes are refused from then on, a resume shows which of the two it is. From stage 08. */
+MUST_CHECK enum status kv_erase_all(struct kv *kv, struct error *error);
+
 /* After a fail-stop: recovers as an open does, and takes writes again. OK if nothing was
  * wrong. If it fails the store stays fail-stop and it may be called again. */
 MUST_CHECK enum status kv_resume(struct kv *kv, struct error *error);

@@ -6,7 +6,8 @@
  * that the sequence leaves out into places where the older view does not look.
  *
  * A read at a snapshot takes that sequence instead, which was visible before: all that
- * the snapshot sees is in the present view, too (horizon.h). */
+ * the snapshot sees is in the present view, too (horizon.h); or, if it was erased from
+ * there, in the view that the snapshot then has. */
 #include "engine_state.h"
 #include "engine_store.h"
 #include "memory.h"
@@ -77,7 +78,7 @@ enum status engine_get(void *opened, struct slice key, struct buf *value,
     struct engine *engine = opened;
     enum lookup answer = LOOKUP_ABSENT;
     struct reader_slot *slot = readers_enter(&engine->readers);
-    const struct view *view = atomic_pointer_load(&engine->view, memory_order_seq_cst);
+    const struct view *view = engine_view(engine, options->snapshot);
     uint64_t sequence = engine_sequence(view, options->snapshot);
     enum status status = engine_get_from_view(engine, slot, view, key, sequence,
                                               options->no_wait, value, &answer, error);
@@ -137,7 +138,7 @@ enum status engine_iter(void *opened, const struct kv_iter_options *options,
     struct engine *engine = opened;
     struct iter *merged;
     struct reader_slot *slot = readers_enter(&engine->readers);
-    const struct view *view = atomic_pointer_load(&engine->view, memory_order_seq_cst);
+    const struct view *view = engine_view(engine, options->snapshot);
     uint64_t sequence = engine_sequence(view, options->snapshot);
     enum status status = merge_view(engine, view, &merged, error);
     readers_leave(slot);
