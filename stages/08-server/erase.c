@@ -201,6 +201,10 @@ enum status engine_erase_all(void *opened, struct error *error) {
         mutex_lock(&upkeep->lock);
         upkeep_give_levels(upkeep);
         upkeep_sweep(upkeep);
+        if (upkeep->obsolete.count > 0) { /* somebody is to see when they are unread */
+            enum status started = upkeep_start(upkeep, NULL);
+            (void)started; /* or the next write, or open, does */
+        }
         mutex_unlock(&upkeep->lock);
     }
     gate_leave(&engine->gate);
