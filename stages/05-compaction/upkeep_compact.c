@@ -52,7 +52,8 @@ static enum status carry_out(struct upkeep *upkeep, const struct compaction *com
         .counts = counts};
     uint64_t *snapshots = NULL;
     /* After the compaction's version was there: horizon.h. And after `now`: a snapshot
-     * that is not listed yet is no older than that, and what is dead then is so for it. */
+     * that is not listed yet is no older than that, and what is dead then is so for it.
+     */
     error->status = engine->parts->horizon->sequences(engine->horizon, &snapshots,
                                                       &with.snapshot_count, error);
     if (error->status == STATUS_OK) {

@@ -1,5 +1,5 @@
-/* Erasures on real threads and the real file system, which ThreadSanitizer watches: beside
- * writers, lookups, snapshots that are held across them, flushes and compactions. */
+/* Erasures on real threads and the real file system, which ThreadSanitizer watches:
+ * beside writers, lookups, snapshots that are held across them, flushes, compactions. */
 #define TEST_HAS_STAGE
 #include "../common/support.h"
 
