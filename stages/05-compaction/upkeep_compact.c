@@ -243,7 +243,13 @@ void upkeep_take_levels(struct upkeep *upkeep) {
     upkeep->claims++;
     while (upkeep->busy != 0) {
         atomic_u64_store(&upkeep->told, TOLD_ABANDON, memory_order_relaxed);
+        if (upkeep->limit != NULL) {
+            rate_limit_end(upkeep->limit);
+        }
         condition_wait(&upkeep->done, &upkeep->lock);
+    }
+    if (upkeep->limit != NULL) {
+        rate_limit_begin(upkeep->limit);
     }
     upkeep->claims--;
     upkeep->busy = (1U << LEVELS) - 1;

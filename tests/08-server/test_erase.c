@@ -106,6 +106,42 @@ static void frozen_buffers_go(void **state) {
     simulation_end(&sim);
 }
 
+/* It is in the middle of a table, at a thousand bytes a second. */
+static void a_slow_compaction_is_not_waited_for(void **state) {
+    (void)state;
+    unsigned char value[1000];
+    struct simulation sim;
+    simulation_begin(&sim);
+    sim.options.level0_tables = 2;
+    sim.options.compaction_bytes_per_second = 1000;
+    struct kv *kv = open_store(&sim);
+    for (uint64_t i = 0; i < 600; i++) {
+        char key[24];
+        for (size_t j = 0; j < sizeof value; j++) { /* that do not compress */
+            value[j] = (unsigned char)(i * j * j >> 3);
+        }
+        snprintf(key, sizeof key, "k%" PRIu64, i % 200);
+        assert_ok(kv_put(kv, slice_of(key), slice_make(value, sizeof value), NULL, NULL));
+        if (i % 200 == 199) {
+            assert_ok(kv_flush(kv, NULL));
+        }
+    }
+    scheduler_settle(sim.scheduler);
+    assert_int_equal(table_files(&sim), 4); /* and what is being written */
+    uint64_t compactions = stats_of(kv).compactions;
+    uint64_t begun = clock_monotonic_micros(sim.world.clock);
+    assert_ok(kv_erase_all(kv, NULL));
+    assert_in_range(clock_monotonic_micros(sim.world.clock) - begun, 0, 1000000);
+    assert_int_equal(table_files(&sim), 0);
+    assert_int_equal(stats_of(kv).compactions, compactions); /* it was cut off */
+    assert_int_equal(stats_of(kv).compaction_failures, 0);
+    put_numbers(kv, 1, 3, DURABILITY_NONE);
+    assert_ok(kv_compact(kv, (struct slice){0}, (struct slice){0}, NULL));
+    assert_int_equal(stats_of(kv).tables, 1);
+    assert_ok(kv_close(kv, NULL));
+    simulation_end(&sim);
+}
+
 /* ---- who still looks ------------------------------------------------------------- */
 
 static size_t count_at(struct kv *kv, const struct kv_snapshot *snapshot) {
@@ -311,6 +347,7 @@ int main(void) {
         cmocka_unit_test(everything_goes_and_what_comes_stays),
         cmocka_unit_test(of_nothing),
         cmocka_unit_test(frozen_buffers_go),
+        cmocka_unit_test(a_slow_compaction_is_not_waited_for),
         cmocka_unit_test(snapshots_and_iterators_still_see),
         cmocka_unit_test(a_close_comes_before_the_release),
         cmocka_unit_test(a_snapshot_of_before_keeps_nothing_of_after),
