@@ -11,7 +11,7 @@ enum {
     ERASURES = 4,
     KEYS = 12,
     ROUNDS = 150,
-    LARGE_BYTES = 1000
+    LARGE_BYTES = 4000
 };
 
 /* Simulated threads: nothing of this needs a lock. */
@@ -187,7 +187,7 @@ static uint64_t any_thread(void *seed, uint64_t bound) {
  * makes them wait in between. */
 static void set_options(struct shared *shared, bool large) {
     struct kv_options *options = &shared->sim.options;
-    uint64_t scale = large ? 30 : 1;
+    uint64_t scale = large ? 60 : 1;
     shared->value_bytes = large ? LARGE_BYTES : 33;
     options->write_buffer_bytes = 900 * scale;
     options->block_bytes = 120;
