@@ -187,7 +187,9 @@ enum status engine_erase_all(void *opened, struct error *error) {
     if (status == STATUS_OK) {
         struct upkeep *upkeep = engine->upkeep;
         struct erasure erasure = {.engine = engine, .upkeep = upkeep};
-        engine_lock_writing(engine);
+        mutex_lock(&engine->flushing); /* of the flush under way most passes so, … */
+        mutex_unlock(&engine->flushing);
+        engine_lock_writing(engine); /* … while writers go on */
         mutex_lock(&upkeep->lock);
         upkeep_take_levels(upkeep);
         mutex_unlock(&upkeep->lock);

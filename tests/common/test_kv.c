@@ -355,8 +355,9 @@ static void reads_tell_what_they_observed(void **state) {
 static void snapshots_reach_their_store_alone(void **state) {
     (void)state;
     struct kv *kv = open_kv(NULL);
-    const struct kv_snapshot ours = {&store_object, 3}, theirs = {&seen, 3};
-    const struct kv_snapshot closed = {NULL, 3};
+    const struct kv_snapshot ours = {.store = &store_object, .sequence = 3},
+                             theirs = {.store = &seen, .sequence = 3};
+    const struct kv_snapshot closed = {.store = NULL, .sequence = 3};
     const struct kv_snapshot *const wrong[] = {&theirs, &closed};
     struct buf value = {0};
     struct iter *iter;
