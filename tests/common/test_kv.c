@@ -408,6 +408,9 @@ static void the_rest_is_passed_on(void **state) {
         error.message, "stage 01 has no lookups in memory alone, it comes with stage 03");
     assert_int_equal(kv_notify(kv, 1, DURABILITY_NONE, NULL, NULL, NULL),
                      STATUS_UNSUPPORTED);
+    assert_int_equal(kv_erase_all(kv, &error), STATUS_UNSUPPORTED);
+    assert_string_equal(error.message,
+                        "stage 01 has no erasing of everything, it comes with stage 08");
     assert_int_equal(kv_snapshot_take(kv, &snapshot, &error), STATUS_UNSUPPORTED);
     assert_string_equal(error.message,
                         "stage 01 has no snapshots, it comes with stage 07");
