@@ -13,7 +13,7 @@
 # ---- the stages, and what each adds and drops ---------------------------------------------
 
 STAGES := 01-wal 02-memtable 03-sstable 04-manifest 05-compaction 06-batches \
-    07-snapshots
+    07-snapshots 08-server
 
 # Stage 01 begins with all of common/, the program and the harness; what those gain for a
 # later stage is in that stage's ADD, and the libraries for it in LINKS_ADD.
@@ -49,6 +49,9 @@ DROP_06 := $(addprefix stages/05-compaction/,store.c)
 ADD_07  := $(wildcard stages/07-snapshots/*.c)
 DROP_07 := $(addprefix stages/06-batches/,store.c)
 PROGRAM_ADD_07 := $(COPY_SOURCES)
+
+ADD_08  := $(wildcard stages/08-server/*.c)
+DROP_08 := $(addprefix stages/07-snapshots/,store.c)
 
 number = $(firstword $(subst -, ,$1))# 01-wal -> 01
 NUMBERS := $(foreach stage,$(STAGES),$(call number,$(stage)))
@@ -239,10 +242,11 @@ export ASAN_OPTIONS ?= quarantine_size_mb=16
 
 # Long tests of one thread, or of simulated ones: ThreadSanitizer has nothing to see there.
 UNTHREADED := $(addprefix %/test_,backup bad_input block_damage catalog_listing \
-    catalog_manifest checkpoint commit_group compact compact_faults event_order \
-    leveldb_after_crash leveldb_first_open leveldb_split log log_group manifest_crash \
-    merge_iter picker picker_contents picker_random snapshots table_damage table_sweep \
-    unnamed upgrade upkeep upkeep_limits upkeep_tables version_reads)
+    catalog_manifest checkpoint commit_group compact compact_faults erase_crash erase_races \
+    event_order expiry_store leveldb_after_crash leveldb_first_open leveldb_split log \
+    log_group manifest_crash merge_iter picker picker_contents picker_random snapshots \
+    table_damage table_sweep unnamed upgrade upkeep upkeep_limits upkeep_tables \
+    value_filter version_reads)
 tests = $(foreach test,$(filter-out $(if $(filter tsan,$1),$(UNTHREADED)),\
     $(filter $(addprefix tests/,$(addsuffix /%,$2)),$(TESTS))),build/$1/$(test))
 quoted = $(patsubst %,'%',$1)

@@ -135,14 +135,21 @@ enum status kv_delete(struct kv *kv, struct slice key,
     return kv_write(kv, &op, 1, options, error);
 }
 
+static enum status check_durability(enum durability durability, struct error *error) {
+    return durability_known(durability)
+               ? STATUS_OK
+               : error_set(error, STATUS_INVALID,
+                           "durability %d is not one that there is", (int)durability);
+}
+
 /* Checks a change, and fills in how it is written. */
 static enum status check_write(const struct kv *kv, const struct kv_op *ops, size_t count,
                                const struct kv_write_options *options,
                                struct kv_write_options *how, struct error *error) {
     *how = options != NULL ? *options : (struct kv_write_options){0};
-    if (!durability_known(how->durability)) {
-        return error_set(error, STATUS_INVALID, "durability %d is not one that there is",
-                         (int)how->durability);
+    enum status status = check_durability(how->durability, error);
+    if (status != STATUS_OK) {
+        return status;
     }
     if (how->no_wait && !stage_has(FEATURE_BATCH)) {
         return stage_lacks(FEATURE_BATCH, error);
@@ -178,6 +185,13 @@ static enum status check_snapshot(const struct kv *kv, const struct kv_snapshot 
                                              : "the snapshot is of another store");
 }
 
+static enum status check_read(const struct kv *kv, const struct kv_read_options *options,
+                              struct error *error) {
+    return options->no_wait && !stage_has(FEATURE_READ_NO_WAIT)
+               ? stage_lacks(FEATURE_READ_NO_WAIT, error)
+               : check_snapshot(kv, options->snapshot, error);
+}
+
 enum status kv_submit(struct kv *kv, const struct kv_op *ops, size_t count,
                       const struct kv_write_options *options, kv_told *told,
                       void *context, struct error *error) {
@@ -199,6 +213,20 @@ enum status kv_submit(struct kv *kv, const struct kv_op *ops, size_t count,
     return status;
 }
 
+enum status kv_notify(struct kv *kv, uint64_t sequence, enum durability durability,
+                      kv_told *told, void *context, struct error *error) {
+    if (!stage_has(FEATURE_SUBMIT)) {
+        return stage_lacks(FEATURE_SUBMIT, error);
+    }
+    enum status status = check_durability(durability, error);
+    return status == STATUS_OK
+               ? stage.store->notify(kv->store, sequence,
+                                     durability == DURABILITY_DEFAULT ? kv->durability
+                                                                      : durability,
+                                     told, context, error)
+               : status;
+}
+
 enum status kv_get(struct kv *kv, struct slice key, struct buf *value,
                    const struct kv_read_options *options, struct error *error) {
     if (!slice_present(key)) {
@@ -210,8 +238,8 @@ enum status kv_get(struct kv *kv, struct slice key, struct buf *value,
         given = *options;
     }
     uint64_t observed = 0;
-    const struct kv_read_options passed = {&observed, given.snapshot};
-    enum status status = check_snapshot(kv, given.snapshot, error);
+    const struct kv_read_options passed = {&observed, given.snapshot, given.no_wait};
+    enum status status = check_read(kv, &given, error);
     if (status == STATUS_OK) {
         status = stage.store->get(kv->store, key, value, &passed, error);
     }
@@ -238,8 +266,8 @@ enum status kv_get_many(struct kv *kv, const struct slice *keys, size_t count,
         }
     }
     uint64_t observed = 0;
-    const struct kv_read_options passed = {&observed, given.snapshot};
-    enum status status = check_snapshot(kv, given.snapshot, error);
+    const struct kv_read_options passed = {&observed, given.snapshot, given.no_wait};
+    enum status status = check_read(kv, &given, error);
     if (status == STATUS_OK) {
         status = stage.store->get_many(kv->store, keys, count, values, statuses, &passed,
                                        error);
@@ -298,6 +326,11 @@ enum status kv_compact(struct kv *kv, struct slice from, struct slice to,
                        struct error *error) {
     return stage_has(FEATURE_COMPACT) ? stage.store->compact(kv->store, from, to, error)
                                       : stage_lacks(FEATURE_COMPACT, error);
+}
+
+enum status kv_erase_all(struct kv *kv, struct error *error) {
+    return stage_has(FEATURE_ERASE) ? stage.store->erase_all(kv->store, error)
+                                    : stage_lacks(FEATURE_ERASE, error);
 }
 
 enum status kv_checkpoint(struct kv *kv, const char *path,

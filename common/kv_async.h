@@ -21,7 +21,8 @@
 /* So many changes of a store may be submitted and not yet told of. */
 enum { KV_SUBMITTED_MAX = 16384 };
 
-/* OK: the change that ends with `sequence` (0: it was empty) is as durable as asked.
+/* OK: the change that ends with `sequence` (0: it was empty), and with it all before it,
+ * is as durable as asked.
  * Otherwise that failed, and error says how; the change is visible, and as with kv_write
  * it is unknown whether it survives. The error lives until the call returns.
  *
@@ -43,5 +44,19 @@ typedef void kv_told(void *context, uint64_t sequence, enum status status,
 MUST_CHECK enum status kv_submit(struct kv *kv, const struct kv_op *ops, size_t count,
                                  const struct kv_write_options *options, kv_told *told,
                                  void *context, struct error *error);
+
+/* As kv_submit with no_wait, but without a change: `told` is called once all changes up
+ * to `sequence`, whoever wrote them, are as durable as changes of that durability. So one
+ * who writes much with DURABILITY_NONE, or answers reads, asks once for the greatest
+ * sequence that he wrote or observed, and holds back his answers until he is told. With
+ * DURABILITY_INTERVAL the changes are synced within interval_millis from then on.
+ *
+ * If they are so already, it is told by the calling thread before kv_notify returns.
+ * Notices are told in no order. After a fail-stop those up to D are told well, others are
+ * refused. STALLED: as many as may be wait already; INVALID: nothing of that sequence was
+ * written. UNSUPPORTED before stage 06. */
+MUST_CHECK enum status kv_notify(struct kv *kv, uint64_t sequence,
+                                 enum durability durability, kv_told *told, void *context,
+                                 struct error *error);
 
 #endif

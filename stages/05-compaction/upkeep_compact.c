@@ -22,9 +22,13 @@
 #include "upkeep_state.h"
 #include "upkeep_threads.h"
 
+static uint64_t told(const struct upkeep *upkeep) {
+    return atomic_u64_load(&upkeep->told, memory_order_relaxed);
+}
+
 static bool asked_to_end(void *context) {
     const struct upkeep *upkeep = context;
-    return atomic_u64_load(&upkeep->ended, memory_order_relaxed) != 0;
+    return told(upkeep) != TOLD_GO_ON;
 }
 
 /* ---- one compaction -------------------------------------------------------------- */
@@ -34,17 +38,22 @@ static enum status carry_out(struct upkeep *upkeep, const struct compaction *com
                              struct edit *edit, struct compact_counts *counts,
                              struct error *error) {
     struct engine *engine = upkeep->engine;
+    const struct clock *clock = engine->options.world->clock;
     struct compact_with with = {.directory = &engine->directory,
                                 .options = &engine->options,
                                 .tables = engine->tables,
                                 .limit = upkeep->limit,
+                                .filter = engine->parts->filter,
+                                .now_millis = clock_wall_micros(clock) / 1000,
                                 .stop = asked_to_end,
                                 .context = upkeep};
     const struct telling telling = {
         .work = event_log_compaction_begins(upkeep->events, compaction),
         .counts = counts};
     uint64_t *snapshots = NULL;
-    /* After the compaction's version was there: horizon.h. */
+    /* After the compaction's version was there: horizon.h. And after `now`: a snapshot
+     * that is not listed yet is no older than that, and what is dead then is so for it.
+     */
     error->status = engine->parts->horizon->sequences(engine->horizon, &snapshots,
                                                       &with.snapshot_count, error);
     if (error->status == STATUS_OK) {
@@ -73,6 +82,7 @@ static void add_counts(struct upkeep *upkeep, const struct compaction *compactio
     total->entries_in += counts->entries_in;
     total->entries_out += counts->entries_out;
     total->tombstones_dropped += counts->tombstones_dropped;
+    total->values_dead += counts->values_dead;
     total->tables_moved += counts->tables_moved;
     total->micros += counts->micros;
     upkeep->compacted++;
@@ -146,6 +156,9 @@ enum status upkeep_compact(struct upkeep *upkeep, struct compaction *compaction,
         } else {
             obsolete_cancel(&upkeep->obsolete, inputs);
         }
+        if (failure.status == STATUS_STALLED && told(upkeep) == TOLD_ABANDON) {
+            failure = (struct error){0};
+        }
     }
     upkeep->busy &= ~levels;
     upkeep_note(upkeep, &upkeep->compactions, &failure);
@@ -165,6 +178,7 @@ struct stretch {
     struct slice to;   /* absent: there are no tables */
     struct buf last;   /* what `to` points to where the person gave no end */
     struct buf behind; /* the key after the last one of a table */
+    uint64_t filtered; /* tables of this number or above are new, and were filtered */
 };
 
 /* The first table of a level, from 1 on, with keys in the stretch; NULL: none. */
@@ -224,10 +238,40 @@ static struct version *claim(struct upkeep *upkeep, unsigned level, unsigned out
     return engine_version(upkeep->engine);
 }
 
-/* Whether the table has what a compaction in place would drop, but for snapshots. */
+/* Who else wants them all, or some, waits in claim, or here. */
+void upkeep_take_levels(struct upkeep *upkeep) {
+    upkeep->claims++;
+    while (upkeep->busy != 0) {
+        atomic_u64_store(&upkeep->told, TOLD_ABANDON, memory_order_relaxed);
+        if (upkeep->limit != NULL) {
+            rate_limit_end(upkeep->limit);
+        }
+        condition_wait(&upkeep->done, &upkeep->lock);
+    }
+    if (upkeep->limit != NULL) {
+        rate_limit_begin(upkeep->limit);
+    }
+    upkeep->claims--;
+    upkeep->busy = (1U << LEVELS) - 1;
+    atomic_u64_store(&upkeep->told, TOLD_GO_ON, memory_order_relaxed);
+}
+
+void upkeep_give_levels(struct upkeep *upkeep) {
+    upkeep->busy = 0;
+    upkeep_count_level0(upkeep);
+    condition_broadcast(&upkeep->done);
+    condition_broadcast(&upkeep->work);
+}
+
+/* Whether the table has what a compaction in place would drop, but for snapshots; or may
+ * have, where only its values could tell. */
 static enum status has_droppable(struct upkeep *upkeep, struct table_file *file,
-                                 bool *has, struct error *error) {
+                                 uint64_t filtered, bool *has, struct error *error) {
     struct table *table;
+    if (file->meta.number < filtered) {
+        *has = true;
+        return STATUS_OK;
+    }
     enum status status = table_cache_pin(upkeep->engine->tables, file, &table, error);
     if (status == STATUS_OK) {
         const struct properties *properties = table_properties(table);
@@ -272,8 +316,8 @@ static enum status push_down(struct upkeep *upkeep, unsigned level,
 
 /* Tombstones at the bottom hide nothing, and versions behind newer ones are for snapshots
  * only: tables that came there unmerged, or in which snapshots had kept such entries, are
- * written anew. Requires lock, which it gives up and
- * takes again. */
+ * written anew; and all that were there before, where there are values that die. Requires
+ * lock, which it gives up and takes again. */
 static enum status clean(struct upkeep *upkeep, unsigned level, struct stretch *stretch,
                          struct error *error) {
     enum status status = STATUS_OK;
@@ -285,7 +329,7 @@ static enum status clean(struct upkeep *upkeep, unsigned level, struct stretch *
         over = first == NULL;
         if (!over) {
             mutex_unlock(&upkeep->lock);
-            status = has_droppable(upkeep, first, &wanted, error);
+            status = has_droppable(upkeep, first, stretch->filtered, &wanted, error);
             mutex_lock(&upkeep->lock);
         }
         if (status == STATUS_OK && wanted) {
@@ -344,10 +388,15 @@ static enum status begin_at(struct stretch *stretch, struct slice from,
 static enum status compact_all(struct upkeep *upkeep, struct slice from, struct slice to,
                                struct error *error) {
     struct stretch stretch = {.to = to};
-    unsigned deepest = deepest_level(upkeep->engine);
+    struct engine *engine = upkeep->engine;
+    if (engine->parts->filter->finds) {
+        stretch.filtered =
+            atomic_u64_load(&engine->directory.next_number, memory_order_relaxed);
+    }
+    unsigned deepest = deepest_level(engine);
     unsigned bottom = deepest > 0 ? deepest : 1;
     enum status status =
-        slice_present(to) ? STATUS_OK : end_somewhere(&stretch, upkeep->engine, error);
+        slice_present(to) ? STATUS_OK : end_somewhere(&stretch, engine, error);
     for (unsigned level = 0; level < bottom && status == STATUS_OK; level++) {
         status = begin_at(&stretch, from, error);
         if (status == STATUS_OK) {
@@ -401,6 +450,7 @@ void engine_stats_compacted(void *opened, struct kv_stats *stats) {
         stats->compaction_failures = upkeep->compactions.failures;
         stats->tables_moved = upkeep->total.tables_moved;
         stats->tombstones_dropped = upkeep->total.tombstones_dropped;
+        stats->values_dead = upkeep->total.values_dead;
         stats->obsolete_tables = upkeep->obsolete.count;
         stats->stall_slowdowns = upkeep->slowdowns;
         stats->stall_stops = upkeep->stops;

@@ -36,7 +36,7 @@ static uint64_t now(const struct upkeep *upkeep) {
 }
 
 static bool ended(const struct upkeep *upkeep) {
-    return atomic_u64_load(&upkeep->ended, memory_order_relaxed) != 0;
+    return atomic_u64_load(&upkeep->told, memory_order_relaxed) == TOLD_END;
 }
 
 /* ---- attempts -------------------------------------------------------------------- */
@@ -99,9 +99,12 @@ static void flush_one(struct upkeep *upkeep) {
     mutex_unlock(&upkeep->lock);
     telling.work = event_log_flush_begins(upkeep->events);
     error.status = engine_flush_oldest(engine, &edit, &error);
-    if (error.status != STATUS_OK) {
+    if (error.status != STATUS_OK || edit.added_count == 0) {
+        static const struct error erased = {STATUS_STALLED,
+                                            "there was no buffer any more"};
         event_log_ends(upkeep->events, telling.work, NULL, NULL, NULL,
-                       now(upkeep) - telling.begun_micros, &error);
+                       now(upkeep) - telling.begun_micros,
+                       error.status != STATUS_OK ? &error : &erased);
     }
     edit_free(&edit);
     mutex_lock(&upkeep->lock);
@@ -180,8 +183,7 @@ static void compactor(void *argument) {
     mutex_unlock(&upkeep->lock);
 }
 
-/* Requires lock. */
-static enum status start_threads(struct upkeep *upkeep, struct error *error) {
+enum status upkeep_start(struct upkeep *upkeep, struct error *error) {
     const struct kv_options *options = &upkeep->engine->options;
     const struct threads *threads = options->world->threads;
     enum status status = STATUS_OK;
@@ -351,7 +353,7 @@ static enum status threads_make_room(void *opened, uint64_t bytes, bool may_wait
     uint64_t micros = 0;
     bool full = engine_active_full(upkeep->engine);
     mutex_lock(&upkeep->lock);
-    enum status status = start_threads(upkeep, error);
+    enum status status = upkeep_start(upkeep, error);
     if (status == STATUS_OK) {
         status = may_wait ? wait_for_room(upkeep, full, &waited_for, &micros, error)
                           : need_no_wait(upkeep, full, error);
@@ -375,7 +377,7 @@ static enum status threads_flush(void *opened, struct error *error) {
     uint64_t failures = upkeep->flushes.failures;
     enum status status = STATUS_OK;
     if (engine_buffers(engine).flushed < last) {
-        status = start_threads(upkeep, error);
+        status = upkeep_start(upkeep, error);
         upkeep->flushes.again_micros = 0;
         condition_broadcast(&upkeep->work);
     }
@@ -486,7 +488,7 @@ static void threads_close(void *opened) {
         return;
     }
     mutex_lock(&upkeep->lock);
-    atomic_u64_store(&upkeep->ended, 1, memory_order_relaxed);
+    atomic_u64_store(&upkeep->told, TOLD_END, memory_order_relaxed);
     condition_broadcast(&upkeep->work);
     mutex_unlock(&upkeep->lock);
     if (upkeep->limit != NULL) {

@@ -8,14 +8,13 @@
  * or above it. A wait that the failure itself ends answers the failure. */
 #include "acknowledger.h"
 
-#include <assert.h>
-
 #include "engine_state.h"
 #include "engine_store.h"
 #include "memory.h"
 
 struct queue {
-    struct submission *first, *last; /* in the order of sequences */
+    struct submission *first, *last; /* with changes, in the order of their sequences */
+    uint64_t greatest;               /* sequence; of a notice, perhaps, within the row */
 };
 
 struct acknowledger {
@@ -35,13 +34,12 @@ struct acknowledger {
 /* ---- the thread ------------------------------------------------------------------ */
 
 /* Returns when changes up to there are as durable as asked. */
-static enum status reach(struct engine *engine, const struct submission *submission,
-                         struct error *error) {
+static enum status reach(struct engine *engine, uint64_t sequence,
+                         enum durability durability, struct error *error) {
     gate_enter(&engine->gate);
-    enum status status =
-        engine->wal == NULL /* the last resume failed */
-            ? engine_usable(engine, error)
-            : engine_await(engine, submission->sequence, submission->durability, error);
+    enum status status = engine->wal == NULL /* the last resume failed */
+                             ? engine_usable(engine, error)
+                             : engine_await(engine, sequence, durability, error);
     gate_leave(&engine->gate);
     return status;
 }
@@ -52,14 +50,15 @@ static void tell_all(struct acknowledger *acknowledger, struct queue *queue) {
     struct error error = {0};
     struct kv_progress now;
     struct submission *submission = queue->first;
-    const struct submission *last = queue->last;
+    uint64_t greatest = queue->greatest;
     *queue = (struct queue){0};
     mutex_unlock(&acknowledger->lock);
-    enum status status = reach(acknowledger->engine, last, &error);
+    enum status status =
+        reach(acknowledger->engine, greatest, submission->durability, &error);
     engine_progress(acknowledger->engine, &now);
     while (submission != NULL) {
         struct submission *next = submission->next;
-        /* Where the last one failed, those before it may have been synced earlier. */
+        /* Where the greatest failed, those before it may have been synced earlier. */
         bool well = status == STATUS_OK || submission->sequence <= now.durable;
         submission->told(submission->context, submission->sequence,
                          well ? STATUS_OK : status, well ? &none : &error);
@@ -157,10 +156,12 @@ void acknowledger_add(struct acknowledger *acknowledger, struct submission *subm
         queue->first = submission;
         condition_signal(&acknowledger->work);
     } else {
-        assert(queue->last->sequence < submission->sequence);
         queue->last->next = submission;
     }
     queue->last = submission;
+    if (submission->sequence > queue->greatest) {
+        queue->greatest = submission->sequence;
+    }
     mutex_unlock(&acknowledger->lock);
 }
 

@@ -5,7 +5,8 @@
  *
  * The life of a submission: it is taken before its change is written, so that a lack of
  * memory or of room refuses the change, and not the news of it. It is added once the
- * change is written, or given back where that failed.
+ * change is written, or given back where that failed. A notice (kv_notify) is one without
+ * a change.
  *
  * Threads: any number, but for close. */
 #ifndef STRATA_ACKNOWLEDGER_H
@@ -41,8 +42,9 @@ MUST_CHECK enum status acknowledger_take(struct acknowledger *acknowledger, kv_t
 void acknowledger_give_back(struct acknowledger *acknowledger,
                             struct submission *submission);
 
-/* Its change is written and visible. Submissions of one durability are added in the order
- * of their sequences. */
+/* Its change is written and visible; or it has none, and those up to its sequence are
+ * written. Of one durability those with changes are added in the order of their
+ * sequences. */
 void acknowledger_add(struct acknowledger *acknowledger, struct submission *submission);
 
 /* Tells of all that were added, and ends the thread. Nobody submits; the engine's log is

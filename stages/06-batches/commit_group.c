@@ -19,6 +19,8 @@
  * Locks: the engine's `writing` before the queue's, that before a writer's. */
 #include "commit_group.h"
 
+#include <inttypes.h>
+
 #include "engine_state.h"
 #include "engine_store.h"
 #include "failpoint.h"
@@ -238,6 +240,42 @@ enum status engine_submit(void *opened, const struct kv_op *ops, size_t count,
         told(context, *sequence, status, &none);
     } else if (status != STATUS_OK && later) {
         acknowledger_give_back(commit->acknowledger, writer.submission);
+    }
+    return status;
+}
+
+/* What is written is visible, or about to be: a resume that comes in between waits for
+ * that at the gate, and keeps it. */
+enum status engine_notify(void *opened, uint64_t sequence, enum durability durability,
+                          kv_told *told, void *context, struct error *error) {
+    static const struct error none = {0};
+    struct engine *engine = opened;
+    struct commit *commit = engine->commit;
+    struct submission *submission;
+    struct kv_progress now;
+    engine_progress(engine, &now);
+    if (sequence > now.written) {
+        return error_set(error, STATUS_INVALID,
+                         "no change of sequence %" PRIu64 " was written", sequence);
+    }
+    if (durability == DURABILITY_NONE || sequence <= now.durable) {
+        told(context, sequence, STATUS_OK, &none);
+        return STATUS_OK;
+    }
+    enum status status =
+        acknowledger_take(commit->acknowledger, told, context, false, &submission, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    gate_enter(&engine->gate);
+    status = engine_before(engine, durability, error);
+    gate_leave(&engine->gate);
+    if (status == STATUS_OK) {
+        submission->sequence = sequence;
+        submission->durability = durability;
+        acknowledger_add(commit->acknowledger, submission);
+    } else {
+        acknowledger_give_back(commit->acknowledger, submission);
     }
     return status;
 }

@@ -16,7 +16,8 @@
 #include "verify_engine.h"
 
 static const struct engine_parts parts = {&catalog_manifest, &commit_group,
-                                          &upkeep_threads, &horizon_snapshots};
+                                          &upkeep_threads, &horizon_snapshots,
+                                          &value_filter_none};
 
 static enum status open_store(const char *dir, const struct kv_options *options,
                               void **store, struct error *error) {
@@ -43,6 +44,7 @@ static const struct store_ops store = {
     .close = engine_close,
     .write = engine_write,
     .submit = engine_submit,
+    .notify = engine_notify,
     .get = engine_get,
     .get_many = engine_get_many,
     .iter = engine_iter,
