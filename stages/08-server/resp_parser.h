@@ -18,7 +18,8 @@
  * Memory follows the bytes that came, never a length that was announced: a client that
  * declares much and sends nothing costs nothing. A long argument (RESP_LONG_BYTES) that
  * has not arrived whole is read straight to a place of its own. Each byte is looked at,
- * and moved, a few times at most, however small the pieces and however many the arguments.
+ * and moved, a few times at most, however small the pieces are, and however many the
+ * arguments.
  *
  * One thread at a time. */
 #ifndef STRATA_RESP_PARSER_H
@@ -109,10 +110,10 @@ MUST_CHECK enum status resp_parser_room(struct resp_parser *parser, unsigned cha
 /* So many bytes are there now, of those that there was room for. */
 void resp_parser_filled(struct resp_parser *parser, size_t count);
 
-/* OK: a request. NOT_FOUND: none that is whole; the error is left alone. INVALID or LIMIT:
- * the client has broken the protocol or asks for too much; the message is what it is to
- * be told ("ERR Protocol error: …"). NO_MEMORY. After these three the connection can only
- * be closed. */
+/* OK: a request. NOT_FOUND: none that is whole; the error is left alone. INVALID or
+ * LIMIT: the client has broken the protocol or asks for too much; the message is what it
+ * is to be told ("ERR Protocol error: …"). NO_MEMORY. After these three the connection
+ * can only be closed. */
 MUST_CHECK enum status resp_parser_next(struct resp_parser *parser,
                                         struct resp_request *request,
                                         struct error *error);
