@@ -135,6 +135,21 @@ static void make_database(struct seeds *seeds) {
 #define STREAM(text)                                                                     \
     { (const unsigned char *)(text), sizeof(text) - 1 }
 
+/* More than a parser's first buffer holds: one line, and one request of many arguments. */
+static void write_long_streams(struct seeds *seeds) {
+    static const char *const pieces[] = {"word\t  ", "$1\r\nx\r\n"};
+    for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
+        struct buf stream = {0};
+        DEMAND(buf_append_text(&stream, i == 0 ? "echo " : "*2600\r\n") == STATUS_OK,
+               "memory");
+        for (int piece = 0; piece < 2600; piece++) {
+            DEMAND(buf_append_text(&stream, pieces[i]) == STATUS_OK, "memory");
+        }
+        write_input(seeds, "resp", slice_make("\1\0", 2), buf_slice(&stream));
+        buf_free(&stream);
+    }
+}
+
 static void write_streams(struct seeds *seeds) {
     static const struct slice streams[] = {
         STREAM("*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$5\r\nvalue\r\n*2\r\n$3\r\nGET\r\n"),
@@ -170,6 +185,7 @@ int main(int count, char **arguments) {
         make_database(&seeds);
     }
     write_streams(&seeds);
+    write_long_streams(&seeds);
     printf("%u inputs in %s\n", seeds.written, arguments[1]);
     return 0;
 }
