@@ -13,7 +13,7 @@
 # ---- the stages, and what each adds and drops ---------------------------------------------
 
 STAGES := 01-wal 02-memtable 03-sstable 04-manifest 05-compaction 06-batches \
-    07-snapshots
+    07-snapshots 08-server
 
 # Stage 01 begins with all of common/, the program and the harness; what those gain for a
 # later stage is in that stage's ADD, and the libraries for it in LINKS_ADD.
@@ -49,6 +49,9 @@ DROP_06 := $(addprefix stages/05-compaction/,store.c)
 ADD_07  := $(wildcard stages/07-snapshots/*.c)
 DROP_07 := $(addprefix stages/06-batches/,store.c)
 PROGRAM_ADD_07 := $(COPY_SOURCES)
+
+ADD_08  := $(wildcard stages/08-server/*.c)
+DROP_08 := $(addprefix stages/07-snapshots/,store.c)
 
 number = $(firstword $(subst -, ,$1))# 01-wal -> 01
 NUMBERS := $(foreach stage,$(STAGES),$(call number,$(stage)))

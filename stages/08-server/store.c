@@ -1,0 +1,73 @@
+/* Stage 08: as stage 07, with what a server needs to speak the Redis protocol. */
+#include "backup.h"
+#include "bench_command.h"
+#include "catalog_manifest.h"
+#include "checkpoint.h"
+#include "commit_group.h"
+#include "dump_manifest.h"
+#include "engine.h"
+#include "engine_store.h"
+#include "levels.h"
+#include "program/commands.h"
+#include "repair_manifest.h"
+#include "snapshots.h"
+#include "upkeep_threads.h"
+#include "verify_engine.h"
+
+static const struct engine_parts parts = {&catalog_manifest, &commit_group,
+                                          &upkeep_threads, &horizon_snapshots};
+
+static enum status open_store(const char *dir, const struct kv_options *options,
+                              void **store, struct error *error) {
+    struct engine *engine;
+    enum status status = engine_open(dir, options, &parts, &engine, error);
+    if (status == STATUS_OK) {
+        *store = engine;
+    }
+    return status;
+}
+
+static enum status verify_store(const char *dir, const struct kv_options *options,
+                                kv_report *report, void *context, struct error *error) {
+    return engine_verify(dir, options, &catalog_manifest, report, context, error);
+}
+
+static enum status repair_store(const char *dir, const struct kv_options *options,
+                                kv_report *report, void *context, struct error *error) {
+    return engine_repair(dir, options, &repair_manifest, report, context, error);
+}
+
+static const struct store_ops store = {
+    .open = open_store,
+    .close = engine_close,
+    .write = engine_write,
+    .get = engine_get,
+    .iter = engine_iter,
+    .sync = engine_sync,
+    .flush = engine_flush,
+    .compact = engine_compact,
+    .snapshot_take = engine_snapshot_take,
+    .snapshot_release = engine_snapshot_release,
+    .checkpoint = engine_checkpoint,
+    .backup = engine_backup,
+    .resume = engine_resume,
+    .progress = engine_progress,
+    .stats = engine_stats_snapshots,
+    .verify = verify_store,
+    .repair = repair_store,
+    .dump = manifest_dump,
+    .backups = backups_list,
+    .restore = backup_restore,
+};
+
+static const struct command *const commands[] = {
+    &command_bench_tables, &command_shell,      &command_flush,  &command_compact,
+    &command_levels,       &command_checkpoint, &command_backup, &command_restore};
+
+const struct stage stage = {
+    .number = 8,
+    .name = "08-server",
+    .store = &store,
+    .commands = commands,
+    .command_count = sizeof commands / sizeof commands[0],
+};
