@@ -19,7 +19,7 @@ MUST_CHECK enum status socket_listen_tcp(const char *address, uint16_t *port,
 
 /* Listens at a path, with these permissions (0700). A socket file that a dead server left
  * there is replaced; one at which somebody listens is BUSY; any other file is left alone:
- * INVALID, as is a path that is too long. IO. */
+ * INVALID, as is a path that is too long. NOT_FOUND: its directory is not there. IO. */
 MUST_CHECK enum status socket_listen_unix(const char *path, unsigned permissions,
                                           unsigned backlog, int *descriptor,
                                           struct error *error);
