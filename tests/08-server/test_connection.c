@@ -4,7 +4,8 @@
 
 /* ---- pieces ---------------------------------------------------------------------- */
 
-static void add_request(struct buf *sent, struct buf *expected, uint64_t *seed) {
+static void add_request(struct buf *sent, struct buf *expected, size_t longest,
+                        uint64_t *seed) {
     static const unsigned char letters[70000] = {'a', '\r', '\n', '*', '$', 'z'};
     if (random_below(seed, 4) == 0) {
         uint64_t value = random_next(seed);
@@ -20,7 +21,7 @@ static void add_request(struct buf *sent, struct buf *expected, uint64_t *seed) 
     assert_ok(buf_printf(sent, "*%zu\r\n", count));
     assert_ok(buf_printf(expected, "*%zu\r\n", count));
     for (size_t i = 0; i < count; i++) {
-        size_t bound = random_below(seed, 30) == 0 ? sizeof letters : 40;
+        size_t bound = random_below(seed, 30) == 0 ? longest : 40;
         size_t length = (size_t)random_below(seed, bound);
         for (int copy = 0; copy < 2; copy++) {
             struct buf *to = copy == 0 ? sent : expected;
@@ -65,21 +66,23 @@ static void converse(struct buf *sent, size_t most, uint64_t *seed, struct buf *
 
 static void test_split_anywhere(void **state) {
     (void)state;
-    static const size_t most[] = {1, 3, 20, 200, 5000, 1 << 20};
+    static const struct {
+        size_t piece, longest;
+    } ways[] = {{1, 100},     {3, 1000},     {20, 3000},
+                {200, 70000}, {5000, 70000}, {1 << 20, 70000}};
     uint64_t seed = test_seed();
-    struct buf sent = {0}, expected = {0};
-    for (int i = 0; i < 120; i++) {
-        add_request(&sent, &expected, &seed);
-    }
-    for (size_t i = 0; i < sizeof most / sizeof most[0]; i++) {
-        struct buf got = {0};
-        converse(&sent, most[i], &seed, &got);
+    for (size_t way = 0; way < sizeof ways / sizeof ways[0]; way++) {
+        struct buf sent = {0}, expected = {0}, got = {0};
+        for (int i = 0; i < 120; i++) {
+            add_request(&sent, &expected, ways[way].longest, &seed);
+        }
+        converse(&sent, ways[way].piece, &seed, &got);
         assert_int_equal(got.length, expected.length);
         assert_memory_equal(got.data, expected.data, got.length);
+        buf_free(&sent);
+        buf_free(&expected);
         buf_free(&got);
     }
-    buf_free(&sent);
-    buf_free(&expected);
 }
 
 /* ---- requests that somebody else has --------------------------------------------- */
