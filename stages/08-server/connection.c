@@ -218,13 +218,15 @@ static void ready(void *context, unsigned events) {
 }
 
 void connection_resume(struct connection *connection) {
-    assert(connection->pending && !connection->busy);
+    assert(connection->pending);
     connection->pending = false;
     connection->active_micros = loop_now_micros(connection->set->loop);
-    if (connection->state == CONNECTION_DEAD) {
+    if (!connection->busy && connection->state == CONNECTION_DEAD) {
         destroy(connection);
-    } else {
+    } else if (!connection->busy) {
         connection_go_on(connection);
+    } else if (connection->state != CONNECTION_DEAD) {
+        loop_again(connection->set->loop, &connection->watch);
     }
 }
 

@@ -45,7 +45,7 @@ struct connection_handler {
 struct resp_writer *connection_writer(struct connection *connection);
 
 /* A request that was PENDING is answered. If the connection was lost meanwhile this ends
- * it. Not from within the handler's own call. */
+ * it. Not from within `command`. */
 void connection_resume(struct connection *connection);
 
 /* Something was written, while no request of this connection was being carried out. */

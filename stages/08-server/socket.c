@@ -22,7 +22,7 @@ union address {
 };
 
 /* accept(2) also answers with errors of the connection that it would have been, which is
- * then gone; the next one may be there. */
+ * then gone; the next one may be there. What is none of these is tried again later. */
 static enum socket_outcome outcome_of_accept(int errnum) {
     switch (errnum) {
     case EAGAIN:
@@ -30,11 +30,12 @@ static enum socket_outcome outcome_of_accept(int errnum) {
     case EMFILE:
     case ENFILE:
         return SOCKET_FULL;
-    case ENOBUFS:
-    case ENOMEM:
-        return SOCKET_TIGHT;
-    default:
+    case EINTR:
+    case ECONNABORTED:
+    case EPROTO:
         return SOCKET_BROKEN;
+    default:
+        return SOCKET_TIGHT;
     }
 }
 

@@ -15,7 +15,7 @@ enum socket_outcome {
     SOCKET_ENDED,  /* the peer sends no more */
     SOCKET_BROKEN, /* the connection is gone */
     SOCKET_FULL,   /* this process, or the system, can have no more descriptors */
-    SOCKET_TIGHT,  /* the system has no memory for it at this moment */
+    SOCKET_TIGHT,  /* the system cannot do it at this moment: no memory */
 };
 
 enum { SOCKET_NAME_BYTES = 128, SOCKET_SLICES_MAX = 64 };

@@ -130,6 +130,7 @@ static inline void serving_drained(void *context) {
     session->drained++;
     if (session->parts > 0 && write_parts(session) == CONNECTION_DONE) {
         session->pending = false;
+        connection_resume(session->connection);
     }
 }
 
