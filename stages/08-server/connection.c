@@ -221,10 +221,8 @@ void connection_resume(struct connection *connection) {
     assert(connection->pending);
     connection->pending = false;
     connection->active_micros = loop_now_micros(connection->set->loop);
-    if (!connection->busy && connection->state == CONNECTION_DEAD) {
-        destroy(connection);
-    } else if (!connection->busy) {
-        connection_go_on(connection);
+    if (!connection->busy) {
+        connection_go_on(connection); /* which ends one that is dead */
     } else if (connection->state != CONNECTION_DEAD) {
         loop_again(connection->set->loop, &connection->watch);
     }

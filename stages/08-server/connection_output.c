@@ -180,7 +180,7 @@ static void judge(struct connection *connection) {
 
 /* All is sent; is all over? */
 static void end_if_over(struct connection *connection) {
-    bool answered = connection->ended && connection->served && !connection->pending;
+    bool answered = connection->ended && connection->served;
     if (connection->state == CONNECTION_OPEN && !answered) {
         return;
     }

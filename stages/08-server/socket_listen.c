@@ -102,7 +102,7 @@ enum status socket_listen_tcp(const char *text, uint16_t *port, unsigned backlog
         return status;
     }
     if (failpoint(socket_listen)) {
-        return explain(error, EACCES, text, *port);
+        return explain(error, EADDRINUSE, text, *port);
     }
     int descriptor = socket(address.any.sa_family, SOCKET_FLAGS, 0);
     if (descriptor < 0) {

@@ -128,6 +128,25 @@ static void test_lost_while_pending(void **state) {
     serving_end(&s);
 }
 
+/* Who is to go while somebody has its request hears the answer. */
+static void test_finished_while_pending(void **state) {
+    (void)state;
+    static struct serving s;
+    serving_begin(&s);
+    int client = client_come(&s);
+    client_send(&s, client, "LATER b\nc\n");
+    connection_finish(s.sessions[0].connection);
+    turn(&s);
+    assert_received(client, "", false);
+    finish_later(&s.sessions[0]);
+    turn(&s);
+    assert_received(client, "*2\r\n$5\r\nLATER\r\n$1\r\nb\r\n", true);
+    close(client);
+    turn(&s);
+    assert_int_equal(s.closed, 1);
+    serving_end(&s);
+}
+
 /* ---- ends ------------------------------------------------------------------------ */
 
 static void test_half_close(void **state) {
@@ -366,11 +385,41 @@ static void test_finish(void **state) {
     serving_end(&s);
 }
 
+/* What was read and could not be carried out yet, for too much waits, is read, too. */
+static void test_finish_paused(void **state) {
+    (void)state;
+    static struct serving s;
+    struct buf got = {0};
+    char text[40 * 10 + 1];
+    assert_ok(buf_reserve(&got, 1));
+    serving_begin(&s);
+    s.limits.soft_output_bytes = 30000;
+    connections_limit(&s.set, &s.limits);
+    int client = client_come(&s);
+    turn(&s);
+    for (size_t i = 0; i < 40; i++) {
+        memcpy(text + i * 10, "BIG 10000\n", 11);
+    }
+    assert_int_equal(client_try(client, slice_of(text)), 400);
+    loop_tick(s.looping.loop, false);
+    assert_true(s.sessions[0].commands < 40);
+    connections_finish(&s.set);
+    while (!client_receive(client, &got)) {
+        turn(&s);
+    }
+    assert_int_equal(got.length, 40 * (10000 + 10));
+    close(client);
+    turn(&s);
+    serving_end(&s);
+    buf_free(&got);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_split_anywhere),
         cmocka_unit_test(test_later_ones_wait),
         cmocka_unit_test(test_lost_while_pending),
+        cmocka_unit_test(test_finished_while_pending),
         cmocka_unit_test(test_half_close),
         cmocka_unit_test(test_half_close_with_much),
         cmocka_unit_test(test_quit),
@@ -381,6 +430,7 @@ int main(void) {
         cmocka_unit_test(test_turns),
         cmocka_unit_test(test_many),
         cmocka_unit_test(test_finish),
+        cmocka_unit_test(test_finish_paused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

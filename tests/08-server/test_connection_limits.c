@@ -120,6 +120,30 @@ static void test_much_for_too_long(void **state) {
     buf_free(&got);
 }
 
+/* What nobody asked for counts, too, and of a client who has long been silent. */
+static void test_pushed_for_too_long(void **state) {
+    (void)state;
+    static struct serving s;
+    serving_begin(&s);
+    s.limits.lasting_output_bytes = 1500000;
+    connections_limit(&s.set, &s.limits);
+    int client = client_come(&s);
+    client_send(&s, client, "x\n");
+    pass(&s, 100 * SECOND);
+    for (int i = 0; i < 3; i++) {
+        resp_write_bulk(connection_writer(s.sessions[0].connection),
+                        slice_make(serving_bytes, 1000000));
+    }
+    connection_written(s.sessions[0].connection);
+    turn(&s);
+    pass(&s, 60 * SECOND - 1);
+    assert_int_equal(s.closed, 0);
+    pass(&s, 1);
+    assert_int_equal(s.closed, 1);
+    close(client);
+    serving_end(&s);
+}
+
 /* A long reply is written as the client takes it. */
 static void test_drained(void **state) {
     (void)state;
@@ -150,6 +174,32 @@ static void test_drained(void **state) {
     buf_free(&got);
 }
 
+/* Many small pieces go out one after the other, as long as the socket takes them. */
+static void test_many_pieces(void **state) {
+    (void)state;
+    enum { PIECES = 200 };
+    static struct serving s;
+    struct buf got = {0};
+    assert_ok(buf_reserve(&got, 1));
+    serving_begin(&s);
+    int client = client_come(&s);
+    turn(&s);
+    struct resp_writer *writer = connection_writer(s.sessions[0].connection);
+    for (int i = 0; i < PIECES; i++) {
+        struct output_piece *begun = resp_begin_aggregate(writer);
+        resp_write_integer(writer, 1);
+        resp_end_aggregate(writer, begun, RESP_ARRAY, 1);
+    }
+    connection_written(s.sessions[0].connection);
+    turn(&s);
+    assert_false(client_receive(client, &got));
+    assert_int_equal(got.length, PIECES * 8);
+    close(client);
+    turn(&s);
+    serving_end(&s);
+    buf_free(&got);
+}
+
 /* ---- silence --------------------------------------------------------------------- */
 
 static void test_idle(void **state) {
@@ -163,11 +213,12 @@ static void test_idle(void **state) {
     client_send(&s, a, "x\n");
     client_send(&s, b, "x\n");
     client_send(&s, c, "LATER x\n");
+    pass(&s, 5 * SECOND);
     s.limits.idle_micros = 10 * SECOND;
     connections_limit(&s.set, &s.limits);
     turn(&s);
     assert_int_equal(s.closed, 0);
-    pass(&s, 10 * SECOND - 1);
+    pass(&s, 5 * SECOND - 1);
     assert_int_equal(s.closed, 0);
     client_send(&s, a, "x\n");
     pass(&s, 1);
@@ -189,6 +240,29 @@ static void test_idle(void **state) {
     close(a);
     close(b);
     close(c);
+    serving_end(&s);
+}
+
+/* Who takes what waits for him, however slowly, is not silent. */
+static void test_reading_slowly(void **state) {
+    (void)state;
+    static struct serving s;
+    static char bytes[1000000]; /* all that the socket holds */
+    serving_begin(&s);
+    s.limits.idle_micros = 10 * SECOND;
+    connections_limit(&s.set, &s.limits);
+    int client = client_come(&s);
+    client_send(&s, client, "BIG 1000000\nBIG 1000000\n");
+    for (size_t got = 0; got < 1000000;) {
+        ssize_t count = recv(client, bytes, sizeof bytes, 0);
+        assert_true(count > 0);
+        got += (size_t)count;
+        pass(&s, 9 * SECOND);
+        assert_int_equal(s.closed, 0);
+    }
+    pass(&s, 10 * SECOND);
+    assert_int_equal(s.closed, 1);
+    close(client);
     serving_end(&s);
 }
 
@@ -221,8 +295,10 @@ static void test_memory_comes_back(void **state) {
     assert_true(counted_memory_bytes() - before > 100 * RESP_READ_BYTES);
     pass(&s, 3 * SECOND);
     assert_true(counted_memory_bytes() - before < 100 * 2000);
-    client_send(&s, clients[0], "x\n");
-    assert_received(clients[0], "*1\r\n$1\r\nx\r\n", false);
+    for (size_t i = 0; i < 100; i++) {
+        client_send(&s, clients[i], "x\n");
+        assert_received(clients[i], "*1\r\n$1\r\nx\r\n", false);
+    }
     pass(&s, 3 * SECOND);
     assert_true(counted_memory_bytes() - before < 100 * 2000);
     for (size_t i = 0; i < 100; i++) {
@@ -240,8 +316,11 @@ int main(void) {
         cmocka_unit_test(test_hard_limit),
         cmocka_unit_test(test_one_long_reply),
         cmocka_unit_test(test_much_for_too_long),
+        cmocka_unit_test(test_pushed_for_too_long),
         cmocka_unit_test(test_drained),
+        cmocka_unit_test(test_many_pieces),
         cmocka_unit_test(test_idle),
+        cmocka_unit_test(test_reading_slowly),
         cmocka_unit_test(test_last_replies_not_taken),
         cmocka_unit_test(test_memory_comes_back),
     };

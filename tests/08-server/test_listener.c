@@ -10,6 +10,7 @@
 
 #include "../common/directory.h"
 #include "listener.h"
+#include "points.h"
 #include "socket_listen.h"
 
 struct open_house {
@@ -181,6 +182,20 @@ static void test_several_addresses(void **state) {
     end(&h);
 }
 
+static void test_all_addresses(void **state) {
+    (void)state;
+    static struct open_house h;
+    prepare(&h);
+    h.addresses[0] = "*";
+    h.addresses[1] = "::*";
+    h.options.address_count = has_v6() ? 2 : 1;
+    assert_ok(open_listener(&h, NULL));
+    int client = connect_v4(listener_port(h.listener));
+    await(&h, 1);
+    close(client);
+    end(&h);
+}
+
 static void test_socket_file(void **state) {
     static struct open_house h;
     struct stat found;
@@ -235,6 +250,43 @@ static void test_too_many(void **state) {
     end(&h);
 }
 
+/* The end comes with the last bytes, and nothing after it. */
+static void test_half_close(void **state) {
+    (void)state;
+    static struct open_house h;
+    begin(&h);
+    int client = connect_v4(listener_port(h.listener));
+    say(client, "a\n");
+    shutdown(client, SHUT_WR);
+    assert_says(&h, client, "*1\r\n$1\r\na\r\n");
+    assert_ends(&h, client);
+    assert_int_equal(h.serving.closed, 1);
+    close(client);
+    end(&h);
+}
+
+/* It is written as the client takes it, and the next request is answered behind it. */
+static void test_long_reply(void **state) {
+    (void)state;
+    static struct open_house h;
+    static char bytes[100000];
+    size_t whole = 1000 * (30000 + 10) + 11, length = 0;
+    begin(&h);
+    int client = connect_v4(listener_port(h.listener));
+    await(&h, 1);
+    say(client, "ALL 30000 1000\nx\n");
+    while (length < whole) {
+        await_words(&h, client);
+        ssize_t count = recv(client, bytes, sizeof bytes, 0);
+        assert_true(count > 0);
+        length += (size_t)count;
+    }
+    assert_int_equal(length, whole);
+    assert_true(h.serving.sessions[0].drained > 1);
+    close(client);
+    end(&h);
+}
+
 /* Reset, with requests unanswered and unread. */
 static void test_reset_in_mid_pipeline(void **state) {
     (void)state;
@@ -281,6 +333,26 @@ static void test_many(void **state) {
     while (h.serving.closed < MANY) {
         loop_tick(h.serving.looping.loop, true);
     }
+    end(&h);
+}
+
+/* A port that is free at the first address may be taken at the second. */
+static void test_another_port(void **state) {
+    (void)state;
+    static struct open_house h;
+    prepare(&h);
+    h.addresses[1] = "127.0.0.2";
+    h.options.address_count = 2;
+    points_watch();
+    points_arm(FAILPOINT_socket_listen, 2, false);
+    int before = open_descriptors();
+    assert_ok(open_listener(&h, NULL));
+    assert_true(points_struck());
+    assert_int_equal(open_descriptors(), before + 3); /* two, and the reserve */
+    points_unwatch();
+    int client = connect_v4(listener_port(h.listener));
+    await(&h, 1);
+    close(client);
     end(&h);
 }
 
@@ -352,11 +424,15 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tcp),
         cmocka_unit_test(test_several_addresses),
+        cmocka_unit_test(test_all_addresses),
         cmocka_unit_test_setup_teardown(test_socket_file, directory_setup,
                                         directory_teardown),
         cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_half_close),
+        cmocka_unit_test(test_long_reply),
         cmocka_unit_test(test_reset_in_mid_pipeline),
         cmocka_unit_test(test_many),
+        cmocka_unit_test(test_another_port),
         cmocka_unit_test(test_bad_addresses),
         cmocka_unit_test_setup_teardown(test_bad_socket_files, directory_setup,
                                         directory_teardown),

@@ -41,6 +41,9 @@ static void open_house(struct full_house *h) {
 
 static void close_house(struct full_house *h) {
     listener_close(h->listener);
+    for (size_t i = 0; i < CLIENTS; i++) {
+        close(h->clients[i]);
+    }
     serving_end(&h->serving);
 }
 
@@ -100,6 +103,7 @@ static void tell_those_for_whom_there_is_none(void) {
     }
     turn(&h.serving);
     close(h.clients[0]); /* its number and the server's are free */
+    h.clients[0] = -1;
     while (h.serving.closed == 0) {
         loop_tick(h.serving.looping.loop, true);
     }

@@ -4,7 +4,7 @@
 
 #include "loop.h"
 
-enum { POSTERS = 4, TASKS = 3000 };
+enum { POSTERS = 4, TASKS = 3000, PINGS = 300 };
 
 struct poster;
 
@@ -62,6 +62,53 @@ static void test_all_run_in_order(void **state) {
     free(posters);
 }
 
+/* Posts one, waits until it has run, and posts the next: the loop sleeps in between. */
+struct pinger {
+    struct thread thread;
+    struct loop *loop;
+    struct loop_task task;
+    struct mutex lock;
+    struct condition changed;
+    /* guarded by lock */
+    unsigned ran;
+};
+
+static void note_ping(void *context) {
+    struct pinger *pinger = context;
+    mutex_lock(&pinger->lock);
+    pinger->ran++;
+    condition_signal(&pinger->changed);
+    mutex_unlock(&pinger->lock);
+}
+
+static void ping(void *argument) {
+    struct pinger *pinger = argument;
+    for (unsigned i = 1; i <= PINGS; i++) {
+        loop_post(pinger->loop, &pinger->task);
+        mutex_lock(&pinger->lock);
+        while (pinger->ran < i) {
+            condition_wait(&pinger->changed, &pinger->lock);
+        }
+        mutex_unlock(&pinger->lock);
+    }
+    loop_stop(pinger->loop);
+}
+
+static void test_wakes_each_time(void **state) {
+    (void)state;
+    struct pinger pinger = {.task = {.run = note_ping, .context = &pinger}};
+    assert_ok(loop_open(&world_system, &pinger.loop, NULL));
+    assert_ok(mutex_init(&pinger.lock, &threads_posix));
+    assert_ok(condition_init(&pinger.changed, &threads_posix));
+    assert_ok(thread_create(&pinger.thread, &threads_posix, ping, &pinger));
+    loop_run(pinger.loop);
+    thread_join(&pinger.thread);
+    assert_int_equal(pinger.ran, PINGS);
+    condition_free(&pinger.changed);
+    mutex_free(&pinger.lock);
+    loop_close(pinger.loop);
+}
+
 struct stopper {
     struct thread thread;
     struct loop *loop;
@@ -99,6 +146,7 @@ static void test_stop_from_another_thread(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_run_in_order),
+        cmocka_unit_test(test_wakes_each_time),
         cmocka_unit_test(test_stop_from_another_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -311,6 +311,10 @@ static void end(struct server *server) {
     for (size_t i = 0; i < LOOPS; i++) {
         loop_close(server->sides[i].loop);
     }
+    for (size_t i = 0; i < LOOPS; i++) {
+        assert_true(
+            atomic_u64_load(&server->sides[i].set.read_bytes, memory_order_relaxed) > 0);
+    }
     assert_int_equal(atomic_u64_load(&server->clients.count, memory_order_relaxed), 0);
     condition_free(&server->work);
     mutex_free(&server->lock);

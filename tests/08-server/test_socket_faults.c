@@ -71,22 +71,53 @@ static void answer(struct house *h) {
     turn(&h->serving);
 }
 
+enum { ARGUMENT = 60000, BIG = 300000, HEARD = 400000 };
+
 /* What a client asks for that meets every part: an argument of its own, much output, a
- * request that somebody else has, held replies, the end. */
+ * request that somebody else has, held replies, the end. And what it should hear. */
+static size_t compose(char *asked, char *expected) {
+    static const char head[] = "*2\r\n$1\r\nx\r\n$60000\r\n";
+    static const char rest[] = "\r\nBIG 300000\nLATER x\nQUIT\n";
+    static const char last[] = "\r\n*2\r\n$5\r\nLATER\r\n$1\r\nx\r\n+OK\r\n";
+    size_t bytes = sizeof head - 1 + ARGUMENT;
+    memset(asked, 'z', bytes);
+    memcpy(asked, head, sizeof head - 1);
+    memcpy(expected, asked, bytes);
+    memcpy(asked + bytes, rest, sizeof rest);
+    memcpy(expected + bytes, "\r\n$300000\r\n", 11);
+    memcpy(expected + bytes + 11, serving_bytes, BIG);
+    memcpy(expected + bytes + 11 + BIG, last, sizeof last);
+    return bytes + 11 + BIG + sizeof last - 1;
+}
+
+/* Who was let in hears all, or up to some point the same and then the end. */
+static void assert_heard(const char *heard, size_t length, bool ended,
+                         const char *expected, size_t whole) {
+    bool refused = length > 5 && memcmp(heard, "-ERR ", 5) == 0;
+    assert_true(length <= whole && (length == whole || ended));
+    if (!refused && length > 0) {
+        assert_memory_equal(heard, expected, length);
+    }
+}
+
 static void live(struct house *h) {
-    static const char bytes[70000] = "*2\r\n$1\r\nx\r\n$60000\r\n";
-    static unsigned char got[65536];
+    static char asked[ARGUMENT + 100], expected[HEARD], heard[HEARD];
+    size_t whole = compose(asked, expected), length = 0;
+    bool ended = false;
     int client = connect_to(h);
     turn(&h->serving);
-    (void)client_try(client, slice_make(bytes, 30000));
+    (void)client_try(client, slice_make(asked, 30000));
     turn(&h->serving);
-    (void)client_try(client, slice_make(bytes + 30000, 30020));
-    (void)client_try(client, slice_of("\r\nBIG 300000\nLATER x\nQUIT\n"));
+    (void)client_try(client, slice_of(asked + 30000));
     turn(&h->serving);
     for (int i = 0; i < 30; i++) {
         answer(h);
-        ssize_t ignored = recv(client, got, sizeof got, MSG_DONTWAIT);
-        (void)ignored;
+        ssize_t count = recv(client, heard + length, HEARD - length, MSG_DONTWAIT);
+        length += count > 0 ? (size_t)count : 0;
+        ended |= count == 0 || (count < 0 && errno != EAGAIN);
+    }
+    if (h->serving.opened > 0) {
+        assert_heard(heard, length, ended, expected, whole);
     }
     close(client);
     for (int i = 0; i < 4; i++) {
@@ -127,6 +158,8 @@ static bool survive(size_t memory, enum failpoint point, size_t countdown,
         pass(&h.serving, 100000);
         answer(&h); /* to who may have come only now */
         assert_serves(&h);
+        pass(&h.serving, 10000000);
+        assert_int_equal(h.serving.closed, h.serving.opened);
         listener_close(h.listener);
     }
     assert_true(listens || struck);
@@ -175,10 +208,36 @@ static void test_memory(void **state) {
     assert_true(struck > 10);
 }
 
+/* Without memory for a reply the client is closed, and not left to wait for the rest. */
+static void test_no_memory_for_a_reply(void **state) {
+    (void)state;
+    static char heard[HEARD];
+    static struct serving s;
+    size_t struck = 0;
+    for (size_t i = 1; struck + 1 == i; i++) {
+        serving_begin(&s);
+        int client = client_come(&s);
+        turn(&s);
+        counted_memory_fail(i, false);
+        assert_int_equal(client_try(client, slice_of("BIG 100000\n")), 11);
+        turn(&s);
+        struck += counted_memory_failed();
+        no_fault();
+        ssize_t count = recv(client, heard, HEARD, 0);
+        assert_true(struck < i ? count == 100000 + 11
+                               : count == 0 || (count < 0 && errno != EAGAIN));
+        close(client);
+        turn(&s);
+        serving_end(&s);
+    }
+    assert_true(struck > 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_points),
         cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_no_memory_for_a_reply),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
