@@ -376,10 +376,8 @@ static enum status read_block(struct resp_parser *parser) {
     if (block->length < parser->bulk_bytes + CRLF_BYTES) {
         return STATUS_NOT_FOUND;
     }
-    enum status status =
-        add_argument(parser, slice_make(block->data, parser->bulk_bytes));
-    parser->in_block = status != STATUS_OK;
-    return status;
+    parser->in_block = false;
+    return add_argument(parser, slice_make(block->data, parser->bulk_bytes));
 }
 
 static enum status read_bulk(struct resp_parser *parser) {

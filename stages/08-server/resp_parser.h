@@ -5,9 +5,10 @@
  *     bulk    := "$" length CRLF byte^length CRLF
  *
  * after https://redis.io/docs/reference/protocol-spec and Redis 7.0 (networking.c), whose
- * limits and words for errors these are. A "*" with a count of 0 or less and a line
- * without a word ask for nothing and are passed over. How the bytes were cut on their way
- * changes nothing.
+ * words for errors these are, and whose limits, but for the number of arguments, which
+ * there is 2^31 - 1. A "*" with a count of 0 or less and a line without a word ask for
+ * nothing and are passed over. A zero byte is a byte like others. How the bytes were cut
+ * on their way changes nothing.
  *
  * The loop of a connection:
  *

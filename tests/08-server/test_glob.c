@@ -45,6 +45,7 @@ static const struct {
     {"[A-C]", "b", false, true},
     {"[^A-C]", "b", true, false},
     {"[Z-a]", "_", true, false}, /* the ends are folded once they are in order */
+    {"[Z-a]", "b", false, false},
     {"[ab]", "B", false, true},
     {"[]", "a", false, false},
     {"[]a]", "a", false, false},

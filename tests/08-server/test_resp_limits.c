@@ -226,6 +226,23 @@ static void many_arguments_cost_little(void **state) {
     buf_free(&bytes);
 }
 
+/* However much comes, what has been handed out takes no room. */
+static void requests_make_room_for_others(void **state) {
+    (void)state;
+    struct buf bytes = {0};
+    for (int i = 0; i < 20000; i++) {
+        assert_ok(buf_append_text(&bytes, "*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n"));
+    }
+    for (size_t piece = 1; piece < 20000; piece += 1999) {
+        struct feed feed;
+        feed_begin(&feed, &defaults, true);
+        feed_bytes(&feed, buf_slice(&bytes), piece);
+        assert_int_equal(feed.parser.capacity, RESP_READ_BYTES);
+        feed_end(&feed);
+    }
+    buf_free(&bytes);
+}
+
 /* Big memory goes with the request that needed it; a client at rest holds none. */
 static void memory_is_given_back(void **state) {
     (void)state;
@@ -247,6 +264,7 @@ static void memory_is_given_back(void **state) {
     feed_bytes(&feed, slice_of("PI"), SIZE_MAX);
     assert_true(counted_memory_bytes() < before - 20 * 30000);
     assert_true(feed.parser.capacity <= 4 * RESP_READ_BYTES);
+    assert_true(feed.parser.argument_room <= 1024);
     resp_parser_trim(&feed.parser); /* a part of a request is there, and stays */
     feed_bytes(&feed, slice_of("NG\r\n*1\r\n"), SIZE_MAX);
     assert_string_equal(feed_story(&feed), "[PING]|");
@@ -331,6 +349,7 @@ int main(void) {
         cmocka_unit_test(requests_at_their_limit),
         cmocka_unit_test(memory_follows_what_arrives),
         cmocka_unit_test(many_arguments_cost_little),
+        cmocka_unit_test(requests_make_room_for_others),
         cmocka_unit_test(memory_is_given_back),
         cmocka_unit_test(work_follows_what_arrives),
     };

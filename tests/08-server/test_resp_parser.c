@@ -315,11 +315,10 @@ static void any_allocation_may_fail(void **state) {
     const struct resp_limits wide = resp_limits_default();
     struct buf bytes = {0};
     static unsigned char word[200000];
-    append(&bytes, "*30\r\n");
-    for (size_t i = 0; i < 30; i++) {
-        write_bulk(&bytes, slice_make(word, i % 3 == 0 ? 100000 + i : 10000 + i));
+    append(&bytes, "a b c d e f g h i j k l m n o p q r s t u v w x y z\r\n*90\r\n");
+    for (size_t i = 0; i < 90; i++) {
+        write_bulk(&bytes, slice_make(word, i % 9 == 0 ? 100000 + i : 2000 + i));
     }
-    append(&bytes, "a b c d e f g h i j k l m n o p q r s t u v w x y z\r\n");
     size_t blocks = counted_memory_blocks(), failures = 0;
     bool failed = true;
     for (size_t countdown = 1; failed; countdown++) {

@@ -1,9 +1,10 @@
 /* Writes the inputs that the fuzz targets begin with: small databases of many kinds are
  * made on a simulated disk, and each of their files becomes an input.
  *
- *     seeds DIRECTORY    fills DIRECTORY/log, DIRECTORY/table and DIRECTORY/manifest
+ *     seeds DIRECTORY    fills DIRECTORY/log, DIRECTORY/table, DIRECTORY/manifest and
+ *                        DIRECTORY/resp
  *
- * Of a manifest each edit becomes an input too. */
+ * Of a manifest each edit becomes an input too. Those for resp are what clients send. */
 #include <stddef.h>
 #include <sys/stat.h>
 
@@ -129,8 +130,50 @@ static void make_database(struct seeds *seeds) {
     fuzz_end(&seeds->fuzz);
 }
 
+/* ---- requests -------------------------------------------------------------------- */
+
+#define STREAM(text)                                                                     \
+    { (const unsigned char *)(text), sizeof(text) - 1 }
+
+/* More than a parser's first buffer holds: one line, and one request of many arguments. */
+static void write_long_streams(struct seeds *seeds) {
+    static const char *const pieces[] = {"word\t  ", "$1\r\nx\r\n"};
+    for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
+        struct buf stream = {0};
+        DEMAND(buf_append_text(&stream, i == 0 ? "echo " : "*2600\r\n") == STATUS_OK,
+               "memory");
+        for (int piece = 0; piece < 2600; piece++) {
+            DEMAND(buf_append_text(&stream, pieces[i]) == STATUS_OK, "memory");
+        }
+        write_input(seeds, "resp", slice_make("\1\0", 2), buf_slice(&stream));
+        buf_free(&stream);
+    }
+}
+
+static void write_streams(struct seeds *seeds) {
+    static const struct slice streams[] = {
+        STREAM("*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$5\r\nvalue\r\n*2\r\n$3\r\nGET\r\n"),
+        STREAM("*2\r\n$4\r\nECHO\r\n$6\r\n\r\n\0*1$\r\n*1\r\n$4\r\nPING\r\n"),
+        STREAM("PING\r\n\r\n*0\r\n*-10\r\nGET key\n"),
+        STREAM("set k \"a b\\n\\x41\\\"\" 'it\\'s'\r\n"),
+        STREAM("echo \"unbalanced\r\n"),
+        STREAM("*1\r\n$-10\r\n"),
+        STREAM("*3000000000\r\n"),
+        STREAM("*2\r\n$2000000000\r\n"),
+        STREAM("*2\r\n$3\r\nGET\r\nkey\r\n"),
+        STREAM("*2\r\n$16384\r\n"),
+        STREAM("*2\r\n$33000\r\nxxxxxxxxxxxxxxxx"),
+        STREAM("*a*a*a*a*b aaaaaaaaaaaaaaaaaa k?y[^a-z]\\* key\r\n"),
+        STREAM("*1000000\r\n$0\r\n\r\n$0\r\n\r\n"),
+    };
+    for (size_t i = 0; i < sizeof streams / sizeof streams[0]; i++) {
+        unsigned char header[] = {(unsigned char)(i % 4), (unsigned char)i};
+        write_input(seeds, "resp", slice_make(header, sizeof header), streams[i]);
+    }
+}
+
 int main(int count, char **arguments) {
-    static const char *const targets[] = {"log", "table", "manifest"};
+    static const char *const targets[] = {"log", "table", "manifest", "resp"};
     DEMAND(count == 2, "usage: seeds DIRECTORY");
     for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
         char path[4096];
@@ -141,6 +184,8 @@ int main(int count, char **arguments) {
     for (; seeds.database < DATABASES; seeds.database++) {
         make_database(&seeds);
     }
+    write_streams(&seeds);
+    write_long_streams(&seeds);
     printf("%u inputs in %s\n", seeds.written, arguments[1]);
     return 0;
 }
