@@ -6,12 +6,12 @@
  *   a held reply   a reply may promise what is not durable yet. connection_hold keeps all
  *                  that this tick wrote, until connections_release or connections_fail
  *   a slow client  more than soft_output_bytes wait for it: nothing more of it is read or
- *                  carried out until half of that is gone; more than hard_output_bytes, or
- *                  more than lasting_output_bytes for too long: it is closed
- *   the end        a peer that sends no more gets all answers to what it sent. One that is
- *                  told to go (a protocol error, QUIT) gets what was written, the end, and
- *                  a second to say goodbye: closing before it has read would reset the
- *                  connection, and lose the last words. One that is gone is gone.
+ *                  carried out until half of that is gone; more than hard_output_bytes,
+ *                  or more than lasting_output_bytes for too long: it is closed
+ *   the end        a peer that sends no more gets all answers to what it sent. One that
+ *                  is told to go (a protocol error, QUIT) gets what was written, the end,
+ *                  and a second to say goodbye: closing before it has read would reset
+ *                  the connection, and lose the last words. One that is gone is gone.
  *
  * All functions are for the thread of the connection's loop. */
 #ifndef STRATA_CONNECTION_H

@@ -1,7 +1,8 @@
 /* What waits to be sent, by position (output.h):
  *
- *     sent            held[0].from      held[0].until = held[1].from       marked   appended
- *     | may be sent   | waits for held[0].sequence | for held[1]'s | not held | this tick's |
+ *     sent          held[0].from   held[0].until       marked      appended
+ *     | may be sent | waits for    | waits for held[1] | not held, | this tick's |
+ *     |             | held[0]      |                   | behind it |             |
  *
  * Nothing behind the first held byte is sent: replies keep their order. */
 #include <assert.h>

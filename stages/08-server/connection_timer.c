@@ -1,7 +1,7 @@
 /* One timer for all that a connection is looked at for. Most of that moves on whenever
  * something is read or written, and setting the timer each time would cost more than the
- * rest of a small request: so it is left where it is, and when it is due it is set to what
- * is due next. Only what comes sooner sets it at once. */
+ * rest of a small request: so it is left where it is, and when it is due it is set to
+ * what is due next. Only what comes sooner sets it at once. */
 #include "connection_state.h"
 
 enum {

@@ -64,11 +64,12 @@ void connections_init(struct connections *connections, struct loop *loop,
 MUST_CHECK enum status connections_take(struct connections *connections, int descriptor,
                                         const struct socket_peer *peer);
 
-/* Those of which part of the replies is held: what waits for `sequence` or less is sent. */
+/* Those of which part of the replies is held: what waits for `sequence` or less is
+ * sent. */
 void connections_release(struct connections *connections, uint64_t sequence);
 
-/* As connections_release for `durable`; each held reply beyond becomes the error with this
- * message ("IOERR …"). */
+/* As connections_release for `durable`; each held reply beyond becomes the error with
+ * this message ("IOERR …"). */
 void connections_fail(struct connections *connections, uint64_t durable,
                       const char *message);
 

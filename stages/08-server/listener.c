@@ -32,8 +32,8 @@ struct listener {
 
 /* ---- clients --------------------------------------------------------------------- */
 
-/* Tells why, as far as that can be done at once. What the client has said already is read,
- * because to close before that would reset the connection, and lose the words. */
+/* Tells why, as far as that can be done at once. What the client has said already is
+ * read, because to close before that would reset the connection, and lose the words. */
 static void refuse(struct listener *listener, int descriptor, const char *why) {
     unsigned char said[1024];
     struct slice words = slice_of(why);

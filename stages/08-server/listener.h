@@ -1,9 +1,9 @@
 /* Lets clients in: listens at addresses of TCP and at a path, and spreads those who come
  * over the connections of several loops, in turn.
  *
- * One too many is told "-ERR max number of clients reached" and closed. So is one for whom
- * there is no descriptor left: a descriptor is kept in reserve, and given up for as long
- * as it takes to say so; where even that fails, or memory does, clients wait in the
+ * One too many is told "-ERR max number of clients reached" and closed. So is one for
+ * whom there is no descriptor left: a descriptor is kept in reserve, and given up for as
+ * long as it takes to say so; where even that fails, or memory does, clients wait in the
  * backlog and are looked at again a tenth of a second later.
  *
  * All functions are for the thread of the listener's loop, but for the counts. */

@@ -1,7 +1,8 @@
 /* What is to be called stands in rings: a tick moves a ring's links into one of its own
  * and takes them out one by one. So a call may end any other, which is then in no ring,
- * and what asks to be called again comes in the next tick, not endlessly in this one. Only
- * the events that epoll has reported are an array; a watch that ends is wiped from it.
+ * and what asks to be called again comes in the next tick, not endlessly in this one.
+ * Only the events that epoll has reported are an array; a watch that ends is wiped from
+ * it.
  *
  * Other threads put their tasks in a list under a lock, and whoever finds that the loop
  * does not know yet (`woken`) writes to an eventfd that the loop watches. */

@@ -10,13 +10,13 @@
  *
  * so that whatever a tick brought shares one sync, and one write per client.
  *
- * Descriptors are watched edge-triggered (epoll(7)): each is given to the kernel once, for
- * reading and writing, and never again. So stopping to read from a client, or waiting
+ * Descriptors are watched edge-triggered (epoll(7)): each is given to the kernel once,
+ * for reading and writing, and never again. So stopping to read from a client, or waiting
  * until one can be written to, is a word in memory and no system call; who is called must
  * read until there is nothing more, or remember that there is, or ask to be called again.
  *
- * All functions are for the loop's thread, but loop_post and loop_stop. What is called may
- * call everything here, and end any watch, timer or writer, its own too. */
+ * All functions are for the loop's thread, but loop_post and loop_stop. What is called
+ * may call everything here, and end any watch, timer or writer, its own too. */
 #ifndef STRATA_LOOP_H
 #define STRATA_LOOP_H
 

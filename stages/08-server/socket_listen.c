@@ -151,8 +151,8 @@ static enum status remove_stale(const char *path, const union address *address,
     return unlink(path) == 0 ? STATUS_OK : error_set_errno(error, errno, "%s", path);
 }
 
-/* Until the last step nobody but the owner can connect: a socket file gets the permissions
- * of its descriptor, less those that the process's mask takes (unix(7)). */
+/* Until the last step nobody but the owner can connect: a socket file gets the
+ * permissions of its descriptor, less those that the process's mask takes (unix(7)). */
 static enum status bind_and_listen(int descriptor, const union address *address,
                                    unsigned permissions, unsigned backlog,
                                    struct error *error) {

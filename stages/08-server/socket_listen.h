@@ -1,4 +1,5 @@
-/* Sockets that clients connect to: of TCP, and in the file system. Any thread may call. */
+/* Sockets that clients connect to: of TCP, and in the file system. Any thread may
+ * call. */
 #ifndef STRATA_SOCKET_LISTEN_H
 #define STRATA_SOCKET_LISTEN_H
 
@@ -7,9 +8,9 @@
 
 #include "status.h"
 
-/* Listens at an address: IPv4 ("127.0.0.1"), IPv6 ("::1"), all of IPv4 ("*", "0.0.0.0") or
- * all of IPv6 ("::*", "::"). An IPv6 socket takes no IPv4 clients. *port 0 is replaced by
- * one that is free.
+/* Listens at an address: IPv4 ("127.0.0.1"), IPv6 ("::1"), all of IPv4 ("*", "0.0.0.0")
+ * or all of IPv6 ("::*", "::"). An IPv6 socket takes no IPv4 clients. *port 0 is replaced
+ * by one that is free.
  *
  * INVALID: this is no address; NOT_FOUND: this machine does not have it; BUSY: somebody
  * listens there; IO: not permitted, and all else. The message names address and port. */

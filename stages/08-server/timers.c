@@ -1,5 +1,5 @@
-/* A binary heap in an array: the parent of place p is at (p - 1) / 2, and is due no later.
- * Each timer knows its place. */
+/* A binary heap in an array: the parent of place p is at (p - 1) / 2, and is due no
+ * later. Each timer knows its place. */
 #include "timers.h"
 
 #include <assert.h>

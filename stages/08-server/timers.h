@@ -1,6 +1,6 @@
-/* Moments at which something is to be looked at again: a heap, the earliest on top. Adding
- * a timer may fail; setting one that was added never does. So a thing that needs a timer
- * now and then adds it once, with TIMER_NEVER. Not for two threads at once. */
+/* Moments at which something is to be looked at again: a heap, the earliest on top.
+ * Adding a timer may fail; setting one that was added never does. So a thing that needs a
+ * timer now and then adds it once, with TIMER_NEVER. Not for two threads at once. */
 #ifndef STRATA_TIMERS_H
 #define STRATA_TIMERS_H
 

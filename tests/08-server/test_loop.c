@@ -164,8 +164,8 @@ static void end_victim(struct end *end) {
     }
 }
 
-/* Two are ready in one tick; who is called first ends the other, which is then not called,
- * whether it is epoll or the loop itself that knows of it. */
+/* Two are ready in one tick; who is called first ends the other, which is then not
+ * called, whether it is epoll or the loop itself that knows of it. */
 static void test_ends_another(void **state) {
     (void)state;
     for (int asked = 0; asked < 2; asked++) {
