@@ -1,5 +1,7 @@
 #include "serving.h"
 
+#include <signal.h>
+
 const unsigned char serving_bytes[1 << 20] = {'.'};
 
 static void echo(struct session *session, const struct resp_request *request) {
@@ -99,8 +101,18 @@ static void serving_close(void *context) {
 static const struct connection_handler serving_handler = {serving_open, serving_command,
                                                           serving_drained, serving_close};
 
+/* Writing to a client who is gone must not end the process, nor trouble it. */
+static volatile sig_atomic_t pipe_signals;
+
+static void note_signal(int number) {
+    (void)number;
+    pipe_signals = 1;
+}
+
 void serving_begin(struct serving *s) {
     memset(s, 0, sizeof *s);
+    pipe_signals = 0;
+    assert_true(signal(SIGPIPE, note_signal) != SIG_ERR);
     looping_begin(&s->looping);
     atomic_u64_store(&s->clients.most, 1000, memory_order_relaxed);
     s->limits = connection_limits_default();
@@ -113,6 +125,7 @@ void serving_end(struct serving *s) {
     assert_true(connections_over(&s->set));
     assert_int_equal(atomic_u64_load(&s->clients.count, memory_order_relaxed), 0);
     assert_int_equal(s->opened, s->closed);
+    assert_false(pipe_signals);
     looping_end(&s->looping);
 }
 

@@ -56,7 +56,7 @@ static void allow(int more) {
     int next = dup(0);
     check(next >= 0);
     close(next);
-    limit.rlim_cur = (rlim_t)(next + more);
+    limit.rlim_cur = (rlim_t)next + (rlim_t)more;
     check(setrlimit(RLIMIT_NOFILE, &limit) == 0);
 }
 
