@@ -69,15 +69,20 @@ static void drop_output(struct output *from, uint64_t until) {
     move_output(&none, from, until);
 }
 
-/* Puts together anew what waits: with errors in the places of the replies that are held.
+/* Puts together anew what waits: with errors in the places of the replies that are held
+ * for more than is durable.
  * A place that is kept for a reply's count (output_later) cannot be passed; who has one
  * open is closed. */
-static void replace_held(struct connection *connection, const char *message) {
+static void replace_held(struct connection *connection, uint64_t durable,
+                         const char *message) {
     struct output fresh = {0}, *output = &connection->output;
     struct resp_writer writer = {&fresh, 2, false};
     uint64_t unmarked = output->appended - connection->marked;
     for (size_t i = 0; i < connection->held_count; i++) {
         const struct held *held = &connection->held[connection->held_first + i];
+        if (held->sequence <= durable) {
+            continue;
+        }
         move_output(&fresh, output, held->from);
         for (size_t reply = 0; reply < held->replies; reply++) {
             resp_write_error(&writer, message);
@@ -103,7 +108,7 @@ void connection_release(struct connection *connection, uint64_t sequence,
         connection->held_count--;
     }
     if (connection->held_count > 0 && message != NULL) {
-        replace_held(connection, message);
+        replace_held(connection, sequence, message);
     }
     if (connection->held_count == before) {
         return;
