@@ -10,6 +10,8 @@
  *
  *     nothing to read         [the loop: readable]     read_bytes are read   [next tick]
  *     a request is PENDING    [connection_resume]      much output waits     [a flush] */
+#include "connection.h"
+
 #include <assert.h>
 
 #include "connection_state.h"

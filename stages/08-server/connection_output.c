@@ -5,10 +5,10 @@
  *     |             | held[0]      |                   | behind it |             |
  *
  * Nothing behind the first held byte is sent: replies keep their order. */
-#include <assert.h>
+#include "connection_state.h"
+
 #include <string.h>
 
-#include "connection_state.h"
 #include "memory.h"
 
 enum { FIRST_HELD = 4 };

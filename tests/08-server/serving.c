@@ -43,6 +43,10 @@ static void *serving_open(void *context, struct connection *connection) {
     struct session *session = &serving->sessions[serving->opened++];
     *session = (struct session){.serving = serving, .connection = connection};
     connection_trust(connection, true);
+    if (serving->say_goodbye) {
+        resp_write_error(connection_writer(connection), "DENIED");
+        connection_finish(connection);
+    }
     return session;
 }
 

@@ -43,6 +43,7 @@ struct serving {
     struct session sessions[SESSIONS];
     size_t opened, closed;
     bool refuse_sessions;
+    bool say_goodbye; /* to each who comes */
 };
 
 extern const unsigned char serving_bytes[1 << 20];

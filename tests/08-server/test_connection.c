@@ -288,6 +288,23 @@ static void test_no_session(void **state) {
     serving_end(&s);
 }
 
+/* Who is not welcome is told so, though it has not asked for anything. */
+static void test_sent_away(void **state) {
+    (void)state;
+    static struct serving s;
+    serving_begin(&s);
+    s.say_goodbye = true;
+    int client = client_come(&s);
+    assert_int_equal(client_try(client, slice_of("a\n")), 2);
+    turn(&s);
+    assert_received(client, "-DENIED\r\n", true);
+    assert_int_equal(s.sessions[0].commands, 0);
+    close(client);
+    turn(&s);
+    assert_int_equal(s.closed, 1);
+    serving_end(&s);
+}
+
 /* ---- many ------------------------------------------------------------------------ */
 
 /* Who sends much in one go does not keep the others waiting. */
@@ -427,6 +444,7 @@ int main(void) {
         cmocka_unit_test(test_trust),
         cmocka_unit_test(test_closed_in_mid_pipeline),
         cmocka_unit_test(test_no_session),
+        cmocka_unit_test(test_sent_away),
         cmocka_unit_test(test_turns),
         cmocka_unit_test(test_many),
         cmocka_unit_test(test_finish),
