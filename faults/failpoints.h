@@ -4,11 +4,13 @@
  *   name    as in failpoint(name); libfiu's name of the point is the same text
  *   kind    ERROR: the call at this point can be made to fail
  *           MOMENT: nothing fails; crashes are aimed here
+ *           SOCKET: as ERROR, where a server meets its clients; stores never pass it
  *   first, last   the stages whose engine passes it (0: no last stage)
  *   story   what has happened and what has not, at that moment
  *
- * The harness fails if a point listed for its stage was never hit; the compiler fails if
- * a point that is hit is not listed. */
+ * The harness fails if a point listed for its stage was never hit, and so does
+ * tests/08-server/test_socket_faults.c for those of kind SOCKET; the compiler fails if a
+ * point that is hit is not listed. */
 #ifndef STRATA_FAILPOINTS_H
 #define STRATA_FAILPOINTS_H
 
@@ -85,7 +87,12 @@
     X(current_written_not_renamed, MOMENT, 3, 0, \
       "the new CURRENT is synced under a temporary name") \
     X(current_renamed_not_synced, MOMENT, 3, 0, \
-      "the new CURRENT has its name, the directory is not synced")
+      "the new CURRENT has its name, the directory is not synced") \
+    X(socket_listen, SOCKET, 8, 0, "an address is about to be listened at") \
+    X(socket_accept, SOCKET, 8, 0, "a client waits and is about to be let in") \
+    X(loop_watch, SOCKET, 8, 0, "a descriptor is about to be watched") \
+    X(socket_read, SOCKET, 8, 0, "a client's bytes are about to be read") \
+    X(socket_write, SOCKET, 8, 0, "replies are about to be sent")
 /* clang-format on */
 
 enum failpoint {

@@ -8,7 +8,7 @@
 #include <fiu-control.h>
 #include <fiu.h>
 
-enum kind { ERROR, MOMENT };
+enum kind { ERROR, MOMENT, SOCKET };
 
 static struct point {
     const char *name;
@@ -84,12 +84,16 @@ const char *points_story(enum failpoint point) {
 }
 
 bool points_listed(enum failpoint point, int number) {
-    return points[point].first <= number &&
+    return points[point].kind != SOCKET && points[point].first <= number &&
            (points[point].last == 0 || points[point].last >= number);
 }
 
 bool points_can_fail(enum failpoint point) {
     return points[point].kind == ERROR;
+}
+
+bool points_of_sockets(enum failpoint point) {
+    return points[point].kind == SOCKET;
 }
 
 uint64_t points_hits(enum failpoint point) {

@@ -17,11 +17,14 @@ void points_unwatch(void);
 const char *points_name(enum failpoint point);
 const char *points_story(enum failpoint point);
 
-/* Whether stage `number` passes the point. */
+/* Whether a store of stage `number` passes the point (no SOCKET is one). */
 bool points_listed(enum failpoint point, int number);
 
-/* Whether the point can be made to fail (kind ERROR). */
+/* Whether the point is for a store to pass and can be made to fail (kind ERROR). */
 bool points_can_fail(enum failpoint point);
+
+/* Whether the point is a server's (kind SOCKET). */
+bool points_of_sockets(enum failpoint point);
 
 /* Called at every pass of a MOMENT, under libfiu's read lock: it may take notes, and
  * neither yield nor touch libfiu. NULL: nobody is told. */

@@ -1,6 +1,6 @@
 /* Stage 08: as stage 07, with what a server needs to speak the Redis protocol. */
 #include "backup.h"
-#include "bench_fillsync.h"
+#include "bench_snapshot.h"
 #include "catalog_manifest.h"
 #include "checkpoint.h"
 #include "commit_group.h"
@@ -69,7 +69,7 @@ static const struct store_ops store = {
 };
 
 static const struct command *const commands[] = {
-    &command_bench_fillsync, &command_shell,      &command_flush,  &command_compact,
+    &command_bench_snapshot, &command_shell,      &command_flush,  &command_compact,
     &command_levels,         &command_checkpoint, &command_backup, &command_restore};
 
 const struct stage stage = {

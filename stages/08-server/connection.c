@@ -1,0 +1,310 @@
+/* A connection's life:
+ *
+ *     OPEN --finish, protocol error--> CLOSING --all is sent--> LINGERING --+
+ *      |                                  |                                 |
+ *      +--- reset, too much output, idle, the end and all is answered ------+--> DEAD
+ *
+ * DEAD is freed at once, but where a request of it is PENDING, or one of the functions
+ * here is still at work on it. Reading and carrying out goes on until one of these stops
+ * it; what starts it again is in brackets:
+ *
+ *     nothing to read         [the loop: readable]     read_bytes are read   [next tick]
+ *     a request is PENDING    [connection_resume]      much output waits     [a flush] */
+#include "connection.h"
+
+#include <assert.h>
+
+#include "connection_state.h"
+#include "memory.h"
+
+enum { LINGER_MICROS = 1000000, DISCARD_BYTES = 4096, DISCARDS = 16 };
+
+/* ---- the end --------------------------------------------------------------------- */
+
+static void destroy(struct connection *connection) {
+    if (connection->session != NULL) {
+        connection->set->handler->close(connection->session);
+    }
+    link_remove(&connection->link);
+    resp_parser_free(&connection->parser);
+    memory_give(connection);
+}
+
+void connection_idle(struct connection *connection) {
+    connection->busy = false;
+    if (connection->state == CONNECTION_DEAD && !connection->pending) {
+        destroy(connection);
+    }
+}
+
+void connection_kill(struct connection *connection) {
+    if (connection->state == CONNECTION_DEAD) {
+        return;
+    }
+    struct loop *loop = connection->set->loop;
+    connection->state = CONNECTION_DEAD;
+    loop_unwatch(loop, &connection->watch);
+    loop_unwrite(&connection->flusher);
+    loop_timer_remove(loop, &connection->timer);
+    socket_close(connection->descriptor);
+    output_free(&connection->output);
+    connection->output.status = STATUS_NO_MEMORY; /* nothing is put there any more */
+    memory_give(connection->held);
+    connection->held = NULL;
+    connection->held_count = 0;
+    link_remove(&connection->holding);
+    clients_leave(connection->set->clients);
+    if (!connection->busy) {
+        connection_idle(connection);
+    }
+}
+
+void connection_finish(struct connection *connection) {
+    if (connection->state == CONNECTION_OPEN) {
+        connection->state = CONNECTION_CLOSING;
+        loop_write(connection->set->loop, &connection->flusher);
+        connection_retime(connection);
+    }
+}
+
+/* Takes what the peer still sends, so that its last words do not reset the connection. */
+static void discard(struct connection *connection) {
+    unsigned char bytes[DISCARD_BYTES];
+    size_t count;
+    for (unsigned i = 0; i < DISCARDS; i++) {
+        switch (socket_read(connection->descriptor, bytes, sizeof bytes, &count)) {
+        case SOCKET_DONE:
+            break;
+        case SOCKET_LATER:
+            return;
+        case SOCKET_ENDED:
+        case SOCKET_BROKEN:
+        case SOCKET_FULL:
+        case SOCKET_TIGHT:
+        default:
+            connection_kill(connection);
+            return;
+        }
+    }
+    loop_again(connection->set->loop, &connection->watch);
+}
+
+void connection_linger(struct connection *connection) {
+    connection->state = CONNECTION_LINGERING;
+    connection->linger_micros = loop_now_micros(connection->set->loop) + LINGER_MICROS;
+    resp_parser_free(&connection->parser);
+    socket_end_writing(connection->descriptor);
+    connection_retime(connection);
+    discard(connection);
+}
+
+/* ---- requests -------------------------------------------------------------------- */
+
+/* The client has broken the protocol: it is told, whatever it wished to hear. */
+static void refuse(struct connection *connection, const struct error *error) {
+    struct resp_writer writer = {&connection->output, 2, false};
+    resp_write_error(&writer, error->message);
+    connection_finish(connection);
+}
+
+/* Carries out what is there; true if the parser has no more. */
+static bool serve(struct connection *connection) {
+    const struct connection_handler *handler = connection->set->handler;
+    struct resp_request request;
+    struct error error = {0};
+    for (;;) {
+        if (output_pending(&connection->output) >=
+            connection_limits(connection)->soft_output_bytes) {
+            connection->paused = true;
+            return false;
+        }
+        switch (resp_parser_next(&connection->parser, &request, &error)) {
+        case STATUS_OK:
+            break;
+        case STATUS_NOT_FOUND:
+            return true;
+        case STATUS_INVALID:
+        case STATUS_LIMIT:
+            refuse(connection, &error);
+            return false;
+        case STATUS_UNSUPPORTED:
+        case STATUS_CORRUPT:
+        case STATUS_IO:
+        case STATUS_BUSY:
+        case STATUS_NO_MEMORY:
+        case STATUS_NO_SPACE:
+        case STATUS_STALLED:
+        default:
+            connection_kill(connection);
+            return false;
+        }
+        connection->pending =
+            handler->command(connection->session, &request) == CONNECTION_PENDING;
+        if (connection->pending || connection->state != CONNECTION_OPEN) {
+            return false;
+        }
+    }
+}
+
+static void note_read(struct connection *connection, size_t count) {
+    connection->active_micros = loop_now_micros(connection->set->loop);
+    atomic_u64_add(&connection->set->read_bytes, count, memory_order_relaxed);
+    if (connection->trimmed) {
+        connection->trimmed = false;
+        connection_retime(connection);
+    }
+}
+
+/* Reads once. Less than there was room for is all that there was (epoll(7)), but for the
+ * end, which the loop tells of only once. */
+static void read_some(struct connection *connection, size_t *budget) {
+    unsigned char *to;
+    size_t bytes, count;
+    if (resp_parser_room(&connection->parser, &to, &bytes) != STATUS_OK) {
+        connection_kill(connection);
+        return;
+    }
+    bytes = bytes < *budget ? bytes : *budget;
+    switch (socket_read(connection->descriptor, to, bytes, &count)) {
+    case SOCKET_DONE:
+        resp_parser_filled(&connection->parser, count);
+        note_read(connection, count);
+        connection->may_read = count == bytes || connection->end_near;
+        *budget -= count;
+        break;
+    case SOCKET_LATER:
+        connection->may_read = false;
+        break;
+    case SOCKET_ENDED:
+        connection->ended = connection->peer_ended = true;
+        break;
+    case SOCKET_BROKEN:
+    case SOCKET_FULL:
+    case SOCKET_TIGHT:
+    default:
+        connection_kill(connection);
+        break;
+    }
+}
+
+void connection_go_on(struct connection *connection) {
+    size_t budget = connection_limits(connection)->read_bytes;
+    connection->busy = true;
+    while (connection->state == CONNECTION_OPEN && !connection->pending &&
+           !connection->paused) {
+        connection->served = serve(connection);
+        if (!connection->served || connection->ended || !connection->may_read) {
+            break;
+        }
+        if (budget == 0) {
+            loop_again(connection->set->loop, &connection->watch);
+            break;
+        }
+        read_some(connection, &budget);
+    }
+    if (connection->state == CONNECTION_LINGERING) {
+        discard(connection);
+    }
+    if (connection->state != CONNECTION_DEAD) {
+        loop_write(connection->set->loop, &connection->flusher);
+    }
+    connection_idle(connection);
+}
+
+static void ready(void *context, unsigned events) {
+    struct connection *connection = context;
+    connection->may_read |= (events & LOOP_READABLE) != 0;
+    connection->may_write |= (events & LOOP_WRITABLE) != 0;
+    connection->end_near |= (events & LOOP_ENDED) != 0;
+    connection_go_on(connection);
+}
+
+void connection_resume(struct connection *connection) {
+    assert(connection->pending);
+    connection->pending = false;
+    connection->active_micros = loop_now_micros(connection->set->loop);
+    if (!connection->busy) {
+        connection_go_on(connection); /* which ends one that is dead */
+    } else if (connection->state != CONNECTION_DEAD) {
+        loop_again(connection->set->loop, &connection->watch);
+    }
+}
+
+/* ---- the beginning --------------------------------------------------------------- */
+
+/* It comes to its loop. What cannot be set up is closed like any other. */
+static void arrive(void *context) {
+    struct connection *connection = context;
+    struct connections *set = connection->set;
+    uint64_t now = loop_now_micros(set->loop);
+    connection->opened_micros = connection->active_micros = now;
+    connection->ended = set->finishing;
+    link_add(&set->all, &connection->link);
+    if (loop_timer_add(set->loop, &connection->timer) != STATUS_OK) {
+        goto no_timer;
+    }
+    if (loop_watch(set->loop, &connection->watch, NULL) != STATUS_OK) {
+        goto no_watch;
+    }
+    connection->busy = true;
+    connection->session = set->handler->open(set->context, connection);
+    if (connection->session == NULL) {
+        connection_kill(connection);
+    } else if (connection->state != CONNECTION_DEAD) {
+        connection_retime(connection);
+        loop_write(set->loop, &connection->flusher);
+    }
+    connection_idle(connection);
+    return;
+no_watch:
+    loop_timer_remove(set->loop, &connection->timer);
+no_timer:
+    socket_close(connection->descriptor);
+    clients_leave(set->clients);
+    destroy(connection);
+}
+
+enum status connections_take(struct connections *set, int descriptor,
+                             const struct socket_peer *peer) {
+    struct connection *connection = memory_take_zeroed(sizeof *connection);
+    if (connection == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    connection->set = set;
+    connection->descriptor = descriptor;
+    connection->peer = *peer;
+    connection->served = true;
+    connection->crowded_micros = TIMER_NEVER;
+    connection->writer = (struct resp_writer){&connection->output, 2, false};
+    connection->watch = (struct loop_watch){
+        .ready = ready, .context = connection, .descriptor = descriptor};
+    connection->timer = (struct timer){.due = connection_due, .context = connection};
+    connection->arrival = (struct loop_task){.run = arrive, .context = connection};
+    loop_writer_init(&connection->flusher, connection_flush, connection);
+    link_init(&connection->link, connection);
+    link_init(&connection->holding, connection);
+    resp_parser_init(&connection->parser, &set->limits.request, false);
+    loop_post(set->loop, &connection->arrival);
+    return STATUS_OK;
+}
+
+struct resp_writer *connection_writer(struct connection *connection) {
+    return &connection->writer;
+}
+
+void connection_trust(struct connection *connection, bool trusted) {
+    connection->parser.trusted = trusted;
+}
+
+void connection_facts(const struct connection *connection,
+                      struct connection_facts *facts) {
+    uint64_t now = loop_now_micros(connection->set->loop);
+    *facts = (struct connection_facts){
+        .name = connection->peer.name,
+        .local = connection->peer.local,
+        .descriptor = connection->descriptor,
+        .age_micros = now - connection->opened_micros,
+        .idle_micros = now - connection->active_micros,
+        .output_bytes = connection->output.appended - connection->output.sent,
+    };
+}

@@ -1,0 +1,164 @@
+#include "socket.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "failpoint.h"
+
+union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    struct sockaddr_un local;
+};
+
+/* accept(2) also answers with errors of the connection that it would have been, which is
+ * then gone; the next one may be there. What is none of these is tried again later. */
+static enum socket_outcome outcome_of_accept(int errnum) {
+    switch (errnum) {
+    case EAGAIN:
+        return SOCKET_LATER;
+    case EMFILE:
+    case ENFILE:
+        return SOCKET_FULL;
+    case EINTR:
+    case ECONNABORTED:
+    case EPROTO:
+        return SOCKET_BROKEN;
+    default:
+        return SOCKET_TIGHT;
+    }
+}
+
+enum socket_outcome socket_accept(int listening, int *descriptor) {
+    enum socket_outcome outcome;
+    if (failpoint(socket_accept)) {
+        return SOCKET_TIGHT;
+    }
+    do {
+        int accepted = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (accepted >= 0) {
+            *descriptor = accepted;
+            return SOCKET_DONE;
+        }
+        outcome = outcome_of_accept(errno);
+    } while (outcome == SOCKET_BROKEN);
+    return outcome;
+}
+
+static void name_v4(const struct sockaddr_in *address, struct socket_peer *peer) {
+    char text[INET_ADDRSTRLEN] = "?";
+    (void)inet_ntop(AF_INET, &address->sin_addr, text, sizeof text);
+    (void)snprintf(peer->name, sizeof peer->name, "%s:%u", text,
+                   (unsigned)ntohs(address->sin_port));
+    peer->local = ntohl(address->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
+static void name_v6(const struct sockaddr_in6 *address, struct socket_peer *peer) {
+    char text[INET6_ADDRSTRLEN] = "?";
+    (void)inet_ntop(AF_INET6, &address->sin6_addr, text, sizeof text);
+    (void)snprintf(peer->name, sizeof peer->name, "[%s]:%u", text,
+                   (unsigned)ntohs(address->sin6_port));
+    peer->local = IN6_IS_ADDR_LOOPBACK(&address->sin6_addr) != 0;
+}
+
+void socket_peer(int descriptor, struct socket_peer *peer) {
+    union address address = {0};
+    socklen_t bytes = sizeof address;
+    *peer = (struct socket_peer){"?", false};
+    if (getpeername(descriptor, &address.any, &bytes) != 0) {
+        return; /* it is gone already */
+    }
+    if (address.any.sa_family == AF_INET) {
+        name_v4(&address.v4, peer);
+    } else if (address.any.sa_family == AF_INET6) {
+        name_v6(&address.v6, peer);
+    } else {
+        bytes = sizeof address.local - 1; /* so that a path ends with a zero */
+        (void)getsockname(descriptor, &address.any, &bytes);
+        (void)snprintf(peer->name, sizeof peer->name, "%s:0", address.local.sun_path);
+        peer->local = true;
+    }
+}
+
+static void set_option(int descriptor, int level, int name, int value) {
+    (void)setsockopt(descriptor, level, name, &value, sizeof value);
+}
+
+void socket_prepare(int descriptor, unsigned keepalive_seconds) {
+    enum { PROBES = 3 };
+    int seconds = (int)keepalive_seconds;
+    set_option(descriptor, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (seconds > 0) {
+        set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1);
+        set_option(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, seconds);
+        set_option(descriptor, IPPROTO_TCP, TCP_KEEPINTVL,
+                   (seconds + PROBES - 1) / PROBES);
+        set_option(descriptor, IPPROTO_TCP, TCP_KEEPCNT, PROBES);
+    }
+}
+
+enum socket_outcome socket_read(int descriptor, void *to, size_t bytes, size_t *count) {
+    ssize_t got;
+    if (failpoint(socket_read)) {
+        return SOCKET_BROKEN;
+    }
+    do {
+        got = recv(descriptor, to, bytes, 0);
+    } while (got < 0 && errno == EINTR);
+    if (got > 0) {
+        *count = (size_t)got;
+        return SOCKET_DONE;
+    }
+    return got == 0 ? SOCKET_ENDED : errno == EAGAIN ? SOCKET_LATER : SOCKET_BROKEN;
+}
+
+enum socket_outcome socket_write(int descriptor, const struct slice *slices,
+                                 size_t slice_count, size_t *count) {
+    struct iovec pieces[SOCKET_SLICES_MAX];
+    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = slice_count};
+    ssize_t put;
+    assert(slice_count <= SOCKET_SLICES_MAX);
+    if (failpoint(socket_write)) {
+        return SOCKET_BROKEN;
+    }
+    for (size_t i = 0; i < slice_count; i++) {
+        /* iovec is for reading, too, and so its pointer is not to const. */
+        union {
+            const unsigned char *from;
+            void *base;
+        } bytes = {slices[i].data};
+        pieces[i] = (struct iovec){bytes.base, slices[i].length};
+    }
+    do {
+        put = sendmsg(descriptor, &message, MSG_NOSIGNAL);
+    } while (put < 0 && errno == EINTR);
+    if (put >= 0) {
+        *count = (size_t)put;
+        return SOCKET_DONE;
+    }
+    return errno == EAGAIN ? SOCKET_LATER : SOCKET_BROKEN;
+}
+
+void socket_end_writing(int descriptor) {
+    (void)shutdown(descriptor, SHUT_WR);
+}
+
+/* Nothing is lost by an error here: on Linux the descriptor is closed whatever close(2)
+ * answers, and the connection has been told all that it will be. */
+void socket_close(int descriptor) {
+    (void)close(descriptor);
+}
+
+int socket_reserve(void) {
+    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}

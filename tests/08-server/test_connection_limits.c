@@ -1,0 +1,328 @@
+/* Clients that are slow, silent or greedy: what waits for them is bounded, and they go.
+ * Time is simulated. */
+#include "serving.h"
+
+enum { SECOND = 1000000 };
+
+static bool is_open(int client) {
+    struct pollfd poller = {client, POLLIN, 0};
+    return poll(&poller, 1, 0) == 0 || (poller.revents & (POLLHUP | POLLERR)) == 0;
+}
+
+/* ---- output ---------------------------------------------------------------------- */
+
+static void test_one_that_never_reads(void **state) {
+    (void)state;
+    enum { ASKED = 2000, ASK_BYTES = 11 };
+    static struct serving s;
+    static char asks[ASKED * ASK_BYTES];
+    struct buf got = {0};
+    assert_ok(buf_reserve(&got, 1));
+    serving_begin(&s);
+    int client = client_come(&s);
+    turn(&s);
+    size_t before = counted_memory_bytes();
+    for (size_t i = 0; i < ASKED; i++) {
+        memcpy(asks + i * ASK_BYTES, "BIG 100000\n", ASK_BYTES);
+    }
+    assert_int_equal(client_try(client, slice_make(asks, sizeof asks)), sizeof asks);
+    turn(&s);
+    /* The socket took some. */
+    size_t waits = counted_memory_bytes() - before;
+    assert_true(s.sessions[0].commands < 20);
+    assert_true(waits > 900000 && waits < (1 << 20) + 300000);
+    while (s.sessions[0].commands < ASKED) {
+        assert_false(client_receive(client, &got));
+        turn(&s);
+        struct connection_facts facts;
+        connection_facts(s.sessions[0].connection, &facts);
+        assert_true(facts.output_bytes < (1 << 20) + 100011);
+        got.length %= 100011;
+    }
+    for (int i = 0; i < 20; i++) {
+        assert_false(client_receive(client, &got));
+        turn(&s);
+    }
+    assert_int_equal(got.length % 100011, 0);
+    close(client);
+    turn(&s);
+    serving_end(&s);
+    buf_free(&got);
+}
+
+static void test_hard_limit(void **state) {
+    (void)state;
+    static struct serving s;
+    serving_begin(&s);
+    s.limits.hard_output_bytes = 3000000;
+    connections_limit(&s.set, &s.limits);
+    int client = client_come(&s);
+    client_send(&s, client, "PARTS 1000000 3\n");
+    assert_int_equal(s.closed, 0);
+    close(client);
+    turn(&s);
+    client = client_come(&s);
+    client_send(&s, client, "PARTS 1000000 9\nPARTS 1000000 1\n");
+    assert_int_equal(s.closed, 2);
+    assert_int_equal(s.sessions[1].commands, 1);
+    close(client);
+    serving_end(&s);
+}
+
+/* One part may be longer than what may wait. */
+static void test_one_long_reply(void **state) {
+    (void)state;
+    static struct serving s;
+    struct buf got = {0};
+    assert_ok(buf_reserve(&got, 1));
+    serving_begin(&s);
+    s.limits.hard_output_bytes = 300000;
+    connections_limit(&s.set, &s.limits);
+    int client = client_come(&s);
+    client_send(&s, client, "PARTS 1000000 1\nBIG 1000000\n");
+    for (int i = 0; i < 40; i++) {
+        assert_false(client_receive(client, &got));
+        turn(&s);
+    }
+    assert_int_equal(got.length, 2 * 1000012);
+    close(client);
+    turn(&s);
+    serving_end(&s);
+    buf_free(&got);
+}
+
+static void test_much_for_too_long(void **state) {
+    (void)state;
+    static struct serving s;
+    struct buf got = {0};
+    assert_ok(buf_reserve(&got, 1));
+    serving_begin(&s);
+    s.limits.lasting_output_bytes = 1500000;
+    connections_limit(&s.set, &s.limits);
+    int quick = client_come(&s), slow = client_come(&s);
+    client_send(&s, quick, "PARTS 1000000 3\n");
+    client_send(&s, slow, "PARTS 1000000 3\n");
+    pass(&s, 59 * SECOND);
+    while (got.length < 1600000) { /* less than the limit is left */
+        assert_false(client_receive(quick, &got));
+        turn(&s);
+    }
+    assert_int_equal(s.closed, 0);
+    pass(&s, SECOND);
+    assert_int_equal(s.closed, 1);
+    assert_true(s.sessions[1].closed);
+    pass(&s, 600 * SECOND);
+    assert_int_equal(s.closed, 1);
+    close(quick);
+    close(slow);
+    turn(&s);
+    serving_end(&s);
+    buf_free(&got);
+}
+
+/* What nobody asked for counts, too, and of a client who has long been silent. */
+static void test_pushed_for_too_long(void **state) {
+    (void)state;
+    static struct serving s;
+    serving_begin(&s);
+    s.limits.lasting_output_bytes = 1500000;
+    connections_limit(&s.set, &s.limits);
+    int client = client_come(&s);
+    client_send(&s, client, "x\n");
+    pass(&s, 100 * SECOND);
+    for (int i = 0; i < 3; i++) {
+        resp_write_bulk(connection_writer(s.sessions[0].connection),
+                        slice_make(serving_bytes, 1000000));
+    }
+    connection_written(s.sessions[0].connection);
+    turn(&s);
+    pass(&s, 60 * SECOND - 1);
+    assert_int_equal(s.closed, 0);
+    pass(&s, 1);
+    assert_int_equal(s.closed, 1);
+    close(client);
+    serving_end(&s);
+}
+
+/* A long reply is written as the client takes it. */
+static void test_drained(void **state) {
+    (void)state;
+    static struct serving s;
+    struct buf got = {0};
+    assert_ok(buf_reserve(&got, 1));
+    serving_begin(&s);
+    s.limits.soft_output_bytes = 100000;
+    connections_limit(&s.set, &s.limits);
+    int client = client_come(&s);
+    client_send(&s, client, "ALL 30000 200\nx\n");
+    struct connection_facts facts;
+    connection_facts(s.sessions[0].connection, &facts);
+    assert_true(facts.output_bytes < 130100);
+    size_t whole = 200 * (30000 + 10) + 11;
+    for (size_t turns = 0; got.length < whole && turns < 10000; turns++) {
+        assert_false(client_receive(client, &got));
+        turn(&s);
+        connection_facts(s.sessions[0].connection, &facts);
+        assert_true(facts.output_bytes < 130100);
+    }
+    assert_int_equal(got.length, whole);
+    assert_true(s.sessions[0].drained > 40 && !s.sessions[0].pending);
+    close(client);
+    turn(&s);
+    assert_int_equal(s.closed, 1);
+    serving_end(&s);
+    buf_free(&got);
+}
+
+/* Many small pieces go out one after the other, as long as the socket takes them. */
+static void test_many_pieces(void **state) {
+    (void)state;
+    enum { PIECES = 200 };
+    static struct serving s;
+    struct buf got = {0};
+    assert_ok(buf_reserve(&got, 1));
+    serving_begin(&s);
+    int client = client_come(&s);
+    turn(&s);
+    struct resp_writer *writer = connection_writer(s.sessions[0].connection);
+    for (int i = 0; i < PIECES; i++) {
+        struct output_piece *begun = resp_begin_aggregate(writer);
+        resp_write_integer(writer, 1);
+        resp_end_aggregate(writer, begun, RESP_ARRAY, 1);
+    }
+    connection_written(s.sessions[0].connection);
+    turn(&s);
+    assert_false(client_receive(client, &got));
+    assert_int_equal(got.length, PIECES * 8);
+    close(client);
+    turn(&s);
+    serving_end(&s);
+    buf_free(&got);
+}
+
+/* ---- silence --------------------------------------------------------------------- */
+
+static void test_idle(void **state) {
+    (void)state;
+    static struct serving s;
+    serving_begin(&s);
+    int a = client_come(&s), b = client_come(&s), c = client_come(&s);
+    client_send(&s, a, "x\n");
+    pass(&s, 1000000 * (uint64_t)SECOND); /* as long as it likes */
+    assert_int_equal(s.closed, 0);
+    client_send(&s, a, "x\n");
+    client_send(&s, b, "x\n");
+    client_send(&s, c, "LATER x\n");
+    pass(&s, 5 * SECOND);
+    s.limits.idle_micros = 10 * SECOND;
+    connections_limit(&s.set, &s.limits);
+    turn(&s);
+    assert_int_equal(s.closed, 0);
+    pass(&s, 5 * SECOND - 1);
+    assert_int_equal(s.closed, 0);
+    client_send(&s, a, "x\n");
+    pass(&s, 1);
+    assert_int_equal(s.closed, 1);
+    assert_true(s.sessions[1].closed);
+    pass(&s, 10 * SECOND - 2);
+    assert_int_equal(s.closed, 1);
+    pass(&s, 1);
+    assert_int_equal(s.closed, 2);
+    pass(&s, 100 * SECOND);
+    assert_int_equal(s.closed, 2); /* it waits for its answer */
+    finish_later(&s.sessions[2]);
+    turn(&s);
+    assert_received(c, "*2\r\n$5\r\nLATER\r\n$1\r\nx\r\n", false);
+    pass(&s, 10 * SECOND - 1);
+    assert_int_equal(s.closed, 2);
+    pass(&s, 1);
+    assert_int_equal(s.closed, 3);
+    close(a);
+    close(b);
+    close(c);
+    serving_end(&s);
+}
+
+/* Who takes what waits for him, however slowly, is not silent. */
+static void test_reading_slowly(void **state) {
+    (void)state;
+    static struct serving s;
+    static char bytes[1000000]; /* all that the socket holds */
+    serving_begin(&s);
+    s.limits.idle_micros = 10 * SECOND;
+    connections_limit(&s.set, &s.limits);
+    int client = client_come(&s);
+    client_send(&s, client, "BIG 1000000\nBIG 1000000\n");
+    for (size_t got = 0; got < 1000000;) {
+        ssize_t count = recv(client, bytes, sizeof bytes, 0);
+        assert_true(count > 0);
+        got += (size_t)count;
+        pass(&s, 9 * SECOND);
+        assert_int_equal(s.closed, 0);
+    }
+    pass(&s, 10 * SECOND);
+    assert_int_equal(s.closed, 1);
+    close(client);
+    serving_end(&s);
+}
+
+/* Who has to go and does not take its last replies is not waited for long. */
+static void test_last_replies_not_taken(void **state) {
+    (void)state;
+    static struct serving s;
+    serving_begin(&s);
+    int client = client_come(&s);
+    client_send(&s, client, "BIG 1000000\nQUIT\n");
+    pass(&s, 10 * SECOND - 1);
+    assert_int_equal(s.closed, 0);
+    pass(&s, 1);
+    assert_int_equal(s.closed, 1);
+    close(client);
+    serving_end(&s);
+}
+
+static void test_memory_comes_back(void **state) {
+    (void)state;
+    static struct serving s;
+    serving_begin(&s);
+    size_t before = counted_memory_bytes();
+    int clients[100];
+    for (size_t i = 0; i < 100; i++) {
+        clients[i] = client_come(&s);
+        client_send(&s, clients[i], "x\n");
+        assert_received(clients[i], "*1\r\n$1\r\nx\r\n", false);
+    }
+    assert_true(counted_memory_bytes() - before > 100 * RESP_READ_BYTES);
+    pass(&s, 3 * SECOND);
+    assert_true(counted_memory_bytes() - before < 100 * 2000);
+    for (size_t i = 0; i < 100; i++) {
+        client_send(&s, clients[i], "x\n");
+        assert_received(clients[i], "*1\r\n$1\r\nx\r\n", false);
+    }
+    pass(&s, 3 * SECOND);
+    assert_true(counted_memory_bytes() - before < 100 * 2000);
+    for (size_t i = 0; i < 100; i++) {
+        assert_true(is_open(clients[i]));
+        close(clients[i]);
+    }
+    turn(&s);
+    assert_int_equal(s.closed, 100);
+    serving_end(&s);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_that_never_reads),
+        cmocka_unit_test(test_hard_limit),
+        cmocka_unit_test(test_one_long_reply),
+        cmocka_unit_test(test_much_for_too_long),
+        cmocka_unit_test(test_pushed_for_too_long),
+        cmocka_unit_test(test_drained),
+        cmocka_unit_test(test_many_pieces),
+        cmocka_unit_test(test_idle),
+        cmocka_unit_test(test_reading_slowly),
+        cmocka_unit_test(test_last_replies_not_taken),
+        cmocka_unit_test(test_memory_comes_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
