@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "kv_async.h"
 #include "kv_check.h"
 #include "kv_checkpoint.h"
 #include "memory.h"
@@ -136,26 +137,37 @@ enum status kv_delete(struct kv *kv, struct slice key,
     return kv_write(kv, &op, 1, options, error);
 }
 
+static enum status check_durability(enum durability durability, struct error *error) {
+    return durability_known(durability)
+               ? STATUS_OK
+               : error_set(error, STATUS_INVALID,
+                           "durability %d is not one that there is", (int)durability);
+}
+
+/* Checks a change, and fills in how it is written. */
+static enum status check_write(const struct kv *kv, const struct kv_op *ops, size_t count,
+                               const struct kv_write_options *options,
+                               struct kv_write_options *how, struct error *error) {
+    *how = options != NULL ? *options : (struct kv_write_options){0};
+    enum status status = check_durability(how->durability, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (how->durability == DURABILITY_DEFAULT) {
+        how->durability = kv->durability;
+    }
+    if (how->no_wait && !stage_has(FEATURE_BATCH)) {
+        return stage_lacks(FEATURE_BATCH, error);
+    }
+    return count > 0 ? kv_check_change(ops, count, error) : STATUS_OK;
+}
+
 enum status kv_write(struct kv *kv, const struct kv_op *ops, size_t count,
                      const struct kv_write_options *options, struct error *error) {
-    struct kv_write_options how = {0};
+    struct kv_write_options how;
     uint64_t sequence = 0;
-    enum status status = STATUS_OK;
-    if (options != NULL) {
-        how = *options;
-    }
-    if (!durability_known(how.durability)) {
-        status = error_set(error, STATUS_INVALID,
-                           "durability %d is not one that there is", (int)how.durability);
-    } else if (how.no_wait && !stage_has(FEATURE_BATCH)) {
-        status = stage_lacks(FEATURE_BATCH, error);
-    } else if (count > 0) {
-        status = kv_check_change(ops, count, error);
-    }
+    enum status status = check_write(kv, ops, count, options, &how, error);
     if (status == STATUS_OK && count > 0) {
-        if (how.durability == DURABILITY_DEFAULT) {
-            how.durability = kv->durability;
-        }
         status = stage.store->write(kv->store, ops, count, &how, &sequence, error);
     }
     if (how.sequence != NULL) {
@@ -175,6 +187,41 @@ static enum status check_snapshot(const struct kv *kv, const struct kv_snapshot 
                                              : "the snapshot is of another store");
 }
 
+enum status kv_submit(struct kv *kv, const struct kv_op *ops, size_t count,
+                      const struct kv_write_options *options, kv_told *told,
+                      void *context, struct error *error) {
+    struct kv_write_options how;
+    uint64_t sequence = 0;
+    enum status status = check_write(kv, ops, count, options, &how, error);
+    if (status == STATUS_OK && !stage_has(FEATURE_SUBMIT)) {
+        status = stage_lacks(FEATURE_SUBMIT, error);
+    } else if (status == STATUS_OK && count > 0) {
+        status = stage.store->submit(kv->store, ops, count, &how, told, context,
+                                     &sequence, error);
+    } else if (status == STATUS_OK) {
+        const struct error none = {0};
+        told(context, 0, STATUS_OK, &none);
+    }
+    if (how.sequence != NULL) {
+        *how.sequence = sequence;
+    }
+    return status;
+}
+
+enum status kv_notify(struct kv *kv, uint64_t sequence, enum durability durability,
+                      kv_told *told, void *context, struct error *error) {
+    if (!stage_has(FEATURE_SUBMIT)) {
+        return stage_lacks(FEATURE_SUBMIT, error);
+    }
+    enum status status = check_durability(durability, error);
+    return status == STATUS_OK
+               ? stage.store->notify(kv->store, sequence,
+                                     durability == DURABILITY_DEFAULT ? kv->durability
+                                                                      : durability,
+                                     told, context, error)
+               : status;
+}
+
 enum status kv_get(struct kv *kv, struct slice key, struct buf *value,
                    const struct kv_read_options *options, struct error *error) {
     if (!slice_present(key)) {
@@ -192,6 +239,35 @@ enum status kv_get(struct kv *kv, struct slice key, struct buf *value,
         status = stage.store->get(kv->store, key, value, &passed, error);
     }
     if ((status == STATUS_OK || status == STATUS_NOT_FOUND) && given.observed != NULL) {
+        *given.observed = observed;
+    }
+    return status;
+}
+
+enum status kv_get_many(struct kv *kv, const struct slice *keys, size_t count,
+                        struct buf *values, enum status *statuses,
+                        const struct kv_read_options *options, struct error *error) {
+    struct kv_read_options given = {0};
+    if (!stage_has(FEATURE_GET_MANY)) {
+        return stage_lacks(FEATURE_GET_MANY, error);
+    }
+    if (options != NULL) {
+        given = *options;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!slice_present(keys[i])) {
+            return error_set(error, STATUS_INVALID,
+                             "key %zu is absent (an empty one has data)", i);
+        }
+    }
+    uint64_t observed = 0;
+    const struct kv_read_options passed = {&observed, given.snapshot};
+    enum status status = check_snapshot(kv, given.snapshot, error);
+    if (status == STATUS_OK) {
+        status = stage.store->get_many(kv->store, keys, count, values, statuses, &passed,
+                                       error);
+    }
+    if (status == STATUS_OK && given.observed != NULL) {
         *given.observed = observed;
     }
     return status;

@@ -185,6 +185,7 @@ struct kv_progress {
     X(compaction_micros, "time in compactions", "us")                                    \
     X(tables_moved, "tables moved a level down as they were", "")                        \
     X(tombstones_dropped, "tombstones dropped, with nothing left below them", "")        \
+    X(values_dead, "values whose time was over, and that became tombstones", "")         \
     X(obsolete_tables, "tables that wait for their last reader", "")                     \
     X(snapshots, "snapshots held", "")                                                   \
     X(snapshot_oldest_sequence, "sequence of the oldest of them", "")                    \
@@ -246,6 +247,15 @@ MUST_CHECK enum status kv_write(struct kv *kv, const struct kv_op *ops, size_t c
 /* Replaces the contents of *value. NOT_FOUND is a status, not an error: no message. */
 MUST_CHECK enum status kv_get(struct kv *kv, struct slice key, struct buf *value,
                               const struct kv_read_options *options, struct error *error);
+
+/* The same for many keys, as they are at one moment; they may repeat. Replaces the
+ * contents of values[i], where statuses[i] is OK and not NOT_FOUND. After an error both
+ * are of no use. Tables that a compaction replaces meanwhile are kept until it returns
+ * (from stage 06). */
+MUST_CHECK enum status kv_get_many(struct kv *kv, const struct slice *keys, size_t count,
+                                   struct buf *values, enum status *statuses,
+                                   const struct kv_read_options *options,
+                                   struct error *error);
 
 /* An iterator over one moment's contents: nothing that happens later changes what it
  * shows. It must be closed before the store. */

@@ -6,6 +6,7 @@
 #ifndef STRATA_STAGE_H
 #define STRATA_STAGE_H
 
+#include "kv_async.h"
 #include "kv_checkpoint.h"
 #include "kv_snapshot.h"
 
@@ -16,6 +17,8 @@
     X(FLUSH, 3, "flush to tables")                                                       \
     X(COMPACT, 5, "compaction")                                                          \
     X(LEVELS, 5, "levels")                                                               \
+    X(SUBMIT, 6, "asynchronous writes")                                                  \
+    X(GET_MANY, 6, "lookups of many keys at once")                                       \
     X(BATCH, 6, "batches")                                                               \
     X(SNAPSHOT, 7, "snapshots")                                                          \
     X(CHECKPOINT, 7, "checkpoint")                                                       \
@@ -45,10 +48,21 @@ struct store_ops {
     enum status (*write)(void *store, const struct kv_op *ops, size_t count,
                          const struct kv_write_options *how, uint64_t *sequence,
                          struct error *error);
+    /* As kv_submit; only where stage_has(FEATURE_SUBMIT). */
+    enum status (*submit)(void *store, const struct kv_op *ops, size_t count,
+                          const struct kv_write_options *how, kv_told *told,
+                          void *context, uint64_t *sequence, struct error *error);
+    /* As kv_notify, of a durability that is no default; where there is submit. */
+    enum status (*notify)(void *store, uint64_t sequence, enum durability durability,
+                          kv_told *told, void *context, struct error *error);
     /* options->observed is not NULL, here and below; there is a snapshot only where
      * stage_has(FEATURE_SNAPSHOT), and it is this store's. */
     enum status (*get)(void *store, struct slice key, struct buf *value,
                        const struct kv_read_options *options, struct error *error);
+    /* As kv_get_many; only where stage_has(FEATURE_GET_MANY). */
+    enum status (*get_many)(void *store, const struct slice *keys, size_t count,
+                            struct buf *values, enum status *statuses,
+                            const struct kv_read_options *options, struct error *error);
     enum status (*iter)(void *store, const struct kv_iter_options *options,
                         struct iter **iter, struct error *error);
     enum status (*sync)(void *store, struct error *error);

@@ -2,8 +2,9 @@
  * calls that its C interface has for them. Tenants: Strata (strata.c), LevelDB
  * (leveldb.c) and RocksDB (rocksdb.c); each file says how its database is set up.
  *
- * put, remove and get may run in two threads at once, get in one of them. All report
- * errors with the contender's own words. */
+ * put, remove and get may run in any number of threads at once, but those that get, or
+ * write batches, need a handle each (share). All report errors with the contender's own
+ * words. */
 #ifndef STRATA_CONTENDER_H
 #define STRATA_CONTENDER_H
 
@@ -36,6 +37,15 @@ struct contender {
     enum status (*put)(void *db, struct slice key, struct slice value,
                        struct error *error);
     enum status (*remove)(void *db, struct slice key, struct error *error);
+
+    /* Adds to a batch of the handle's, and writes that at once and empties it. */
+    enum status (*batch_put)(void *db, struct slice key, struct slice value,
+                             struct error *error);
+    enum status (*batch_write)(void *db, struct error *error);
+
+    /* Another handle of the same open database, which is closed after it has gone. */
+    enum status (*share)(void *db, void **other, struct error *error);
+    void (*unshare)(void *other);
 
     /* OK or NOT_FOUND; the value lives until the next get, or close. */
     enum status (*get)(void *db, struct slice key, struct slice *value,

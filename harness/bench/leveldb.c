@@ -20,6 +20,7 @@ struct leveldb {
     leveldb_readoptions_t *reading;
     leveldb_writeoptions_t *writing;
     char *value; /* of the last get */
+    leveldb_writebatch_t *batch;
 };
 
 static enum status failed(char *why, struct error *error) {
@@ -58,6 +59,25 @@ static void set_up(struct leveldb *level, const struct kv_options *options) {
     level->writing = leveldb_writeoptions_create();
     leveldb_writeoptions_set_sync(level->writing,
                                   options->durability == DURABILITY_ALWAYS);
+    level->batch = leveldb_writebatch_create();
+}
+
+static enum status level_share(void *db, void **other, struct error *error) {
+    struct leveldb *level = memory_take(sizeof *level);
+    if (level == NULL) {
+        return error_no_memory(error, "a contender", sizeof *level);
+    }
+    *level = *(struct leveldb *)db;
+    level->value = NULL;
+    level->batch = NULL;
+    *other = level;
+    return STATUS_OK;
+}
+
+static void level_unshare(void *other) {
+    struct leveldb *level = other;
+    leveldb_free(level->value);
+    memory_give(level);
 }
 
 static enum status level_close(void *db, struct error *error) {
@@ -67,6 +87,7 @@ static enum status level_close(void *db, struct error *error) {
     if (level->db != NULL) {
         leveldb_close(level->db);
     }
+    leveldb_writebatch_destroy(level->batch);
     leveldb_writeoptions_destroy(level->writing);
     leveldb_readoptions_destroy(level->reading);
     leveldb_options_destroy(level->options);
@@ -109,6 +130,22 @@ static enum status level_remove(void *db, struct slice key, struct error *error)
     char *failure = NULL;
     leveldb_delete(level->db, level->writing, (const char *)key.data, key.length,
                    &failure);
+    return result(failure, error);
+}
+
+static enum status level_batch_put(void *db, struct slice key, struct slice value,
+                                   struct error *error) {
+    (void)error;
+    leveldb_writebatch_put(((struct leveldb *)db)->batch, (const char *)key.data,
+                           key.length, (const char *)value.data, value.length);
+    return STATUS_OK;
+}
+
+static enum status level_batch_write(void *db, struct error *error) {
+    struct leveldb *level = db;
+    char *failure = NULL;
+    leveldb_write(level->db, level->writing, level->batch, &failure);
+    leveldb_writebatch_clear(level->batch);
     return result(failure, error);
 }
 
@@ -187,6 +224,10 @@ const struct contender contender_leveldb = {
     .close = level_close,
     .put = level_put,
     .remove = level_remove,
+    .batch_put = level_batch_put,
+    .batch_write = level_batch_write,
+    .share = level_share,
+    .unshare = level_unshare,
     .get = level_get,
     .scan = level_scan,
     .seek = level_seek,

@@ -23,6 +23,7 @@ struct rocksdb {
     rocksdb_readoptions_t *reading;
     rocksdb_writeoptions_t *writing;
     rocksdb_pinnableslice_t *value; /* of the last get, not copied; NULL: none */
+    rocksdb_writebatch_t *batch;
 };
 
 static enum status failed(char *why, struct error *error) {
@@ -77,6 +78,7 @@ static void set_up(struct rocksdb *rocks, const struct kv_options *options) {
     rocks->writing = rocksdb_writeoptions_create();
     rocksdb_writeoptions_set_sync(rocks->writing,
                                   options->durability == DURABILITY_ALWAYS);
+    rocks->batch = rocksdb_writebatch_create();
 }
 
 static void let_go_of_value(struct rocksdb *rocks) {
@@ -86,6 +88,23 @@ static void let_go_of_value(struct rocksdb *rocks) {
     }
 }
 
+static enum status rocks_share(void *db, void **other, struct error *error) {
+    struct rocksdb *rocks = memory_take(sizeof *rocks);
+    if (rocks == NULL) {
+        return error_no_memory(error, "a contender", sizeof *rocks);
+    }
+    *rocks = *(struct rocksdb *)db;
+    rocks->value = NULL;
+    rocks->batch = NULL;
+    *other = rocks;
+    return STATUS_OK;
+}
+
+static void rocks_unshare(void *other) {
+    let_go_of_value(other);
+    memory_give(other);
+}
+
 static enum status rocks_close(void *db, struct error *error) {
     (void)error; /* RocksDB tells of none */
     struct rocksdb *rocks = db;
@@ -93,6 +112,7 @@ static enum status rocks_close(void *db, struct error *error) {
     if (rocks->db != NULL) {
         rocksdb_close(rocks->db);
     }
+    rocksdb_writebatch_destroy(rocks->batch);
     rocksdb_writeoptions_destroy(rocks->writing);
     rocksdb_readoptions_destroy(rocks->reading);
     rocksdb_options_destroy(rocks->options);
@@ -133,6 +153,22 @@ static enum status rocks_remove(void *db, struct slice key, struct error *error)
     char *failure = NULL;
     rocksdb_delete(rocks->db, rocks->writing, (const char *)key.data, key.length,
                    &failure);
+    return result(failure, error);
+}
+
+static enum status rocks_batch_put(void *db, struct slice key, struct slice value,
+                                   struct error *error) {
+    (void)error;
+    rocksdb_writebatch_put(((struct rocksdb *)db)->batch, (const char *)key.data,
+                           key.length, (const char *)value.data, value.length);
+    return STATUS_OK;
+}
+
+static enum status rocks_batch_write(void *db, struct error *error) {
+    struct rocksdb *rocks = db;
+    char *failure = NULL;
+    rocksdb_write(rocks->db, rocks->writing, rocks->batch, &failure);
+    rocksdb_writebatch_clear(rocks->batch);
     return result(failure, error);
 }
 
@@ -212,6 +248,10 @@ const struct contender contender_rocksdb = {
     .close = rocks_close,
     .put = rocks_put,
     .remove = rocks_remove,
+    .batch_put = rocks_batch_put,
+    .batch_write = rocks_batch_write,
+    .share = rocks_share,
+    .unshare = rocks_unshare,
     .get = rocks_get,
     .scan = rocks_scan,
     .seek = rocks_seek,

@@ -159,7 +159,7 @@ static void run_child(const struct session_plan *plan, int to) {
 
 bool session_fresh(enum session session) {
     return session == SESSION_FILL || session == SESSION_LOAD || session == SESSION_BIG ||
-           session == SESSION_SYNC;
+           session == SESSION_BATCH || session == SESSION_SYNC;
 }
 
 static bool receive(int from, struct message *message) {

@@ -3,16 +3,25 @@
 #include <stdio.h>
 
 #include "contender.h"
+#include "kv_batch.h"
 #include "memory.h"
 #include "stage.h"
 
 struct strata {
     struct kv *kv;
     struct buf value; /* of the last get: its memory serves again */
+    struct kv_batch *batch;
 };
 
 static void strata_version(char *text, size_t bytes) {
     snprintf(text, bytes, "stage %s", stage.name);
+}
+
+static void strata_unshare(void *other) {
+    struct strata *strata = other;
+    kv_batch_close(strata->batch);
+    buf_free(&strata->value);
+    memory_give(strata);
 }
 
 static enum status strata_open(const char *dir, const struct kv_options *options,
@@ -21,9 +30,12 @@ static enum status strata_open(const char *dir, const struct kv_options *options
     if (strata == NULL) {
         return error_no_memory(error, "a contender", sizeof *strata);
     }
-    enum status status = kv_open(dir, options, &strata->kv, error);
+    enum status status = kv_batch_open(0, &strata->batch, error);
+    if (status == STATUS_OK) {
+        status = kv_open(dir, options, &strata->kv, error);
+    }
     if (status != STATUS_OK) {
-        memory_give(strata);
+        strata_unshare(strata);
         return status;
     }
     *db = strata;
@@ -31,11 +43,19 @@ static enum status strata_open(const char *dir, const struct kv_options *options
 }
 
 static enum status strata_close(void *db, struct error *error) {
-    struct strata *strata = db;
-    enum status status = kv_close(strata->kv, error);
-    buf_free(&strata->value);
-    memory_give(strata);
+    enum status status = kv_close(((struct strata *)db)->kv, error);
+    strata_unshare(db);
     return status;
+}
+
+static enum status strata_share(void *db, void **other, struct error *error) {
+    struct strata *strata = memory_take_zeroed(sizeof *strata);
+    if (strata == NULL) {
+        return error_no_memory(error, "a contender", sizeof *strata);
+    }
+    strata->kv = ((struct strata *)db)->kv;
+    *other = strata;
+    return STATUS_OK;
 }
 
 static enum status strata_put(void *db, struct slice key, struct slice value,
@@ -45,6 +65,18 @@ static enum status strata_put(void *db, struct slice key, struct slice value,
 
 static enum status strata_remove(void *db, struct slice key, struct error *error) {
     return kv_delete(((struct strata *)db)->kv, key, NULL, error);
+}
+
+static enum status strata_batch_put(void *db, struct slice key, struct slice value,
+                                    struct error *error) {
+    return kv_batch_put(((struct strata *)db)->batch, key, value, error);
+}
+
+static enum status strata_batch_write(void *db, struct error *error) {
+    struct strata *strata = db;
+    enum status status = kv_batch_write(strata->kv, strata->batch, NULL, error);
+    kv_batch_clear(strata->batch);
+    return status;
 }
 
 static enum status strata_get(void *db, struct slice key, struct slice *value,
@@ -115,6 +147,10 @@ const struct contender contender_strata = {
     .close = strata_close,
     .put = strata_put,
     .remove = strata_remove,
+    .batch_put = strata_batch_put,
+    .batch_write = strata_batch_write,
+    .share = strata_share,
+    .unshare = strata_unshare,
     .get = strata_get,
     .scan = strata_scan,
     .seek = strata_seek,

@@ -6,7 +6,14 @@
 
 #include "atomic.h"
 
-enum { SEEK_STEPS = 10, REOPENINGS = 3, HOT_SHARE = 100, CHECKS = 100 };
+enum {
+    SEEK_STEPS = 10,
+    REOPENINGS = 3,
+    HOT_SHARE = 100,
+    CHECKS = 100,
+    BATCH = 100,
+    MATES_MAX = 16
+};
 
 const struct row_about rows[ROWS] = {
 #define ROW_ABOUT(id, name, session, kind, share, needs, words)                          \
@@ -119,6 +126,24 @@ static enum status fill_big(struct work *work) {
     return status;
 }
 
+static enum status fill_batches(struct work *work) {
+    struct entries *entries = &work->entries;
+    const struct contender *contender = work->contender;
+    enum status status = STATUS_OK;
+    uint64_t operations = planned(work);
+    begin(work);
+    for (uint64_t i = 0; i < operations && status == STATUS_OK; i++) {
+        uint64_t number = entries_shuffled(entries, i);
+        status = contender->batch_put(work->db, entries_key(entries, number, false),
+                                      entries_value(entries, number), work->error);
+        if (status == STATUS_OK && (i % BATCH == BATCH - 1 || i == operations - 1)) {
+            status = contender->batch_write(work->db, work->error);
+        }
+    }
+    end(work, operations);
+    return status;
+}
+
 static enum status compact(struct work *work) {
     begin(work);
     enum status status = work->contender->compact(work->db, work->error);
@@ -202,6 +227,117 @@ static enum status seek_random(struct work *work) {
     }
     end(work, operations);
     return status == STATUS_OK ? check_seen(work, &seen, expected) : status;
+}
+
+/* ---- several threads that do the same ---------------------------------------------- */
+
+/* One of them, with entries and a handle of its own. */
+struct mate {
+    struct work work;
+    struct error error;
+    struct thread thread;
+    uint64_t first, step; /* the operations that are its own */
+    enum status status;
+};
+
+static void write_shuffled(void *argument) {
+    struct mate *mate = argument;
+    struct work *work = &mate->work;
+    uint64_t operations = planned(work);
+    for (uint64_t i = mate->first; i < operations && mate->status == STATUS_OK;
+         i += mate->step) {
+        mate->status = put(work, entries_shuffled(&work->entries, i));
+    }
+}
+
+static void read_any(void *argument) {
+    struct mate *mate = argument;
+    struct work *work = &mate->work;
+    struct entries *entries = &work->entries;
+    uint64_t operations = planned(work);
+    for (uint64_t i = mate->first; i < operations && mate->status == STATUS_OK;
+         i += mate->step) {
+        struct slice value;
+        uint64_t number = entries_any(entries, entries->count);
+        mate->status = work->contender->get(work->db, entries_key(entries, number, false),
+                                            &value, work->error);
+        if (mate->status == STATUS_NOT_FOUND ||
+            (mate->status == STATUS_OK && !entries_check(entries, number, value))) {
+            mate->status = wrong(work, "a lookup");
+        }
+    }
+}
+
+static enum status mate_init(struct mate *mate, struct work *work, uint64_t first,
+                             uint64_t step) {
+    *mate = (struct mate){.work = *work, .first = first, .step = step};
+    mate->work.error = &mate->error;
+    if (entries_init(&mate->work.entries, work->entries.count, work->entries.seed) !=
+        STATUS_OK) {
+        return error_no_memory(work->error, "values", 0);
+    }
+    mate->work.entries.random = (first + 1) << 60; /* other keys than the others */
+    enum status status = work->contender->share(work->db, &mate->work.db, work->error);
+    if (status != STATUS_OK) {
+        entries_free(&mate->work.entries);
+    }
+    return status;
+}
+
+static void mate_free(struct mate *mate) {
+    mate->work.contender->unshare(mate->work.db);
+    entries_free(&mate->work.entries);
+}
+
+/* Measures how long all of them take. */
+static enum status run_mates(struct work *work, struct mate *mates, size_t count,
+                             thread_body *body) {
+    size_t begun = 0;
+    enum status status = STATUS_OK;
+    begin(work);
+    while (begun < count &&
+           thread_create(&mates[begun].thread, work->options.world->threads, body,
+                         &mates[begun]) == STATUS_OK) {
+        begun++;
+    }
+    for (size_t i = 0; i < begun; i++) {
+        thread_join(&mates[i].thread);
+    }
+    end(work, planned(work));
+    for (size_t i = 0; i < begun && status == STATUS_OK; i++) {
+        status = mates[i].status;
+        *work->error = mates[i].error;
+    }
+    return begun < count ? error_no_memory(work->error, "a thread", 0) : status;
+}
+
+static enum status together(struct work *work, size_t count, thread_body *body) {
+    struct mate mates[MATES_MAX];
+    size_t made = 0;
+    enum status status = STATUS_OK;
+    while (made < count && status == STATUS_OK) {
+        status = mate_init(&mates[made], work, made, count);
+        made += status == STATUS_OK;
+    }
+    if (status == STATUS_OK) {
+        status = run_mates(work, mates, count, body);
+    }
+    while (made > 0) {
+        mate_free(&mates[--made]);
+    }
+    return status;
+}
+
+static enum status fill_with_4(struct work *work) {
+    return together(work, 4, write_shuffled);
+}
+
+static enum status fill_with_16(struct work *work) {
+    return together(work, 16, write_shuffled);
+}
+
+static enum status read_with_2(struct work *work) {
+    return together(work, 2, read_any);
 }
 
 /* ---- two threads ----------------------------------------------------------------- */
@@ -337,9 +473,13 @@ enum status workload_run(struct work *work) {
         [ROW_DELETERANDOM] = remove_shuffled,
         [ROW_FILLBIG] = fill_big,
         [ROW_FILLSYNC] = fill_shuffled,
+        [ROW_FILLSYNC4] = fill_with_4,
+        [ROW_FILLSYNC16] = fill_with_16,
+        [ROW_FILLBATCH] = fill_batches,
         [ROW_COMPACT] = compact,
         [ROW_COMPACTDELETED] = compact,
         [ROW_READRANDOM] = read_random,
+        [ROW_READRANDOM2] = read_with_2,
         [ROW_READMISSING] = read_missing,
         [ROW_READHOT] = read_hot,
         [ROW_READSEQ] = read_forward,
@@ -353,10 +493,11 @@ enum status workload_run(struct work *work) {
 
 enum status workload_check(struct work *work) {
     static enum status (*const checks[ROWS])(struct work *) = {
-        [ROW_FILLSEQ] = check_there,        [ROW_FILLRANDOM] = check_there,
-        [ROW_OVERWRITE] = check_there,      [ROW_FILLBIG] = check_there,
-        [ROW_FILLSYNC] = check_there,       [ROW_DELETERANDOM] = check_removed,
-        [ROW_COMPACTDELETED] = check_empty,
+        [ROW_FILLSEQ] = check_there,   [ROW_FILLRANDOM] = check_there,
+        [ROW_OVERWRITE] = check_there, [ROW_FILLBIG] = check_there,
+        [ROW_FILLSYNC] = check_there,  [ROW_DELETERANDOM] = check_removed,
+        [ROW_FILLSYNC4] = check_there, [ROW_FILLSYNC16] = check_there,
+        [ROW_FILLBATCH] = check_there, [ROW_COMPACTDELETED] = check_empty,
     };
     return checks[work->row] == NULL ? STATUS_OK : checks[work->row](work);
 }

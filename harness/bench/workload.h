@@ -16,8 +16,9 @@ enum session {
     SESSION_READ,
     SESSION_REOPEN,
     SESSION_MIX,
-    SESSION_BIG,  /* on a fresh database */
-    SESSION_SYNC, /* on a fresh database; each write waits for the disk */
+    SESSION_BIG,   /* on a fresh database */
+    SESSION_BATCH, /* on a fresh database */
+    SESSION_SYNC,  /* on a fresh database; each write waits for the disk */
     SESSIONS
 };
 
@@ -41,11 +42,18 @@ enum row_kind {
       "values of 100 kB under keys in no order")                                         \
     X(FILLSYNC, "fillsync", SYNC, COUNTED, 1000, NONE,                                   \
       "as fillrandom, each write on disk")                                               \
+    X(FILLSYNC4, "fillsync4", SYNC, COUNTED, 500, NONE, "fillsync by 4 threads at once") \
+    X(FILLSYNC16, "fillsync16", SYNC, COUNTED, 250, NONE,                                \
+      "fillsync by 16 threads at once")                                                  \
+    X(FILLBATCH, "fillbatch", BATCH, COUNTED, 1, NONE,                                   \
+      "as fillrandom, in batches of 100")                                                \
     X(COMPACT, "compact", LOAD, NOTED, 0, OVERWRITE,                                     \
       "after overwrite: flush and merge of all there is")                                \
     X(COMPACTDELETED, "compactdeleted", FILL, NOTED, 0, DELETERANDOM,                    \
       "the same after deleterandom")                                                     \
     X(READRANDOM, "readrandom", READ, COUNTED, 2, COMPACT, "lookups of any keys")        \
+    X(READRANDOM2, "readrandom2", READ, COUNTED, 2, COMPACT,                             \
+      "readrandom by 2 threads at once")                                                 \
     X(READMISSING, "readmissing", READ, COUNTED, 2, COMPACT,                             \
       "lookups of keys in between")                                                      \
     X(READHOT, "readhot", READ, COUNTED, 2, COMPACT,                                     \

@@ -5,6 +5,7 @@
  *     commit     how a change goes in                (commit.h)
  *     upkeep     who flushes, and when               (upkeep.h)
  *     horizon    which old versions somebody needs   (horizon.h)
+ *     filter     which values are as good as deleted (value_filter.h)
  *
  * Threads: any number. Readers take no lock and wait for nobody.
  *
@@ -20,6 +21,7 @@
 #include "horizon.h"
 #include "stage.h"
 #include "upkeep.h"
+#include "value_filter.h"
 
 struct engine;
 struct write_buffer;
@@ -29,6 +31,7 @@ struct engine_parts {
     const struct commit_ops *commit;
     const struct upkeep_ops *upkeep;
     const struct horizon_ops *horizon;
+    const struct value_filter_ops *filter;
 };
 
 /* As store_ops.open; a store's other functions are those of engine_store.h. */

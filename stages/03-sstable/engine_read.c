@@ -13,8 +13,7 @@
 #include "merge_iter.h"
 #include "user_iter.h"
 
-/* What a reader on this view sees. */
-static uint64_t sequence_of(const struct view *view, const struct kv_snapshot *snapshot) {
+uint64_t engine_sequence(const struct view *view, const struct kv_snapshot *snapshot) {
     return snapshot == NULL ? write_buffer_visible(view->buffers[0].buffer)
                             : snapshot->sequence;
 }
@@ -54,7 +53,7 @@ static enum status get_from_tables(struct engine *engine, const struct reader_sl
     return status;
 }
 
-static enum status get_from_view(struct engine *engine, const struct reader_slot *slot,
+enum status engine_get_from_view(struct engine *engine, const struct reader_slot *slot,
                                  const struct view *view, struct slice key,
                                  uint64_t sequence, struct buf *value,
                                  enum lookup *answer, struct error *error) {
@@ -77,9 +76,9 @@ enum status engine_get(void *opened, struct slice key, struct buf *value,
     enum lookup answer = LOOKUP_ABSENT;
     struct reader_slot *slot = readers_enter(&engine->readers);
     const struct view *view = atomic_pointer_load(&engine->view, memory_order_seq_cst);
-    uint64_t sequence = sequence_of(view, options->snapshot);
+    uint64_t sequence = engine_sequence(view, options->snapshot);
     enum status status =
-        get_from_view(engine, slot, view, key, sequence, value, &answer, error);
+        engine_get_from_view(engine, slot, view, key, sequence, value, &answer, error);
     readers_leave(slot);
     if (status != STATUS_OK) {
         return status;
@@ -137,7 +136,7 @@ enum status engine_iter(void *opened, const struct kv_iter_options *options,
     struct iter *merged;
     struct reader_slot *slot = readers_enter(&engine->readers);
     const struct view *view = atomic_pointer_load(&engine->view, memory_order_seq_cst);
-    uint64_t sequence = sequence_of(view, options->snapshot);
+    uint64_t sequence = engine_sequence(view, options->snapshot);
     enum status status = merge_view(engine, view, &merged, error);
     readers_leave(slot);
     atomic_u64_add(&engine->scans, 1, memory_order_relaxed);

@@ -76,6 +76,17 @@ void engine_place_end(struct engine *engine, struct view *view);
 /* Frees views that were replaced and that no reader is on any more. */
 void engine_free_retired(struct engine *engine);
 
+/* What a reader on this view sees: all, or what the snapshot does. */
+uint64_t engine_sequence(const struct view *view, const struct kv_snapshot *snapshot);
+
+/* The newest version of the key that a reader of that sequence sees in the view. The
+ * caller has entered by the slot. */
+MUST_CHECK enum status engine_get_from_view(struct engine *engine,
+                                            const struct reader_slot *slot,
+                                            const struct view *view, struct slice key,
+                                            uint64_t sequence, struct buf *value,
+                                            enum lookup *answer, struct error *error);
+
 /* Remembers why writes are refused from now on, until a resume. */
 enum status engine_break(struct engine *engine, enum status status, struct error *error);
 

@@ -9,7 +9,8 @@
 #include "verify_engine.h"
 
 static const struct engine_parts parts = {&catalog_manifest, &commit_direct,
-                                          &upkeep_inline, &horizon_newest};
+                                          &upkeep_inline, &horizon_newest,
+                                          &value_filter_none};
 
 static enum status open_store(const char *dir, const struct kv_options *options,
                               void **store, struct error *error) {

@@ -23,6 +23,14 @@
  * stripe 0, does not exist. In a higher stripe it stays: below it may come a version that
  * a snapshot sees, and that would appear to later readers, too.
  *
+ * A value that the filter calls dead is written as a tombstone of the same sequence, if
+ * it is the newest version here of its key, and in the last stripe: then no snapshot sees
+ * it, and those to come see a newer one or it. As a tombstone it hides what it hid as a
+ * value; to drop it would uncover that. Readers by the filter's own rule find nothing
+ * before and after, and so they do after a crash, whichever of the two the manifest names
+ * then. In a lower stripe a snapshot sees the value, and finds it for as long as it is
+ * held, by a rule of its own time perhaps; behind a newer version it goes anyway.
+ *
  * Outputs end only where a user key begins. */
 #include "compact.h"
 
@@ -50,9 +58,11 @@ struct job {
     size_t unpaced;    /* bytes */
 
     /* the entry that the iterator stands on, once it was judged */
-    struct buf user; /* key */
-    bool any;        /* has been judged: `user` is one */
-    bool first;      /* of its user key */
+    struct buf user;      /* key */
+    bool any;             /* has been judged: `user` is one */
+    bool first;           /* of its user key */
+    bool dead;            /* it is written as a tombstone */
+    struct buf tombstone; /* its internal key then */
     size_t stripe;
 
     /* the output */
@@ -79,6 +89,14 @@ static size_t stripe_of(const struct compact_with *with, uint64_t sequence) {
     return low;
 }
 
+/* Whether the entry that the iterator stands on, which was judged, is a dead value. */
+static bool is_dead(const struct job *job, uint64_t tag) {
+    const struct compact_with *with = job->with;
+    return with->filter->finds && job->first && job->stripe == with->snapshot_count &&
+           tag_type(tag) == KV_PUT &&
+           with->filter->is_dead(job->iter->value, with->now_millis);
+}
+
 /* Whether the entry that the iterator stands on stays. NO_MEMORY. */
 static enum status judge(struct job *job, bool *stays, struct error *error) {
     const struct slice user = internal_key_user(job->iter->key);
@@ -93,7 +111,9 @@ static enum status judge(struct job *job, bool *stays, struct error *error) {
             return error_no_memory(error, "a key", user.length);
         }
     }
-    if (*stays && stripe == 0 && tag_type(tag) == KV_DELETE &&
+    job->dead = is_dead(job, tag);
+    job->counts.values_dead += job->dead;
+    if (*stays && stripe == 0 && (job->dead || tag_type(tag) == KV_DELETE) &&
         !compaction_key_is_deeper(job->compaction, user)) {
         *stays = false;
         job->counts.tombstones_dropped++;
@@ -180,6 +200,20 @@ static bool ends_before(struct job *job, const struct table_writer *writer) {
             job->overlap_bytes > OVERLAP_TABLES * table_bytes);
 }
 
+/* Writes the entry that stays down. */
+static enum status write_down(struct job *job, struct table_writer *writer,
+                              struct error *error) {
+    const struct slice key = job->iter->key;
+    const uint64_t sequence = tag_sequence(internal_key_tag(key));
+    if (!job->dead) {
+        return table_writer_add(writer, key, job->iter->value, error);
+    }
+    return internal_key_build(&job->tombstone, buf_slice(&job->user),
+                              tag_make(sequence, KV_DELETE)) == STATUS_OK
+               ? table_writer_add(writer, buf_slice(&job->tombstone), slice_of(""), error)
+               : error_no_memory(error, "a key", key.length);
+}
+
 /* Fills an output, from an entry that stays on. */
 static enum status fill(void *context, struct table_writer *writer, struct error *error) {
     struct job *job = context;
@@ -190,7 +224,7 @@ static enum status fill(void *context, struct table_writer *writer, struct error
     overlap_from(job, buf_slice(&job->user));
     do {
         job->counts.entries_out++;
-        status = table_writer_add(writer, iter->key, iter->value, error);
+        status = write_down(job, writer, error);
         if (status == STATUS_OK) {
             iter_next(iter);
             status = settle(job, error);
@@ -420,6 +454,7 @@ enum status compact(const struct compact_with *with, const struct compaction *co
                  ? move_all(&job, error)
                  : merge(&job, compaction->upper, compaction->upper_count, error);
     buf_free(&job.user);
+    buf_free(&job.tombstone);
     if (status != STATUS_OK) {
         take_back(&job);
         return status;

@@ -4,7 +4,8 @@
  * What stays of a user key, of its versions newest first: the newest, and for each
  * snapshot the newest at or below it. A tombstone that would stay goes too where no level
  * below the output can hold the key, and no snapshot is older than it: compact.c says why
- * it may, and what that rests on.
+ * it may, and what that rests on. A value that the filter calls dead becomes such a
+ * tombstone, if it is the newest of its key and younger than all snapshots.
  *
  * Where the tables may move (picker.h) they are named in the output's level as they are.
  * Those whose tombstones can die are written anew all the same, so that they do.
@@ -19,6 +20,7 @@
 #include "picker.h"
 #include "rate_limit.h"
 #include "table_cache.h"
+#include "value_filter.h"
 
 /* Tables that moved are in tables_moved alone. */
 struct compact_counts {
@@ -26,6 +28,7 @@ struct compact_counts {
     uint64_t written_bytes;
     uint64_t entries_in, entries_out;
     uint64_t tombstones_dropped; /* since nothing is below them */
+    uint64_t values_dead;        /* of which tombstones were made */
     uint64_t tables_moved;
     uint64_t micros;
 };
@@ -41,7 +44,9 @@ struct compact_with {
     struct rate_limit *limit;  /* NULL: none */
     const uint64_t *snapshots; /* ascending, distinct */
     size_t snapshot_count;
-    compact_stop *stop; /* NULL: never */
+    const struct value_filter_ops *filter;
+    uint64_t now_millis; /* that it is asked with */
+    compact_stop *stop;  /* NULL: never */
     void *context;
 };
 

@@ -34,17 +34,21 @@ static enum status carry_out(struct upkeep *upkeep, const struct compaction *com
                              struct edit *edit, struct compact_counts *counts,
                              struct error *error) {
     struct engine *engine = upkeep->engine;
+    const struct clock *clock = engine->options.world->clock;
     struct compact_with with = {.directory = &engine->directory,
                                 .options = &engine->options,
                                 .tables = engine->tables,
                                 .limit = upkeep->limit,
+                                .filter = engine->parts->filter,
+                                .now_millis = clock_wall_micros(clock) / 1000,
                                 .stop = asked_to_end,
                                 .context = upkeep};
     const struct telling telling = {
         .work = event_log_compaction_begins(upkeep->events, compaction),
         .counts = counts};
     uint64_t *snapshots = NULL;
-    /* After the compaction's version was there: horizon.h. */
+    /* After the compaction's version was there: horizon.h. And after `now`: a snapshot
+     * that is not listed yet is no older than that, and what is dead then is so for it. */
     error->status = engine->parts->horizon->sequences(engine->horizon, &snapshots,
                                                       &with.snapshot_count, error);
     if (error->status == STATUS_OK) {
@@ -73,6 +77,7 @@ static void add_counts(struct upkeep *upkeep, const struct compaction *compactio
     total->entries_in += counts->entries_in;
     total->entries_out += counts->entries_out;
     total->tombstones_dropped += counts->tombstones_dropped;
+    total->values_dead += counts->values_dead;
     total->tables_moved += counts->tables_moved;
     total->micros += counts->micros;
     upkeep->compacted++;
@@ -165,6 +170,7 @@ struct stretch {
     struct slice to;   /* absent: there are no tables */
     struct buf last;   /* what `to` points to where the person gave no end */
     struct buf behind; /* the key after the last one of a table */
+    uint64_t filtered; /* tables of this number or above are new, and were filtered */
 };
 
 /* The first table of a level, from 1 on, with keys in the stretch; NULL: none. */
@@ -224,10 +230,15 @@ static struct version *claim(struct upkeep *upkeep, unsigned level, unsigned out
     return engine_version(upkeep->engine);
 }
 
-/* Whether the table has what a compaction in place would drop, but for snapshots. */
+/* Whether the table has what a compaction in place would drop, but for snapshots; or may
+ * have, where only its values could tell. */
 static enum status has_droppable(struct upkeep *upkeep, struct table_file *file,
-                                 bool *has, struct error *error) {
+                                 uint64_t filtered, bool *has, struct error *error) {
     struct table *table;
+    if (file->meta.number < filtered) {
+        *has = true;
+        return STATUS_OK;
+    }
     enum status status = table_cache_pin(upkeep->engine->tables, file, &table, error);
     if (status == STATUS_OK) {
         const struct properties *properties = table_properties(table);
@@ -272,8 +283,8 @@ static enum status push_down(struct upkeep *upkeep, unsigned level,
 
 /* Tombstones at the bottom hide nothing, and versions behind newer ones are for snapshots
  * only: tables that came there unmerged, or in which snapshots had kept such entries, are
- * written anew. Requires lock, which it gives up and
- * takes again. */
+ * written anew; and all that were there before, where there are values that die. Requires
+ * lock, which it gives up and takes again. */
 static enum status clean(struct upkeep *upkeep, unsigned level, struct stretch *stretch,
                          struct error *error) {
     enum status status = STATUS_OK;
@@ -285,7 +296,7 @@ static enum status clean(struct upkeep *upkeep, unsigned level, struct stretch *
         over = first == NULL;
         if (!over) {
             mutex_unlock(&upkeep->lock);
-            status = has_droppable(upkeep, first, &wanted, error);
+            status = has_droppable(upkeep, first, stretch->filtered, &wanted, error);
             mutex_lock(&upkeep->lock);
         }
         if (status == STATUS_OK && wanted) {
@@ -344,10 +355,15 @@ static enum status begin_at(struct stretch *stretch, struct slice from,
 static enum status compact_all(struct upkeep *upkeep, struct slice from, struct slice to,
                                struct error *error) {
     struct stretch stretch = {.to = to};
-    unsigned deepest = deepest_level(upkeep->engine);
+    struct engine *engine = upkeep->engine;
+    if (engine->parts->filter->finds) {
+        stretch.filtered =
+            atomic_u64_load(&engine->directory.next_number, memory_order_relaxed);
+    }
+    unsigned deepest = deepest_level(engine);
     unsigned bottom = deepest > 0 ? deepest : 1;
     enum status status =
-        slice_present(to) ? STATUS_OK : end_somewhere(&stretch, upkeep->engine, error);
+        slice_present(to) ? STATUS_OK : end_somewhere(&stretch, engine, error);
     for (unsigned level = 0; level < bottom && status == STATUS_OK; level++) {
         status = begin_at(&stretch, from, error);
         if (status == STATUS_OK) {
@@ -401,6 +417,7 @@ void engine_stats_compacted(void *opened, struct kv_stats *stats) {
         stats->compaction_failures = upkeep->compactions.failures;
         stats->tables_moved = upkeep->total.tables_moved;
         stats->tombstones_dropped = upkeep->total.tombstones_dropped;
+        stats->values_dead = upkeep->total.values_dead;
         stats->obsolete_tables = upkeep->obsolete.count;
         stats->stall_slowdowns = upkeep->slowdowns;
         stats->stall_stops = upkeep->stops;

@@ -2,8 +2,8 @@
  *
  *     WAITS ──is first in the queue──▶ LEADS
  *       ├──will not wait for more──▶ DONE
- *       └──a leader takes it along──▶ TAKEN ──its outcome is known──▶ DONE
- *                                       └──the leader needs no sync──▶ SYNCS
+ *       ├──was taken along, and its outcome is known──▶ DONE
+ *       └──was taken along by a leader that needs no sync──▶ SYNCS
  *
  * There is one leader at a time, from its promotion until its group has left the queue;
  * only it takes the engine's `writing`. Of those in the group that wait for the disk one
@@ -16,53 +16,23 @@
  * A leader that has to wait for a flush or a compaction first sends away those in the
  * queue who will not wait, and so are those that come while it does.
  *
- * A writer is on its caller's stack: once it is DONE nobody else touches it.
- *
- * Locks: the engine's `writing` before the queue's. */
+ * Locks: the engine's `writing` before the queue's, that before a writer's. */
 #include "commit_group.h"
 
-#include <assert.h>
+#include <inttypes.h>
 
 #include "engine_state.h"
 #include "engine_store.h"
 #include "failpoint.h"
 #include "memory.h"
 #include "upkeep_threads.h"
-
-enum {
-    GROUP_BYTES_MAX = 1024 * 1024,
-    SMALL_BYTES = 128 * 1024, /* a leader with no more takes no more than this along */
-    GROUP_CHANGES_MAX = 128
-};
-
-enum place { WAITS, LEADS, TAKEN, SYNCS, DONE };
-
-struct writer {
-    struct writer *next; /* in the queue; later among those who wait for one sync */
-    const struct kv_op *ops;
-    size_t count;
-    uint64_t bytes;
-    enum durability durability;
-    bool no_wait;
-
-    /* guarded by the queue's lock, until it is DONE */
-    enum place place;
-    struct condition woken; /* there from the moment in which it has to wait */
-    uint64_t sequence;
-    enum status status;
-    struct error *error; /* the caller's; may be NULL */
-};
+#include "writer_queue.h"
 
 struct commit {
     struct engine *engine;
-    const struct threads *threads;
-    struct mutex lock; /* of the queue; for moments */
-    /* guarded by lock */
-    struct writer *first; /* NULL: nobody is there */
-    struct writer *last;
-    uint64_t groups, largest;
-    bool stalled;       /* the leader waits for a flush or a compaction … */
-    struct error stall; /* … and this says so to those who will not */
+    struct acknowledger *acknowledger;
+    struct writer_queue queue;
+    uint64_t groups, largest; /* guarded by the queue's lock */
 
     /* the leader's, while it leads */
     struct kv_op *ops;
@@ -70,42 +40,7 @@ struct commit {
     size_t op_counts[GROUP_CHANGES_MAX];
 };
 
-/* ---- the queue ------------------------------------------------------------------- */
-
-/* Requires lock. */
-static void push(struct commit *commit, struct writer *writer) {
-    if (commit->first == NULL) {
-        commit->first = writer;
-    } else {
-        commit->last->next = writer;
-    }
-    commit->last = writer;
-}
-
-/* Requires lock, and that the writer waits. */
-static void wake(struct writer *writer, enum place place) {
-    writer->place = place;
-    condition_signal(&writer->woken);
-}
-
 /* ---- a group --------------------------------------------------------------------- */
-
-/* Requires lock, and to lead. How many go together, the leader with them. */
-static size_t size_up(const struct commit *commit) {
-    const struct writer *writer = commit->first;
-    bool waits = !writer->no_wait;
-    uint64_t most =
-        writer->bytes <= SMALL_BYTES ? writer->bytes + SMALL_BYTES : GROUP_BYTES_MAX;
-    uint64_t bytes = writer->bytes;
-    size_t count = 1;
-    while (count < GROUP_CHANGES_MAX && writer->next != NULL &&
-           !writer->next->no_wait == waits && bytes + writer->next->bytes <= most) {
-        writer = writer->next;
-        bytes += writer->bytes;
-        count++;
-    }
-    return count;
-}
 
 static size_t count_ops(const struct writer *writer, size_t changes) {
     size_t count = 0;
@@ -115,8 +50,8 @@ static size_t count_ops(const struct writer *writer, size_t changes) {
     return count;
 }
 
-/* Puts the operations of all one behind the other. A group without memory for that is its
- * leader alone. */
+/* Requires the queue's lock, if there are several. Puts the operations of all one behind
+ * the other; a group without memory for that is its leader alone. */
 static struct change_group gather(struct commit *commit, const struct writer *leader,
                                   size_t changes) {
     size_t count = changes > 1 ? count_ops(leader, changes) : 0;
@@ -140,102 +75,55 @@ static struct change_group gather(struct commit *commit, const struct writer *le
     return (struct change_group){commit->ops, count, commit->op_counts, changes};
 }
 
-/* Requires lock, and to lead. The group leaves the queue, and whoever is first in it then
- * leads from here on. */
-static void leave(struct commit *commit, const struct change_group *group) {
-    struct writer *last = commit->first;
-    for (size_t i = 1; i < group->changes; i++) {
-        last = last->next;
-        last->place = TAKEN;
-    }
-    commit->first = last->next;
-    last->next = NULL;
-    if (commit->first != NULL) {
-        wake(commit->first, LEADS);
-    }
+/* Requires the queue's lock, and so the order of groups: submissions go on in that of
+ * sequences. */
+static void hand_over(struct commit *commit, const struct writer *writer) {
+    writer->submission->sequence = writer->sequence;
+    writer->submission->durability = writer->durability;
+    acknowledger_add(commit->acknowledger, writer->submission);
 }
 
-/* Requires lock. Tells one of the group how it ended. */
-static void tell(struct writer *writer, enum status status, const struct error *error) {
-    /* Else it is its own call that ends. */
-    bool woken = writer->place == WAITS || writer->place == TAKEN;
-    writer->status = status;
-    if (status != STATUS_OK && writer->error != NULL) {
-        *writer->error = *error;
-    }
-    if (woken) {
-        wake(writer, DONE);
-    }
-}
-
-/* Requires lock. Gives each of the group its sequence, tells those that wait for nothing
- * more, and answers the list of those that wait for a sync. `last` is the group's last
- * sequence; 0: it was issued none. */
-static struct writer *deal(struct writer *writer, const struct change_group *group,
-                           uint64_t last, enum status status, const struct error *error) {
-    struct writer *waiting = NULL;
-    struct writer **end = &waiting;
+/* Requires the queue's lock. Gives each of the group its sequence, and parts those that
+ * wait for a sync from those that are done. `last` is the group's last sequence; 0: it
+ * was issued none. */
+static void deal(struct commit *commit, struct writer *writer,
+                 const struct change_group *group, uint64_t last, enum status status,
+                 struct writer **waiting, struct writer **done) {
     uint64_t sequence = last == 0 ? 0 : last - group->op_count;
-    while (writer != NULL) {
-        struct writer *next = writer->next; /* it may be gone once it is told */
+    for (; writer != NULL; writer = writer->next) {
         sequence += last == 0 ? 0 : writer->count;
         writer->sequence = sequence;
-        if (status == STATUS_OK && writer->durability == DURABILITY_ALWAYS) {
-            *end = writer;
-            end = &writer->next;
-        } else {
-            tell(writer, status, error);
+        bool submitted = writer->submission != NULL;
+        if (status == STATUS_OK && submitted) {
+            hand_over(commit, writer);
         }
-        writer = next;
+        if (status == STATUS_OK && !submitted &&
+            writer->durability == DURABILITY_ALWAYS) {
+            *waiting = writer;
+            waiting = &writer->next;
+        } else {
+            *done = writer;
+            done = &writer->next;
+        }
     }
-    *end = NULL;
-    return waiting;
+    *waiting = NULL;
+    *done = NULL;
 }
 
-/* Requires lock, which it gives up and takes again; `writer` is the first of those who
- * wait, and syncs for them. */
+/* `writer` is the first of those who wait, and syncs for them. */
 static void sync_for_all(struct commit *commit, struct writer *writer) {
     struct error error = {0};
     const struct writer *last = writer;
-    while (last->next != NULL) {
-        last = last->next;
+    size_t count = 1;
+    for (; last->next != NULL; last = last->next) {
+        count++;
     }
     uint64_t sequence = last->sequence;
-    mutex_unlock(&commit->lock);
+    uint64_t begun = writer_queue_sync_begins(&commit->queue);
     enum status status =
         engine_await(commit->engine, sequence, DURABILITY_ALWAYS, &error);
-    mutex_lock(&commit->lock);
-    while (writer != NULL) {
-        struct writer *next = writer->next;
-        tell(writer, status, &error);
-        writer = next;
-    }
-}
-
-/* Those who will not wait leave the queue. None of them is in the group, whose leader
- * waits. */
-static void begin_stall(struct commit *commit, const struct error *error) {
-    mutex_lock(&commit->lock);
-    commit->stalled = true;
-    commit->stall = *error;
-    struct writer *before = commit->first;
-    while (before->next != NULL) {
-        struct writer *writer = before->next;
-        if (writer->no_wait) {
-            before->next = writer->next;
-            tell(writer, error->status, error);
-        } else {
-            before = writer;
-        }
-    }
-    commit->last = before;
-    mutex_unlock(&commit->lock);
-}
-
-static void end_stall(struct commit *commit) {
-    mutex_lock(&commit->lock);
-    commit->stalled = false;
-    mutex_unlock(&commit->lock);
+    writer_queue_sync_ended(&commit->queue, begun, count);
+    writers_tell(writer, writer, status, &error);
 }
 
 /* Requires to lead. */
@@ -245,20 +133,23 @@ static enum status take_in(struct commit *commit, const struct change_group *gro
     engine_lock_writing(engine);
     enum status status = engine_take_in(engine, group, false, last, error);
     if (status == STATUS_STALLED && may_wait) {
-        begin_stall(commit, error);
+        writer_queue_begin_stall(&commit->queue, error);
         status = engine_take_in(engine, group, true, last, error);
-        end_stall(commit);
+        writer_queue_end_stall(&commit->queue);
     }
     engine_unlock_writing(engine);
     return status;
 }
 
-/* Requires lock, which it gives up and takes again, and to lead. */
+/* Requires to lead. */
 static void lead(struct commit *commit, struct writer *leader) {
     struct error error = {0};
+    struct writer *waiting, *done;
     uint64_t last;
-    struct change_group group = gather(commit, leader, size_up(commit));
-    mutex_unlock(&commit->lock);
+    mutex_lock(&commit->queue.lock);
+    struct change_group group =
+        gather(commit, leader, writer_queue_group(&commit->queue));
+    mutex_unlock(&commit->queue.lock);
     enum status status = take_in(commit, &group, !leader->no_wait, &last, &error);
     if (group.changes > 1 && last == 0 &&
         (status == STATUS_LIMIT || status == STATUS_NO_MEMORY)) {
@@ -266,53 +157,35 @@ static void lead(struct commit *commit, struct writer *leader) {
         status = take_in(commit, &group, !leader->no_wait, &last, &error);
     }
     failpoint_pass(group_taken_in_not_told);
-    mutex_lock(&commit->lock);
+    mutex_lock(&commit->queue.lock);
     commit->groups++;
     commit->largest = group.changes > commit->largest ? group.changes : commit->largest;
-    leave(commit, &group);
-    struct writer *waiting = deal(leader, &group, last, status, &error);
+    writer_queue_leave(&commit->queue, group.changes);
+    deal(commit, leader, &group, last, status, &waiting, &done);
+    mutex_unlock(&commit->queue.lock);
+    writers_tell(done, leader, status, &error);
     if (waiting == leader) {
         sync_for_all(commit, leader);
     } else if (waiting != NULL) {
-        wake(waiting, SYNCS);
+        writer_wake(waiting, SYNCS);
     }
 }
 
 /* ---- the tenant ------------------------------------------------------------------ */
 
-/* Requires lock. Waits until it is told, or is to do something. */
-static enum status wait_in_queue(struct commit *commit, struct writer *writer) {
-    if (condition_init(&writer->woken, commit->threads) != STATUS_OK) {
-        return STATUS_NO_MEMORY;
+static enum status write_in_group(struct commit *commit, struct writer *writer) {
+    enum place place;
+    enum status status = writer_queue_enter(&commit->queue, writer, &place);
+    if (status != STATUS_OK) {
+        return status;
     }
-    push(commit, writer);
-    while (writer->place == WAITS || writer->place == TAKEN) {
-        condition_wait(&writer->woken, &commit->lock);
-    }
-    condition_free(&writer->woken);
-    return STATUS_OK;
-}
-
-static enum status queue(struct commit *commit, struct writer *writer) {
-    enum status status = STATUS_OK;
-    mutex_lock(&commit->lock);
-    if (commit->first == NULL) {
-        writer->place = LEADS;
-        push(commit, writer);
-    } else if (commit->stalled && writer->no_wait) {
-        writer->place = DONE;
-        tell(writer, commit->stall.status, &commit->stall);
-    } else {
-        status = wait_in_queue(commit, writer);
-    }
-    if (status == STATUS_OK && writer->place == LEADS) {
+    if (place == LEADS) {
         lead(commit, writer);
-    } else if (status == STATUS_OK && writer->place == SYNCS) {
+    } else if (place == SYNCS) {
         sync_for_all(commit, writer);
     }
-    mutex_unlock(&commit->lock);
-    return status == STATUS_OK ? writer->status
-                               : error_no_memory(writer->error, "a place in a queue", 0);
+    writer_queue_exit(writer);
+    return writer->status;
 }
 
 static enum status group_write(void *opened, const struct kv_op *ops, size_t count,
@@ -327,12 +200,84 @@ static enum status group_write(void *opened, const struct kv_op *ops, size_t cou
                             .error = error};
     enum status status = engine_before(commit->engine, how->durability, error);
     if (status == STATUS_OK) {
-        status = queue(commit, &writer);
+        status = write_in_group(commit, &writer);
         *sequence = writer.sequence;
     }
     return status == STATUS_OK && how->durability == DURABILITY_INTERVAL
                ? engine_await(commit->engine, *sequence, how->durability, error)
                : status;
+}
+
+enum status engine_submit(void *opened, const struct kv_op *ops, size_t count,
+                          const struct kv_write_options *how, kv_told *told,
+                          void *context, uint64_t *sequence, struct error *error) {
+    static const struct error none = {0};
+    struct engine *engine = opened;
+    struct commit *commit = engine->commit;
+    struct writer writer = {.ops = ops,
+                            .count = count,
+                            .bytes = change_bytes(ops, count),
+                            .durability = how->durability,
+                            .no_wait = how->no_wait,
+                            .error = error};
+    bool later = how->durability != DURABILITY_NONE;
+    enum status status = STATUS_OK;
+    if (later) {
+        status = acknowledger_take(commit->acknowledger, told, context, !how->no_wait,
+                                   &writer.submission, error);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    gate_enter(&engine->gate);
+    status = engine_before(engine, how->durability, error);
+    if (status == STATUS_OK) {
+        status = write_in_group(commit, &writer);
+        *sequence = writer.sequence;
+    }
+    gate_leave(&engine->gate);
+    if (status == STATUS_OK && !later) {
+        told(context, *sequence, status, &none);
+    } else if (status != STATUS_OK && later) {
+        acknowledger_give_back(commit->acknowledger, writer.submission);
+    }
+    return status;
+}
+
+/* What is written is visible, or about to be: a resume that comes in between waits for
+ * that at the gate, and keeps it. */
+enum status engine_notify(void *opened, uint64_t sequence, enum durability durability,
+                          kv_told *told, void *context, struct error *error) {
+    static const struct error none = {0};
+    struct engine *engine = opened;
+    struct commit *commit = engine->commit;
+    struct submission *submission;
+    struct kv_progress now;
+    engine_progress(engine, &now);
+    if (sequence > now.written) {
+        return error_set(error, STATUS_INVALID,
+                         "no change of sequence %" PRIu64 " was written", sequence);
+    }
+    if (durability == DURABILITY_NONE || sequence <= now.durable) {
+        told(context, sequence, STATUS_OK, &none);
+        return STATUS_OK;
+    }
+    enum status status =
+        acknowledger_take(commit->acknowledger, told, context, false, &submission, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    gate_enter(&engine->gate);
+    status = engine_before(engine, durability, error);
+    gate_leave(&engine->gate);
+    if (status == STATUS_OK) {
+        submission->sequence = sequence;
+        submission->durability = durability;
+        acknowledger_add(commit->acknowledger, submission);
+    } else {
+        acknowledger_give_back(commit->acknowledger, submission);
+    }
+    return status;
 }
 
 static enum status group_open(struct engine *engine, const struct world *world,
@@ -342,19 +287,25 @@ static enum status group_open(struct engine *engine, const struct world *world,
         return error_no_memory(error, "the writers' queue", sizeof *commit);
     }
     commit->engine = engine;
-    commit->threads = world->threads;
-    if (mutex_init(&commit->lock, world->threads) != STATUS_OK) {
-        memory_give(commit);
-        return error_no_memory(error, "a lock", sizeof commit->lock);
+    enum status status =
+        acknowledger_open(engine, world->threads, &commit->acknowledger, error);
+    if (status == STATUS_OK) {
+        status = writer_queue_init(&commit->queue, world, error);
+        if (status == STATUS_OK) {
+            *out = commit;
+            return STATUS_OK;
+        }
+        acknowledger_close(commit->acknowledger);
     }
-    *out = commit;
-    return STATUS_OK;
+    memory_give(commit);
+    return status;
 }
 
 static void group_close(void *opened) {
     struct commit *commit = opened;
     if (commit != NULL) {
-        mutex_free(&commit->lock);
+        acknowledger_close(commit->acknowledger);
+        writer_queue_free(&commit->queue);
         memory_give(commit->ops);
         memory_give(commit);
     }
@@ -364,10 +315,10 @@ void engine_stats_grouped(void *opened, struct kv_stats *stats) {
     struct engine *engine = opened;
     struct commit *commit = engine->commit;
     engine_stats_compacted(engine, stats);
-    mutex_lock(&commit->lock);
+    mutex_lock(&commit->queue.lock);
     stats->write_groups = commit->groups;
     stats->largest_write_group = commit->largest;
-    mutex_unlock(&commit->lock);
+    mutex_unlock(&commit->queue.lock);
 }
 
 const struct commit_ops commit_group = {group_open, group_write, group_close};

@@ -15,10 +15,16 @@
 #define STRATA_COMMIT_GROUP_H
 
 #include "commit.h"
+#include "kv_async.h"
 
 extern const struct commit_ops commit_group;
 
-/* As store_ops.stats, for engines with this commit and with upkeep by threads. */
+/* As store_ops.submit, notify and stats, for engines with this commit and with upkeep by threads. */
+enum status engine_submit(void *engine, const struct kv_op *ops, size_t count,
+                          const struct kv_write_options *how, kv_told *told,
+                          void *context, uint64_t *sequence, struct error *error);
+enum status engine_notify(void *engine, uint64_t sequence, enum durability durability,
+                          kv_told *told, void *context, struct error *error);
 void engine_stats_grouped(void *engine, struct kv_stats *stats);
 
 #endif

@@ -1,10 +1,11 @@
 /* Stage 06: as stage 05, with many writers sharing one write and one sync. */
-#include "bench_command.h"
+#include "bench_fillsync.h"
 #include "catalog_manifest.h"
 #include "commit_group.h"
 #include "dump_manifest.h"
 #include "engine.h"
 #include "engine_store.h"
+#include "get_many.h"
 #include "levels.h"
 #include "program/commands.h"
 #include "repair_manifest.h"
@@ -12,7 +13,8 @@
 #include "verify_engine.h"
 
 static const struct engine_parts parts = {&catalog_manifest, &commit_group,
-                                          &upkeep_threads, &horizon_newest};
+                                          &upkeep_threads, &horizon_newest,
+                                          &value_filter_none};
 
 static enum status open_store(const char *dir, const struct kv_options *options,
                               void **store, struct error *error) {
@@ -38,7 +40,10 @@ static const struct store_ops store = {
     .open = open_store,
     .close = engine_close,
     .write = engine_write,
+    .submit = engine_submit,
+    .notify = engine_notify,
     .get = engine_get,
+    .get_many = engine_get_many,
     .iter = engine_iter,
     .sync = engine_sync,
     .flush = engine_flush,
@@ -51,7 +56,7 @@ static const struct store_ops store = {
     .dump = manifest_dump,
 };
 
-static const struct command *const commands[] = {&command_bench_tables, &command_shell,
+static const struct command *const commands[] = {&command_bench_fillsync, &command_shell,
                                                  &command_flush, &command_compact,
                                                  &command_levels};
 

@@ -1,12 +1,13 @@
 /* Stage 07: as stage 06, with reads of the past and copies of it. */
 #include "backup.h"
-#include "bench_command.h"
+#include "bench_fillsync.h"
 #include "catalog_manifest.h"
 #include "checkpoint.h"
 #include "commit_group.h"
 #include "dump_manifest.h"
 #include "engine.h"
 #include "engine_store.h"
+#include "get_many.h"
 #include "levels.h"
 #include "program/commands.h"
 #include "repair_manifest.h"
@@ -15,7 +16,8 @@
 #include "verify_engine.h"
 
 static const struct engine_parts parts = {&catalog_manifest, &commit_group,
-                                          &upkeep_threads, &horizon_snapshots};
+                                          &upkeep_threads, &horizon_snapshots,
+                                          &value_filter_none};
 
 static enum status open_store(const char *dir, const struct kv_options *options,
                               void **store, struct error *error) {
@@ -41,7 +43,10 @@ static const struct store_ops store = {
     .open = open_store,
     .close = engine_close,
     .write = engine_write,
+    .submit = engine_submit,
+    .notify = engine_notify,
     .get = engine_get,
+    .get_many = engine_get_many,
     .iter = engine_iter,
     .sync = engine_sync,
     .flush = engine_flush,
@@ -61,8 +66,8 @@ static const struct store_ops store = {
 };
 
 static const struct command *const commands[] = {
-    &command_bench_tables, &command_shell,      &command_flush,  &command_compact,
-    &command_levels,       &command_checkpoint, &command_backup, &command_restore};
+    &command_bench_fillsync, &command_shell,      &command_flush,  &command_compact,
+    &command_levels,         &command_checkpoint, &command_backup, &command_restore};
 
 const struct stage stage = {
     .number = 7,

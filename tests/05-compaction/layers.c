@@ -224,6 +224,7 @@ void layers_open(struct layers *layers, uint64_t *random) {
     layers->with = (struct compact_with){.directory = &layers->directory,
                                          .options = &sim->options,
                                          .tables = layers->cache,
+                                         .filter = &value_filter_none,
                                          .snapshots = layers->snapshots,
                                          .snapshot_count = layers->snapshot_count};
 }

@@ -403,6 +403,46 @@ static void expect_positive(const cJSON *object, const char *const *names, size_
     }
 }
 
+/* From stage 06 on writers share syncs: each number of them has a row, in its order. */
+static void bench_fillsync(void **state) {
+    (void)state;
+    static const int threads[] = {1, 5, 2};
+    static const char *const figures[] = {"micros_per_op", "mean_group", "ops_per_sync",
+                                          "micros_per_sync"};
+    struct result result = {0};
+    if (stage_number(&result) < 6) {
+        RUN(&result, "bench", "fillsync");
+        expect_error(&result, 2, "append");
+        result_free(&result);
+        return;
+    }
+    RUN(&result, "-d", "bench", "bench", "fillsync", "--threads", "1,5,2", "--count",
+        "20", "--rounds", "2", "--json");
+    expect_code(&result, 0);
+    cJSON *report = cJSON_Parse(out_text(&result));
+    assert_non_null(report);
+    const cJSON *found = cJSON_GetObjectItem(report, "rows");
+    assert_int_equal(cJSON_GetArraySize(found), 3);
+    for (int i = 0; i < 3; i++) {
+        const cJSON *row = cJSON_GetArrayItem(found, i);
+        assert_int_equal(cJSON_GetObjectItem(row, "threads")->valueint, threads[i]);
+        expect_positive(row, figures, sizeof figures / sizeof figures[0]);
+        double group = cJSON_GetObjectItem(row, "mean_group")->valuedouble;
+        double together = cJSON_GetObjectItem(row, "ops_per_sync")->valuedouble;
+        assert_true(group >= 1 && group <= threads[i]);
+        assert_true(together >= 1 && together <= threads[i]);
+    }
+    cJSON_Delete(report);
+    assert_false(exists("bench"));
+    RUN(&result, "bench", "fillsync", "--threads", "1,,2");
+    expect_error(&result, 2, "threads");
+    RUN(&result, "bench", "fillsync", "--threads", "1,257");
+    expect_error(&result, 2, "threads");
+    RUN(&result, "bench", "append", "--count", "100", "--rounds", "1");
+    expect_code(&result, 0);
+    result_free(&result);
+}
+
 /* From stage 03 on there are tables to measure. Few entries of a filter of two bits, so
  * that it is wrong now and then. */
 static void bench_tables(void **state) {
@@ -494,6 +534,7 @@ int main(void) {
         cmocka_unit_test(bench_append),
         cmocka_unit_test(bench_memory),
         cmocka_unit_test(bench_tables),
+        cmocka_unit_test(bench_fillsync),
         cmocka_unit_test(bench_load),
     };
     return cmocka_run_group_tests(tests, run_setup, run_teardown);

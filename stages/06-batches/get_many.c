@@ -1,0 +1,58 @@
+/* A reader enters once, and so has one view and one sequence for all keys. They are looked
+ * up in their order, not in that of the caller: so those that share a block, or a page
+ * that is read from the disk, come one after the other, while it is at hand. */
+#include "get_many.h"
+
+#include <stdlib.h>
+
+#include "engine_state.h"
+#include "memory.h"
+
+struct wanted {
+    struct slice key;
+    size_t number; /* as the caller counts */
+};
+
+static int compare_wanted(const void *left, const void *right) {
+    const struct wanted *a = left;
+    const struct wanted *b = right;
+    return slice_compare(a->key, b->key);
+}
+
+static enum status get_sorted(struct engine *engine, const struct wanted *wanted,
+                              size_t count, struct buf *values, enum status *statuses,
+                              const struct kv_read_options *options,
+                              struct error *error) {
+    enum status status = STATUS_OK;
+    struct reader_slot *slot = readers_enter(&engine->readers);
+    const struct view *view = atomic_pointer_load(&engine->view, memory_order_seq_cst);
+    uint64_t sequence = engine_sequence(view, options->snapshot);
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        size_t number = wanted[i].number;
+        enum lookup answer = LOOKUP_ABSENT;
+        status = engine_get_from_view(engine, slot, view, wanted[i].key, sequence,
+                                      &values[number], &answer, error);
+        statuses[number] = answer == LOOKUP_FOUND ? STATUS_OK : STATUS_NOT_FOUND;
+    }
+    readers_leave(slot);
+    *options->observed = sequence;
+    return status;
+}
+
+enum status engine_get_many(void *opened, const struct slice *keys, size_t count,
+                            struct buf *values, enum status *statuses,
+                            const struct kv_read_options *options, struct error *error) {
+    size_t bytes = count * sizeof(struct wanted);
+    struct wanted *wanted = memory_take(bytes + 1);
+    if (wanted == NULL) {
+        return error_no_memory(error, "lookups", bytes);
+    }
+    for (size_t i = 0; i < count; i++) {
+        wanted[i] = (struct wanted){keys[i], i};
+    }
+    qsort(wanted, count, sizeof *wanted, compare_wanted);
+    enum status status =
+        get_sorted(opened, wanted, count, values, statuses, options, error);
+    memory_give(wanted);
+    return status;
+}
