@@ -80,7 +80,7 @@ struct command_rows {
     size_t count;
 };
 
-extern const struct command_rows command_groups[];
+extern const struct command_rows *const command_groups[];
 extern const size_t command_group_count;
 
 /* ---- finding --------------------------------------------------------------------- */
@@ -98,8 +98,8 @@ struct command_index {
 /* Fills the caller's storage; about 6 KiB. */
 void command_index_init(struct command_index *index);
 
-/* By its name in any case, subcommands with a "|"; its number, or `count` if there is
- * none. */
+/* Its number by its name in any case, for a subcommand "client|setname"; `count` if there
+ * is none. */
 size_t command_index_find(const struct command_index *index, struct slice name);
 
 /* What a request asks for: the command, or its subcommand if it has such; `count` if there
