@@ -22,6 +22,12 @@ bool argument_is(struct slice argument, const char *word) {
     return true;
 }
 
+int argument_text_bytes(struct slice argument) {
+    size_t most =
+        argument.length < ERROR_MESSAGE_BYTES ? argument.length : ERROR_MESSAGE_BYTES;
+    return (int)strnlen((const char *)argument.data, most);
+}
+
 bool argument_integer(struct session *session, struct slice argument, int64_t *value) {
     bool read = resp_integer_parse(argument, value);
     if (!read) {

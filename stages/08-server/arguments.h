@@ -10,6 +10,9 @@ extern const char syntax_error[]; /* as a message */
 /* In any case of letters; `word` is in capitals. */
 bool argument_is(struct slice argument, const char *word);
 
+/* How many bytes of it an error may quote: up to a NUL. For "%.*s". */
+int argument_text_bytes(struct slice argument);
+
 bool argument_integer(struct session *session, struct slice argument, int64_t *value);
 
 /* One that fits an int, as numbers of databases do. */

@@ -76,6 +76,35 @@ static bool is_let_in(struct session *session, const struct resp_request *reques
     return true;
 }
 
+static enum command_outcome run_with_locks(struct session *session,
+                                           const struct redis_command *command,
+                                           const struct resp_request *request) {
+    struct key_locks locks = {0};
+    size_t last = command_last_key(command, request->count);
+    for (size_t i = (size_t)command->first_key; i <= last;
+         i += (size_t)command->key_step) {
+        key_locks_add(&locks, request->arguments[i]);
+    }
+    enum status status = keyspace_lock(&session->access, &locks);
+    if (status != STATUS_OK) {
+        return session_fail(session, status, NULL);
+    }
+    enum command_outcome outcome = command->run(session, request);
+    keyspace_unlock(&session->access, &locks);
+    return outcome;
+}
+
+static enum command_outcome run(struct session *session,
+                                const struct resp_request *request) {
+    const struct redis_command *command = session_command(session);
+    if ((command->flags & COMMAND_MAY_BLOCK) != 0 && !session->may_wait) {
+        return COMMAND_WOULD_WAIT;
+    }
+    return (command->flags & COMMAND_WRITES) != 0 && command->first_key > 0
+               ? run_with_locks(session, command, request)
+               : command->run(session, request);
+}
+
 enum command_outcome command_execute(struct session *session,
                                      const struct resp_request *request) {
     enum command_outcome outcome = COMMAND_DONE;
@@ -86,10 +115,7 @@ enum command_outcome command_execute(struct session *session,
     session->failed = false;
     keyspace_begin(&session->access, session->commons->keyspace, session->may_wait);
     if (is_let_in(session, request)) {
-        const struct redis_command *command = session_command(session);
-        outcome = (command->flags & COMMAND_MAY_BLOCK) != 0 && !session->may_wait
-                      ? COMMAND_WOULD_WAIT
-                      : command->run(session, request);
+        outcome = run(session, request);
     }
     if (outcome != COMMAND_WOULD_WAIT && session->reply == REPLY_SKIP) {
         session->reply = REPLY_ON;

@@ -25,7 +25,8 @@ enum command_outcome {
 };
 
 /* The request has as many arguments as the row's arity says, its name among them, and
- * lives until it returns. It may be called by any thread; the session, and its writer, are
+ * lives until it returns. If the row says that it writes, the locks of its keys are held
+ * (keyspace.h). It may be called by any thread; the session, and its writer, are
  * that thread's for so long. */
 typedef enum command_outcome command_run(struct session *session,
                                          const struct resp_request *request);
@@ -74,6 +75,12 @@ struct redis_command {
     const struct redis_command *subcommands;
     size_t subcommand_count;
 };
+
+/* The index of its last key in a request of so many arguments. */
+static inline size_t command_last_key(const struct redis_command *command, size_t count) {
+    return command->last_key < 0 ? count - (size_t)-command->last_key
+                                 : (size_t)command->last_key;
+}
 
 struct command_rows {
     const struct redis_command *rows;
