@@ -1,5 +1,5 @@
 /* Going over keys. They stand in order, so SCAN's cursor stands for the key at which to
- * go on, and what is there throughout is told once, whatever else comes and goes meanwhile.
+ * go on, and what is there throughout is told once, whatever comes and goes meanwhile.
  * KEYS and RSCAN tell all that is there at one moment. */
 #include "arguments.h"
 #include "commands.h"
