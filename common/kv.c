@@ -187,6 +187,13 @@ static enum status check_snapshot(const struct kv *kv, const struct kv_snapshot 
                                              : "the snapshot is of another store");
 }
 
+static enum status check_read(const struct kv *kv, const struct kv_read_options *options,
+                              struct error *error) {
+    return options->no_wait && !stage_has(FEATURE_READ_NO_WAIT)
+               ? stage_lacks(FEATURE_READ_NO_WAIT, error)
+               : check_snapshot(kv, options->snapshot, error);
+}
+
 enum status kv_submit(struct kv *kv, const struct kv_op *ops, size_t count,
                       const struct kv_write_options *options, kv_told *told,
                       void *context, struct error *error) {
@@ -233,8 +240,8 @@ enum status kv_get(struct kv *kv, struct slice key, struct buf *value,
         given = *options;
     }
     uint64_t observed = 0;
-    const struct kv_read_options passed = {&observed, given.snapshot};
-    enum status status = check_snapshot(kv, given.snapshot, error);
+    const struct kv_read_options passed = {&observed, given.snapshot, given.no_wait};
+    enum status status = check_read(kv, &given, error);
     if (status == STATUS_OK) {
         status = stage.store->get(kv->store, key, value, &passed, error);
     }
@@ -261,8 +268,8 @@ enum status kv_get_many(struct kv *kv, const struct slice *keys, size_t count,
         }
     }
     uint64_t observed = 0;
-    const struct kv_read_options passed = {&observed, given.snapshot};
-    enum status status = check_snapshot(kv, given.snapshot, error);
+    const struct kv_read_options passed = {&observed, given.snapshot, given.no_wait};
+    enum status status = check_read(kv, &given, error);
     if (status == STATUS_OK) {
         status = stage.store->get_many(kv->store, keys, count, values, statuses, &passed,
                                        error);
@@ -321,6 +328,11 @@ enum status kv_compact(struct kv *kv, struct slice from, struct slice to,
                        struct error *error) {
     return stage_has(FEATURE_COMPACT) ? stage.store->compact(kv->store, from, to, error)
                                       : stage_lacks(FEATURE_COMPACT, error);
+}
+
+enum status kv_erase_all(struct kv *kv, struct error *error) {
+    return stage_has(FEATURE_ERASE) ? stage.store->erase_all(kv->store, error)
+                                    : stage_lacks(FEATURE_ERASE, error);
 }
 
 enum status kv_checkpoint(struct kv *kv, const char *path,

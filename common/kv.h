@@ -124,6 +124,8 @@ struct kv_snapshot; /* kv_snapshot.h */
 struct kv_read_options {
     uint64_t *observed; /* if not NULL: receives the sequence that the read saw all of */
     const struct kv_snapshot *snapshot; /* NULL: of now */
+    bool no_wait; /* STALLED where it would have to read a file: what is in memory, with
+                     the block cache and open tables, does not answer it; from stage 03 */
 };
 
 struct kv_iter_options {
@@ -273,6 +275,15 @@ MUST_CHECK enum status kv_flush(struct kv *kv, struct error *error);
  * back (from stage 05). */
 MUST_CHECK enum status kv_compact(struct kv *kv, struct slice from, struct slice to,
                                   struct error *error);
+
+/* Everything that was written goes, at once: what readers begin to read afterwards is
+ * empty, whatever is written then stays. Sequences go on. Snapshots and iterators from
+ * before still see what they saw. It waits for a flush that is under way, and for
+ * stalled writers; writers wait for it; its cost does not depend on how much there is,
+ * but for the removal of files. Durable when OK comes back, and a crash leaves all or
+ * nothing, whatever the durability of what goes. After an error all is there; or, where
+ * writes are refused from then on, a resume shows which of the two it is. From stage 08. */
+MUST_CHECK enum status kv_erase_all(struct kv *kv, struct error *error);
 
 /* After a fail-stop: recovers as an open does, and takes writes again. OK if nothing was
  * wrong. If it fails the store stays fail-stop and it may be called again. */

@@ -6,6 +6,7 @@
 #ifndef STRATA_STAGE_H
 #define STRATA_STAGE_H
 
+#include "atomic.h"
 #include "kv_async.h"
 #include "kv_checkpoint.h"
 #include "kv_snapshot.h"
@@ -15,6 +16,7 @@
 #define FEATURE_TABLE(X)                                                                 \
     X(SHELL, 2, "interactive shell")                                                     \
     X(FLUSH, 3, "flush to tables")                                                       \
+    X(READ_NO_WAIT, 3, "lookups in memory alone")                                        \
     X(COMPACT, 5, "compaction")                                                          \
     X(LEVELS, 5, "levels")                                                               \
     X(SUBMIT, 6, "asynchronous writes")                                                  \
@@ -24,6 +26,7 @@
     X(CHECKPOINT, 7, "checkpoint")                                                       \
     X(BACKUP, 7, "backup")                                                               \
     X(RESTORE, 7, "restore")                                                             \
+    X(ERASE, 8, "erasing of everything")                                                 \
     X(SERVER, 8, "server")
 
 enum feature {
@@ -36,6 +39,7 @@ enum feature {
 struct kv_snapshot {
     const void *store; /* whose it is; NULL: that was closed */
     uint64_t sequence;
+    struct atomic_pointer view; /* what reads at it look at; NULL: what others do */
 };
 
 /* As in kv.h; kv.c has validated the arguments and filled in defaults. `store` is what
@@ -70,6 +74,8 @@ struct store_ops {
     /* only where stage_has(FEATURE_COMPACT) */
     enum status (*compact)(void *store, struct slice from, struct slice to,
                            struct error *error);
+    /* only where stage_has(FEATURE_ERASE) */
+    enum status (*erase_all)(void *store, struct error *error);
     /* only where stage_has(FEATURE_SNAPSHOT) */
     enum status (*snapshot_take)(void *store, struct kv_snapshot **snapshot,
                                  struct error *error);

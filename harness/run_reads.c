@@ -41,7 +41,7 @@ enum status read_key(const struct model *model, struct kv *kv, struct law law,
                      struct words words) {
     struct buf value = {0};
     uint64_t observed = 0;
-    const struct kv_read_options options = {&observed, snapshot};
+    const struct kv_read_options options = {.observed = &observed, .snapshot = snapshot};
     struct error error = {0};
     enum status status = kv_get(kv, key, &value, &options, &error);
     if (status != STATUS_OK && status != STATUS_NOT_FOUND) {

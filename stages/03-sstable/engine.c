@@ -156,8 +156,7 @@ static void remove_added(struct engine *engine, const struct edit *edit) {
     }
 }
 
-/* Requires editing. Makes *after of the present version, and records it. */
-static enum status record(struct engine *engine, const struct edit *edit,
+enum status engine_record(struct engine *engine, const struct edit *edit,
                           struct version **after, struct error *error) {
     struct version *version = NULL;
     bool begun = false;
@@ -190,7 +189,7 @@ enum status engine_install(struct engine *engine, const struct edit *edit,
         return error_no_memory(error, "a view", sizeof *view);
     }
     mutex_lock(&engine->editing);
-    enum status status = record(engine, edit, &version, error);
+    enum status status = engine_record(engine, edit, &version, error);
     if (status != STATUS_OK) {
         mutex_unlock(&engine->editing);
         view_close(view);

@@ -6,7 +6,8 @@
  * that the sequence leaves out into places where the older view does not look.
  *
  * A read at a snapshot takes that sequence instead, which was visible before: all that
- * the snapshot sees is in the present view, too (horizon.h). */
+ * the snapshot sees is in the present view, too (horizon.h); or, if it was erased from
+ * there, in the view that the snapshot then has. */
 #include "engine_state.h"
 #include "engine_store.h"
 #include "memory.h"
@@ -37,7 +38,7 @@ static void count(struct engine *engine, const struct reader_slot *slot,
 
 static enum status get_from_tables(struct engine *engine, const struct reader_slot *slot,
                                    const struct view *view, struct slice key,
-                                   uint64_t sequence, struct buf *value,
+                                   uint64_t sequence, bool no_wait, struct buf *value,
                                    enum lookup *answer, struct error *error) {
     struct search_key search;
     if (view->version->run_count == 0) {
@@ -45,6 +46,7 @@ static enum status get_from_tables(struct engine *engine, const struct reader_sl
     }
     enum status status = search_key_init(&search, key, sequence, error);
     if (status == STATUS_OK) {
+        search.no_wait = no_wait;
         status =
             version_get(view->version, engine->tables, &search, value, answer, error);
         count(engine, slot, search.counts);
@@ -55,7 +57,7 @@ static enum status get_from_tables(struct engine *engine, const struct reader_sl
 
 enum status engine_get_from_view(struct engine *engine, const struct reader_slot *slot,
                                  const struct view *view, struct slice key,
-                                 uint64_t sequence, struct buf *value,
+                                 uint64_t sequence, bool no_wait, struct buf *value,
                                  enum lookup *answer, struct error *error) {
     for (size_t i = 0; i < view->buffer_count; i++) {
         struct slice found;
@@ -67,7 +69,8 @@ enum status engine_get_from_view(struct engine *engine, const struct reader_slot
             return STATUS_OK;
         }
     }
-    return get_from_tables(engine, slot, view, key, sequence, value, answer, error);
+    return get_from_tables(engine, slot, view, key, sequence, no_wait, value, answer,
+                           error);
 }
 
 enum status engine_get(void *opened, struct slice key, struct buf *value,
@@ -75,10 +78,10 @@ enum status engine_get(void *opened, struct slice key, struct buf *value,
     struct engine *engine = opened;
     enum lookup answer = LOOKUP_ABSENT;
     struct reader_slot *slot = readers_enter(&engine->readers);
-    const struct view *view = atomic_pointer_load(&engine->view, memory_order_seq_cst);
+    const struct view *view = engine_view(engine, options->snapshot);
     uint64_t sequence = engine_sequence(view, options->snapshot);
-    enum status status =
-        engine_get_from_view(engine, slot, view, key, sequence, value, &answer, error);
+    enum status status = engine_get_from_view(engine, slot, view, key, sequence,
+                                              options->no_wait, value, &answer, error);
     readers_leave(slot);
     if (status != STATUS_OK) {
         return status;
@@ -135,7 +138,7 @@ enum status engine_iter(void *opened, const struct kv_iter_options *options,
     struct engine *engine = opened;
     struct iter *merged;
     struct reader_slot *slot = readers_enter(&engine->readers);
-    const struct view *view = atomic_pointer_load(&engine->view, memory_order_seq_cst);
+    const struct view *view = engine_view(engine, options->snapshot);
     uint64_t sequence = engine_sequence(view, options->snapshot);
     enum status status = merge_view(engine, view, &merged, error);
     readers_leave(slot);

@@ -76,16 +76,35 @@ void engine_place_end(struct engine *engine, struct view *view);
 /* Frees views that were replaced and that no reader is on any more. */
 void engine_free_retired(struct engine *engine);
 
+/* What a reader looks at who has entered: the present view, or that which his snapshot
+ * has. In this order: a snapshot gets its view before another one is placed that has not
+ * got what it sees. */
+static inline const struct view *engine_view(struct engine *engine,
+                                             const struct kv_snapshot *snapshot) {
+    const struct view *view = atomic_pointer_load(&engine->view, memory_order_seq_cst);
+    const struct view *own = NULL;
+    if (snapshot != NULL) {
+        own = atomic_pointer_load(&snapshot->view, memory_order_acquire);
+    }
+    return own != NULL ? own : view;
+}
+
 /* What a reader on this view sees: all, or what the snapshot does. */
 uint64_t engine_sequence(const struct view *view, const struct kv_snapshot *snapshot);
 
 /* The newest version of the key that a reader of that sequence sees in the view. The
- * caller has entered by the slot. */
+ * caller has entered by the slot. With no_wait STALLED rather than reading a file. */
 MUST_CHECK enum status engine_get_from_view(struct engine *engine,
                                             const struct reader_slot *slot,
                                             const struct view *view, struct slice key,
-                                            uint64_t sequence, struct buf *value,
-                                            enum lookup *answer, struct error *error);
+                                            uint64_t sequence, bool no_wait,
+                                            struct buf *value, enum lookup *answer,
+                                            struct error *error);
+
+/* Requires editing. Makes *after of the present version and the edit, and records it:
+ * from then on it is durably in force. After an error as engine_install. */
+MUST_CHECK enum status engine_record(struct engine *engine, const struct edit *edit,
+                                     struct version **after, struct error *error);
 
 /* Remembers why writes are refused from now on, until a resume. */
 enum status engine_break(struct engine *engine, enum status status, struct error *error);

@@ -20,7 +20,12 @@ enum status search_key_init(struct search_key *key, struct slice user, uint64_t 
     key->met = (struct search_counts){0};
     key->counts = &key->met;
     key->hash = filter_hash(user);
+    key->no_wait = false;
     return STATUS_OK;
+}
+
+enum status search_key_must_wait(struct error *error) {
+    return error_set(error, STATUS_STALLED, "the lookup would have to read a file");
 }
 
 void search_key_free(struct search_key *key) {

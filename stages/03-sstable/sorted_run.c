@@ -50,12 +50,15 @@ enum status sorted_run_get(const struct sorted_run *run, struct table_cache *cac
         *answer = LOOKUP_ABSENT;
         return STATUS_OK;
     }
-    struct table *table;
-    enum status status = table_cache_get(cache, run->files[at], &table, error);
-    if (status == STATUS_OK) {
-        status = table_get(table, key, value, answer, error);
+    struct table *table = NULL;
+    enum status status = STATUS_OK;
+    if (key->no_wait) {
+        table = table_cache_find(run->files[at]);
+        status = table != NULL ? STATUS_OK : search_key_must_wait(error);
+    } else {
+        status = table_cache_get(cache, run->files[at], &table, error);
     }
-    return status;
+    return status == STATUS_OK ? table_get(table, key, value, answer, error) : status;
 }
 
 /* ---- the iterator ---------------------------------------------------------------- */

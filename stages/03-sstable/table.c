@@ -157,7 +157,8 @@ static enum status search_block(const struct table *table, struct block_handle h
     enum status status = STATUS_OK;
     table_block_init(&block);
     if (!table_block_find(table, handle, &block)) {
-        status = table_block_load(table, handle, &block, error);
+        status = key->no_wait ? search_key_must_wait(error)
+                              : table_block_load(table, handle, &block, error);
     }
     if (status != STATUS_OK) {
         return status;

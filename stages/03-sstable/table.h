@@ -33,7 +33,7 @@ void table_unref(struct table *table); /* the last one closes the file; NULL is 
 /* The newest version of the key that the reader may see, of those in this table: FOUND
  * replaces *value. Where the cache has what it needs it takes no memory but for *value.
  * A key's versions may continue in another table (LevelDB's do): ABSENT says nothing of
- * that. CORRUPT, IO, NO_MEMORY. */
+ * that. CORRUPT, IO, NO_MEMORY; STALLED for a key that does not wait. */
 MUST_CHECK enum status table_get(struct table *table, const struct search_key *key,
                                  struct buf *value, enum lookup *answer,
                                  struct error *error);

@@ -237,14 +237,19 @@ static enum status open_for(struct table_cache *cache, struct table_file *file,
     return STATUS_OK;
 }
 
+struct table *table_cache_find(struct table_file *file) {
+    struct table *found = atomic_pointer_load(&file->table, memory_order_seq_cst);
+    if (found != NULL && atomic_u64_load(&file->used, memory_order_relaxed) == 0) {
+        atomic_u64_store(&file->used, 1, memory_order_relaxed);
+    }
+    return found;
+}
+
 enum status table_cache_get(struct table_cache *cache, struct table_file *file,
                             struct table **table, struct error *error) {
-    struct table *found = atomic_pointer_load(&file->table, memory_order_seq_cst);
+    struct table *found = table_cache_find(file);
     if (found == NULL) {
         return open_for(cache, file, table, error);
-    }
-    if (atomic_u64_load(&file->used, memory_order_relaxed) == 0) {
-        atomic_u64_store(&file->used, 1, memory_order_relaxed);
     }
     *table = found;
     return STATUS_OK;

@@ -35,6 +35,9 @@ void table_cache_close(struct table_cache *cache);
 MUST_CHECK enum status table_cache_get(struct table_cache *cache, struct table_file *file,
                                        struct table **table, struct error *error);
 
+/* The same if it is open; NULL: it is not. */
+struct table *table_cache_find(struct table_file *file);
+
 /* table_prefetch() for it, if it is open. */
 void table_cache_prefetch(const struct table_file *file, const struct search_key *key);
 

@@ -430,6 +430,19 @@ void event_log_ends(struct event_log *log, uint64_t work, const struct edit *edi
     }
 }
 
+void event_log_erased(struct event_log *log, const struct version *after) {
+    if (is_off(log)) {
+        return;
+    }
+    mutex_lock(&log->mutex);
+    struct version *drop = log->first;
+    log->first = NULL;
+    log->frozen = 0;
+    begin_file(log, after);
+    mutex_unlock(&log->mutex);
+    version_unref(drop);
+}
+
 void event_log_stalled(struct event_log *log, const char *why, uint64_t micros) {
     if (is_off(log)) {
         return;

@@ -48,6 +48,9 @@ void event_log_ends(struct event_log *log, uint64_t work, const struct edit *edi
                     const struct version *after, const struct compact_counts *counts,
                     uint64_t micros, const struct error *error);
 
+/* All went at once: the tree is `after` now, and no buffer waits. Called as ends. */
+void event_log_erased(struct event_log *log, const struct version *after);
+
 /* A writer waited. */
 void event_log_stalled(struct event_log *log, const char *why, uint64_t micros);
 

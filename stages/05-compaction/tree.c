@@ -397,7 +397,7 @@ static enum status take_end(struct tree *tree, const cJSON *event, bool flush,
                                     number_of(event, "work"));
     if (status == STATUS_OK &&
         cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(event, "stopped"))) {
-        return buf_append_text(words, " was cut off by the close");
+        return buf_append_text(words, " was cut off");
     }
     if (status == STATUS_OK && text_of(event, "error").length > 0) {
         status = buf_append_text(words, " failed: ");

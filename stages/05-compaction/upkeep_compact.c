@@ -22,9 +22,13 @@
 #include "upkeep_state.h"
 #include "upkeep_threads.h"
 
+static uint64_t told(const struct upkeep *upkeep) {
+    return atomic_u64_load(&upkeep->told, memory_order_relaxed);
+}
+
 static bool asked_to_end(void *context) {
     const struct upkeep *upkeep = context;
-    return atomic_u64_load(&upkeep->ended, memory_order_relaxed) != 0;
+    return told(upkeep) != TOLD_GO_ON;
 }
 
 /* ---- one compaction -------------------------------------------------------------- */
@@ -151,6 +155,9 @@ enum status upkeep_compact(struct upkeep *upkeep, struct compaction *compaction,
         } else {
             obsolete_cancel(&upkeep->obsolete, inputs);
         }
+        if (failure.status == STATUS_STALLED && told(upkeep) == TOLD_ABANDON) {
+            failure = (struct error){0};
+        }
     }
     upkeep->busy &= ~levels;
     upkeep_note(upkeep, &upkeep->compactions, &failure);
@@ -228,6 +235,25 @@ static struct version *claim(struct upkeep *upkeep, unsigned level, unsigned out
     upkeep->claims--;
     condition_broadcast(&upkeep->work); /* compactors have let it go first */
     return engine_version(upkeep->engine);
+}
+
+/* Who else wants them all, or some, waits in claim, or here. */
+void upkeep_take_levels(struct upkeep *upkeep) {
+    upkeep->claims++;
+    while (upkeep->busy != 0) {
+        atomic_u64_store(&upkeep->told, TOLD_ABANDON, memory_order_relaxed);
+        condition_wait(&upkeep->done, &upkeep->lock);
+    }
+    upkeep->claims--;
+    upkeep->busy = (1U << LEVELS) - 1;
+    atomic_u64_store(&upkeep->told, TOLD_GO_ON, memory_order_relaxed);
+}
+
+void upkeep_give_levels(struct upkeep *upkeep) {
+    upkeep->busy = 0;
+    upkeep_count_level0(upkeep);
+    condition_broadcast(&upkeep->done);
+    condition_broadcast(&upkeep->work);
 }
 
 /* Whether the table has what a compaction in place would drop, but for snapshots; or may

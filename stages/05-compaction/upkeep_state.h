@@ -17,12 +17,18 @@ struct attempts {
     uint64_t again_micros; /* not before; monotonic */
 };
 
+enum told {
+    TOLD_GO_ON,
+    TOLD_ABANDON, /* what is being compacted is of no use any more */
+    TOLD_END
+};
+
 struct upkeep {
     struct engine *engine;
     struct event_log *events;
     struct rate_limit *limit; /* NULL: none */
     struct picker_options picker;
-    struct atomic_u64 ended; /* 1: what is going on is to end */
+    struct atomic_u64 told; /* enum told: what compactors are told */
 
     struct mutex lock;     /* for moments, and never while anything is read or written */
     struct condition work; /* there may be something for a thread */
@@ -61,6 +67,12 @@ void upkeep_count_level0(struct upkeep *upkeep);
  * in force and frees it. */
 MUST_CHECK enum status upkeep_compact(struct upkeep *upkeep,
                                       struct compaction *compaction, struct error *error);
+
+/* Requires lock, which it gives up and takes again. Cuts off what is being compacted;
+ * from its return until levels are given back nothing is, and the version changes by
+ * flushes only. Who was cut off has not failed. */
+void upkeep_take_levels(struct upkeep *upkeep);
+void upkeep_give_levels(struct upkeep *upkeep);
 
 /* Requires lock, which it gives up and takes again: removes obsolete tables that nobody
  * reads. */

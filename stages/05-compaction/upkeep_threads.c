@@ -36,7 +36,7 @@ static uint64_t now(const struct upkeep *upkeep) {
 }
 
 static bool ended(const struct upkeep *upkeep) {
-    return atomic_u64_load(&upkeep->ended, memory_order_relaxed) != 0;
+    return atomic_u64_load(&upkeep->told, memory_order_relaxed) == TOLD_END;
 }
 
 /* ---- attempts -------------------------------------------------------------------- */
@@ -99,9 +99,12 @@ static void flush_one(struct upkeep *upkeep) {
     mutex_unlock(&upkeep->lock);
     telling.work = event_log_flush_begins(upkeep->events);
     error.status = engine_flush_oldest(engine, &edit, &error);
-    if (error.status != STATUS_OK) {
+    if (error.status != STATUS_OK || edit.added_count == 0) {
+        static const struct error erased = {STATUS_STALLED,
+                                            "there was no buffer any more"};
         event_log_ends(upkeep->events, telling.work, NULL, NULL, NULL,
-                       now(upkeep) - telling.begun_micros, &error);
+                       now(upkeep) - telling.begun_micros,
+                       error.status != STATUS_OK ? &error : &erased);
     }
     edit_free(&edit);
     mutex_lock(&upkeep->lock);
@@ -486,7 +489,7 @@ static void threads_close(void *opened) {
         return;
     }
     mutex_lock(&upkeep->lock);
-    atomic_u64_store(&upkeep->ended, 1, memory_order_relaxed);
+    atomic_u64_store(&upkeep->told, TOLD_END, memory_order_relaxed);
     condition_broadcast(&upkeep->work);
     mutex_unlock(&upkeep->lock);
     if (upkeep->limit != NULL) {

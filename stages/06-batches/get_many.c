@@ -25,13 +25,13 @@ static enum status get_sorted(struct engine *engine, const struct wanted *wanted
                               struct error *error) {
     enum status status = STATUS_OK;
     struct reader_slot *slot = readers_enter(&engine->readers);
-    const struct view *view = atomic_pointer_load(&engine->view, memory_order_seq_cst);
+    const struct view *view = engine_view(engine, options->snapshot);
     uint64_t sequence = engine_sequence(view, options->snapshot);
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
         size_t number = wanted[i].number;
         enum lookup answer = LOOKUP_ABSENT;
         status = engine_get_from_view(engine, slot, view, wanted[i].key, sequence,
-                                      &values[number], &answer, error);
+                                      options->no_wait, &values[number], &answer, error);
         statuses[number] = answer == LOOKUP_FOUND ? STATUS_OK : STATUS_NOT_FOUND;
     }
     readers_leave(slot);

@@ -16,6 +16,12 @@
  * looks at the view of its own time, whichever that is, and takes versions up to the
  * sequence.
  *
+ * An erasure (stage 08) takes all out of the view. The snapshots that are held then part
+ * with it: each gets the view of before, its past, which holds buffers and tables. That
+ * and the placing of the empty view are one step under the lock: a snapshot that is taken
+ * before it parts, too, and one that is taken after it sees nothing of before. From then
+ * on it wants nothing of what others read, and compactions need not know of it.
+ *
  * Sequences come in order, as long as the engine's do; all the same each is put behind
  * those that are no greater. */
 #include "snapshots.h"
@@ -26,10 +32,16 @@
 
 struct snapshots;
 
+struct past {
+    struct view *view;
+    size_t snapshots; /* guarded by the list's lock */
+};
+
 struct snapshot {
     struct kv_snapshot shared; /* first: a kv_snapshot is converted to its snapshot */
     struct snapshots *list;    /* whose lock guards what follows */
     struct snapshot *older, *newer; /* NULL: there is none */
+    struct past *past;              /* NULL: it looks at the present */
     uint64_t taken_micros;          /* monotonic */
 };
 
@@ -84,14 +96,72 @@ enum status engine_snapshot_take(void *opened, struct kv_snapshot **out,
     return STATUS_OK;
 }
 
+/* Requires lock. Answers the past, for past_close, if nobody else has it. */
+static struct past *let_go_of_past(struct snapshot *snapshot) {
+    struct past *past = snapshot->past;
+    snapshot->past = NULL;
+    return past != NULL && --past->snapshots == 0 ? past : NULL;
+}
+
 void engine_snapshot_release(struct kv_snapshot *shared) {
     struct snapshot *snapshot = (struct snapshot *)shared;
     if (shared->store != NULL) {
         mutex_lock(&snapshot->list->lock);
         unlink_snapshot(snapshot->list, snapshot);
+        struct past *past = let_go_of_past(snapshot);
         mutex_unlock(&snapshot->list->lock);
+        past_close(past);
     }
     memory_give(snapshot);
+}
+
+/* ---- the past -------------------------------------------------------------------- */
+
+enum status past_open(struct engine *engine, struct past **out, struct error *error) {
+    struct past *past = memory_take_zeroed(sizeof *past);
+    struct view *view = view_open();
+    if (past == NULL || view == NULL) {
+        memory_give(past);
+        view_close(view);
+        return error_no_memory(error, "a view", sizeof *view);
+    }
+    const struct view *now = engine_place_begin(engine);
+    for (size_t i = 0; i < now->buffer_count; i++) {
+        view_add(view, now->buffers[i].buffer, now->buffers[i].first_log);
+    }
+    view_set_version(view, now->version);
+    mutex_unlock(&engine->placing);
+    past->view = view;
+    *out = past;
+    return STATUS_OK;
+}
+
+void past_close(struct past *past) {
+    if (past != NULL) {
+        view_close(past->view);
+        memory_give(past);
+    }
+}
+
+void snapshots_part_begin(struct engine *engine, struct past *past) {
+    struct snapshots *list = engine->horizon;
+    mutex_lock(&list->lock);
+    for (struct snapshot *at = list->oldest; at != NULL; at = at->newer) {
+        if (at->past == NULL) {
+            at->past = past;
+            past->snapshots++;
+            atomic_pointer_store(&at->shared.view, past->view, memory_order_release);
+        }
+    }
+}
+
+void snapshots_part_end(struct engine *engine, struct past *past) {
+    struct snapshots *list = engine->horizon;
+    bool wanted = past->snapshots > 0;
+    mutex_unlock(&list->lock);
+    if (!wanted) {
+        past_close(past);
+    }
 }
 
 /* ---- the horizon ----------------------------------------------------------------- */
@@ -114,7 +184,8 @@ static void copy_distinct(const struct snapshots *list, uint64_t *sequences,
                           size_t *count) {
     *count = 0;
     for (const struct snapshot *at = list->oldest; at != NULL; at = at->newer) {
-        if (*count == 0 || sequences[*count - 1] != at->shared.sequence) {
+        if (at->past == NULL &&
+            (*count == 0 || sequences[*count - 1] != at->shared.sequence)) {
             sequences[(*count)++] = at->shared.sequence;
         }
     }
@@ -149,6 +220,7 @@ static void snapshots_close(void *horizon) {
     }
     for (struct snapshot *at = list->oldest; at != NULL; at = at->newer) {
         at->shared.store = NULL;
+        past_close(let_go_of_past(at));
     }
     mutex_free(&list->lock);
     memory_give(list);

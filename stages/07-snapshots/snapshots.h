@@ -9,6 +9,21 @@
 
 extern const struct horizon_ops horizon_snapshots;
 
+/* The view of before an erasure, for the snapshots that see it. */
+struct past;
+
+/* Copies the present view, which stays as it is until the snapshots have parted.
+ * NO_MEMORY. */
+MUST_CHECK enum status past_open(struct engine *engine, struct past **past,
+                                 struct error *error);
+void past_close(struct past *past); /* for one that nobody parted with; NULL is allowed */
+
+/* Every snapshot that is held, and has no past yet, looks at this one from now on, and
+ * horizons take no account of it. From begin to end, which are for moments only, none is
+ * taken, so that in between the engine's view can be replaced. */
+void snapshots_part_begin(struct engine *engine, struct past *past);
+void snapshots_part_end(struct engine *engine, struct past *past);
+
 /* As store_ops has them, for engines with this horizon. */
 enum status engine_snapshot_take(void *engine, struct kv_snapshot **snapshot,
                                  struct error *error);

@@ -7,6 +7,7 @@
 #include "dump_manifest.h"
 #include "engine.h"
 #include "engine_store.h"
+#include "erase.h"
 #include "expiry.h"
 #include "get_many.h"
 #include "levels.h"
@@ -52,6 +53,7 @@ static const struct store_ops store = {
     .sync = engine_sync,
     .flush = engine_flush,
     .compact = engine_compact,
+    .erase_all = engine_erase_all,
     .snapshot_take = engine_snapshot_take,
     .snapshot_release = engine_snapshot_release,
     .checkpoint = engine_checkpoint,

@@ -165,7 +165,7 @@ static void other_events_are_told(void **state) {
                            "\"error\":\"told to stop\",\"stopped\":true}",
                            &words),
                      TREE_CHANGED);
-    expect_text(&words, "compaction 8 was cut off by the close");
+    expect_text(&words, "compaction 8 was cut off");
     assert_int_equal(apply(&tree,
                            "{\"event\":\"stall\",\"why\":\"level 0\",\"micros\":2500000}",
                            &words),

@@ -125,7 +125,7 @@ static void many_lookups_see_one_moment(void **state) {
     assert_ok(thread_create(&changer.thread, &threads_posix, change_on, &changer));
     size_t torn = 0, failed = 0;
     uint64_t observed = 0;
-    const struct kv_read_options read = {&observed, NULL};
+    const struct kv_read_options read = {.observed = &observed};
     while (observed < 60000 && failed == 0) {
         enum status statuses[3];
         failed +=

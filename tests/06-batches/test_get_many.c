@@ -34,7 +34,7 @@ static void as_single_lookups(void **state) {
         struct slice keys[ASKED];
         enum status statuses[ASKED];
         uint64_t observed = 0;
-        const struct kv_read_options options = {&observed, NULL};
+        const struct kv_read_options options = {.observed = &observed};
         size_t count = random_below(&seed, ASKED + 1);
         for (size_t i = 0; i < count; i++) { /* some twice, some nowhere */
             snprintf(names[i], sizeof names[i], "k%" PRIu64,
@@ -106,7 +106,7 @@ static void one_moment(uint64_t seed) {
     for (unsigned i = 0; i < 30; i++) {
         enum status statuses[3];
         uint64_t observed = 99;
-        const struct kv_read_options options = {&observed, NULL};
+        const struct kv_read_options options = {.observed = &observed};
         assert_ok(kv_get_many(kv, keys, 3, values, statuses, &options, NULL));
         assert_int_equal(observed % 3, 0);
         for (size_t j = 0; j < 3; j++) {

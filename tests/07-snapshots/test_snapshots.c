@@ -142,7 +142,8 @@ static struct held some_moment(struct run *run) {
 static void get_at(struct run *run, const struct held *moment, size_t key) {
     struct buf value = {0};
     uint64_t observed = 0;
-    const struct kv_read_options options = {&observed, moment->snapshot};
+    const struct kv_read_options options = {.observed = &observed,
+                                            .snapshot = moment->snapshot};
     uint64_t number = number_at(run, key, moment->sequence);
     enum status status = kv_get(run->kv, slice_of(keys[key]), &value, &options, NULL);
     if (status != (number == 0 ? STATUS_NOT_FOUND : STATUS_OK)) {

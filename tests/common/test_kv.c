@@ -400,6 +400,13 @@ static void the_rest_is_passed_on(void **state) {
     assert_int_equal(kv_compact(kv, all, all, NULL), STATUS_UNSUPPORTED);
     struct kv_snapshot *snapshot = NULL;
     struct error error = {0};
+    const struct kv_read_options at_once = {.no_wait = true};
+    assert_int_equal(kv_get(kv, slice_of("k"), NULL, &at_once, &error),
+                     STATUS_UNSUPPORTED);
+    assert_string_equal(error.message,
+                        "stage 01 has no lookups in memory alone, it comes with stage 03");
+    assert_int_equal(kv_notify(kv, 1, DURABILITY_NONE, NULL, NULL, NULL),
+                     STATUS_UNSUPPORTED);
     assert_int_equal(kv_snapshot_take(kv, &snapshot, &error), STATUS_UNSUPPORTED);
     assert_string_equal(error.message,
                         "stage 01 has no snapshots, it comes with stage 07");
