@@ -67,9 +67,8 @@ void keyspace_unlock(struct keyspace_access *access, const struct key_locks *loc
 
 /* ---- reading --------------------------------------------------------------------- */
 
-struct stored_value { /* {0}: empty; to be freed with buf_free(&value->stored) */
-    struct buf stored;
-    struct slice payload; /* into stored */
+struct stored_value { /* {0}: empty; to be freed with buf_free(&value->payload) */
+    struct buf payload;
     uint64_t expires_at_millis;
 };
 
@@ -77,12 +76,12 @@ struct stored_value { /* {0}: empty; to be freed with buf_free(&value->stored) *
 MUST_CHECK enum status keyspace_get(struct keyspace_access *access, struct slice key,
                                     struct stored_value *value, struct error *error);
 
-/* Many keys, as they are at one moment; statuses[i] is OK or NOT_FOUND. The values are
- * freed by the caller, after an error too. */
+/* The payloads of many keys, as they are at one moment; statuses[i] is OK or NOT_FOUND.
+ * The caller frees the payloads, after an error too. */
 MUST_CHECK enum status keyspace_get_many(struct keyspace_access *access,
                                          const struct slice *keys, size_t count,
-                                         struct stored_value *values,
-                                         enum status *statuses, struct error *error);
+                                         struct buf *payloads, enum status *statuses,
+                                         struct error *error);
 
 /* How many keys there are: exactly, by going over all of them. It waits: requires
  * may_wait, as do iterators. */
@@ -109,7 +108,9 @@ MUST_CHECK enum status keyspace_iter_open(struct keyspace_access *access,
 void keyspace_iter_close(struct keyspace_iter *iter);
 
 /* As those of iter.h, for `reverse` from the other end. When valid is false,
- * iter->iter->error tells whether that is the end. */
+ * keyspace_iter_status tells whether that is the end. */
+MUST_CHECK enum status keyspace_iter_status(const struct keyspace_iter *iter,
+                                            struct error *error);
 void keyspace_iter_first(struct keyspace_iter *iter, bool reverse);
 void keyspace_iter_seek(struct keyspace_iter *iter, struct slice key); /* forward */
 void keyspace_iter_next(struct keyspace_iter *iter, bool reverse);

@@ -25,7 +25,8 @@ enum command_outcome {
 };
 
 /* The request has as many arguments as the row's arity says, its name among them, and
- * lives until it returns. It may be called by any thread; the session, and its writer, are
+ * lives until it returns. If the row says that it writes, the locks of its keys are held
+ * (keyspace.h). It may be called by any thread; the session, and its writer, are
  * that thread's for so long. */
 typedef enum command_outcome command_run(struct session *session,
                                          const struct resp_request *request);
@@ -75,12 +76,18 @@ struct redis_command {
     size_t subcommand_count;
 };
 
+/* The index of its last key in a request of so many arguments. */
+static inline size_t command_last_key(const struct redis_command *command, size_t count) {
+    return command->last_key < 0 ? count - (size_t)-command->last_key
+                                 : (size_t)command->last_key;
+}
+
 struct command_rows {
     const struct redis_command *rows;
     size_t count;
 };
 
-extern const struct command_rows command_groups[];
+extern const struct command_rows *const command_groups[];
 extern const size_t command_group_count;
 
 /* ---- finding --------------------------------------------------------------------- */
@@ -98,8 +105,8 @@ struct command_index {
 /* Fills the caller's storage; about 6 KiB. */
 void command_index_init(struct command_index *index);
 
-/* By its name in any case, subcommands with a "|"; its number, or `count` if there is
- * none. */
+/* Its number by its name in any case, for a subcommand "client|setname"; `count` if there
+ * is none. */
 size_t command_index_find(const struct command_index *index, struct slice name);
 
 /* What a request asks for: the command, or its subcommand if it has such; `count` if there
