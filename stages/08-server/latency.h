@@ -13,17 +13,9 @@
 /* kind, its name, what may be done about it */
 #define LATENCY_TABLE(X)                                                                 \
     X(COMMAND, "command",                                                                \
-      "Look at SLOWLOG GET: which commands are they, and how much "                      \
-      "do they ask for at once?")                                                        \
+      "Look at SLOWLOG GET: which commands are they, and how much do they ask for?")     \
     X(FAST_COMMAND, "fast-command",                                                      \
-      "These are short: it is the disk or the machine "                                  \
-      "that is busy. Look at INFO lsm, at stalls.")                                      \
-    X(CHECKPOINT, "checkpoint",                                                          \
-      "Copies of tables that could not be linked take their "                            \
-      "time: make them on the same file system.")                                        \
-    X(COMPACTION, "compact",                                                             \
-      "COMPACT rewrites what it covers: give it shorter ranges, "                        \
-      "or let it be, the server compacts as it goes.")
+      "These are short: the disk or the machine is busy. Look at stalls in INFO lsm.")
 
 enum latency_kind {
 #define LATENCY_KIND(kind, name, advice) LATENCY_##kind,
