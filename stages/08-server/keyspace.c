@@ -20,6 +20,7 @@ enum lock_word { LOCK_FREE, LOCK_HELD, LOCK_WAITED };
 struct keyspace {
     struct kv *kv;
     const struct clock *clock;
+    struct atomic_u64 random; /* splitmix64's state */
     struct mutex mutex;
     struct condition freed;             /* one of the locks that somebody waits for */
     struct atomic_u64 locks[KEY_LOCKS]; /* enum lock_word */
@@ -33,6 +34,8 @@ enum status keyspace_open(struct kv *kv, const struct world *world, struct keysp
     }
     keyspace->kv = kv;
     keyspace->clock = world->clock;
+    atomic_u64_store(&keyspace->random, clock_wall_micros(world->clock),
+                     memory_order_relaxed);
     enum status status = mutex_init(&keyspace->mutex, world->threads);
     if (status == STATUS_OK) {
         status = condition_init(&keyspace->freed, world->threads);
@@ -67,6 +70,15 @@ void keyspace_begin(struct keyspace_access *access, struct keyspace *keyspace,
 
 uint64_t keyspace_now_micros(const struct keyspace *keyspace) {
     return clock_wall_micros(keyspace->clock);
+}
+
+/* splitmix64 (Steele, Lea, Flood 2014) */
+uint64_t keyspace_random(struct keyspace *keyspace) {
+    uint64_t mixed = atomic_u64_add(&keyspace->random, UINT64_C(0x9e3779b97f4a7c15),
+                                    memory_order_relaxed);
+    mixed = (mixed ^ (mixed >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    mixed = (mixed ^ (mixed >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return mixed ^ (mixed >> 31);
 }
 
 struct kv *keyspace_kv(struct keyspace *keyspace) {
@@ -293,9 +305,13 @@ void keyspace_iter_first(struct keyspace_iter *iter, bool reverse) {
     settle(iter, reverse);
 }
 
-void keyspace_iter_seek(struct keyspace_iter *iter, struct slice key) {
-    iter_seek(iter->iter, key);
-    settle(iter, false);
+void keyspace_iter_seek(struct keyspace_iter *iter, struct slice key, bool reverse) {
+    if (reverse) {
+        iter_seek_before(iter->iter, key);
+    } else {
+        iter_seek(iter->iter, key);
+    }
+    settle(iter, reverse);
 }
 
 void keyspace_iter_next(struct keyspace_iter *iter, bool reverse) {

@@ -49,6 +49,7 @@ void keyspace_begin(struct keyspace_access *access, struct keyspace *keyspace,
                     bool may_wait);
 
 uint64_t keyspace_now_micros(const struct keyspace *keyspace); /* wall clock */
+uint64_t keyspace_random(struct keyspace *keyspace);
 struct kv *keyspace_kv(struct keyspace *keyspace);
 
 /* ---- locks ----------------------------------------------------------------------- */
@@ -107,12 +108,12 @@ MUST_CHECK enum status keyspace_iter_open(struct keyspace_access *access,
                                           struct error *error);
 void keyspace_iter_close(struct keyspace_iter *iter);
 
-/* As those of iter.h, for `reverse` from the other end. When valid is false,
+/* As those of iter.h, for `reverse` from the other end: the last one, that before key. When valid is false,
  * keyspace_iter_status tells whether that is the end. */
 MUST_CHECK enum status keyspace_iter_status(const struct keyspace_iter *iter,
                                             struct error *error);
 void keyspace_iter_first(struct keyspace_iter *iter, bool reverse);
-void keyspace_iter_seek(struct keyspace_iter *iter, struct slice key); /* forward */
+void keyspace_iter_seek(struct keyspace_iter *iter, struct slice key, bool reverse);
 void keyspace_iter_next(struct keyspace_iter *iter, bool reverse);
 
 /* ---- writing --------------------------------------------------------------------- */
