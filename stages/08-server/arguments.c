@@ -38,13 +38,16 @@ bool argument_integer(struct session *session, struct slice argument, int64_t *v
 
 bool argument_int(struct session *session, struct slice argument, int *value) {
     int64_t wide;
-    bool read = resp_integer_parse(argument, &wide) && wide >= INT_MIN && wide <= INT_MAX;
-    if (read) {
-        *value = (int)wide;
-    } else {
-        session_error(session, "ERR value is not an integer or out of range");
+    if (!argument_integer(session, argument, &wide)) {
+        return false;
     }
-    return read;
+    if (wide < INT_MIN || wide > INT_MAX) {
+        session_errorf(session, "ERR value is out of range, value must between %d and %d",
+                       INT_MIN, INT_MAX);
+        return false;
+    }
+    *value = (int)wide;
+    return true;
 }
 
 enum command_outcome argument_end_error(struct session *session) {

@@ -43,11 +43,6 @@ static void tell_unknown(struct session *session, const struct resp_request *req
                    quoted_bytes(name, QUOTED_BYTES), (const char *)name.data, quoted);
 }
 
-static bool has_arity(const struct redis_command *command, size_t count) {
-    return command->arity >= 0 ? count == (size_t)command->arity
-                               : count >= (size_t)-command->arity;
-}
-
 /* False: it was refused, and told so. */
 static bool is_let_in(struct session *session, const struct resp_request *request) {
     const struct command_index *index = session->commons->index;
@@ -63,7 +58,7 @@ static bool is_let_in(struct session *session, const struct resp_request *reques
         return false;
     }
     const struct redis_command *command = session_command(session);
-    if (!has_arity(command, request->count) || command->run == NULL) {
+    if (!command_has_arity(command, request->count) || command->run == NULL) {
         session_errorf(session, "ERR wrong number of arguments for '%s' command",
                        command->name);
         return false;

@@ -14,6 +14,9 @@
 
 struct session; /* session.h */
 
+/* What clients are told that this server is like. */
+#define REDIS_VERSION_TOLD "7.0.15"
+
 enum command_outcome {
     /* It has replied: an error is a reply too. */
     COMMAND_DONE,
@@ -75,6 +78,12 @@ struct redis_command {
     const struct redis_command *subcommands;
     size_t subcommand_count;
 };
+
+/* Whether a request for it may have so many arguments. */
+static inline bool command_has_arity(const struct redis_command *command, size_t count) {
+    return command->arity >= 0 ? count == (size_t)command->arity
+                               : count >= (size_t)-command->arity;
+}
 
 /* The index of its last key in a request of so many arguments. */
 static inline size_t command_last_key(const struct redis_command *command, size_t count) {

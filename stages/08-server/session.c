@@ -26,12 +26,19 @@ const struct redis_command *session_command(const struct session *session) {
     return session->commons->index->by_number[session->number];
 }
 
-enum status session_set_name(struct session *session, struct slice name) {
+const char session_name_error[] =
+    "ERR Client names cannot contain spaces, newlines or special characters.";
+
+bool session_name_is_valid(struct slice name) {
     for (size_t i = 0; i < name.length; i++) {
         if (name.data[i] < '!' || name.data[i] > '~') {
-            return STATUS_INVALID;
+            return false;
         }
     }
+    return true;
+}
+
+enum status session_set_name(struct session *session, struct slice name) {
     return buf_assign(&session->name, name);
 }
 

@@ -71,8 +71,11 @@ void session_free(struct session *session); /* its stream too */
 /* The row that the present request was resolved to; it was not unknown. */
 const struct redis_command *session_command(const struct session *session);
 
-/* A name without spaces and what cannot be printed; empty: none. INVALID if it is none,
- * NO_MEMORY. */
+/* Of names: no spaces, and nothing that cannot be printed. */
+bool session_name_is_valid(struct slice name);
+extern const char session_name_error[];
+
+/* One that is valid; empty: none. NO_MEMORY. */
 MUST_CHECK enum status session_set_name(struct session *session, struct slice name);
 
 /* As after a connect, but for the id: RESET. */
