@@ -120,7 +120,7 @@ static enum command_outcome run_compact(struct session *session,
 static enum command_outcome run_memory_usage(struct session *session,
                                              const struct resp_request *request) {
     enum { TAG_BYTES = 8 };
-    struct stored_value value = {.stored = {0}};
+    struct stored_value value = {.payload = {0}};
     struct error error = {0};
     int64_t samples;
     if (request->count > 3) {
@@ -136,8 +136,9 @@ static enum command_outcome run_memory_usage(struct session *session,
     }
     enum status status =
         keyspace_get(&session->access, request->arguments[2], &value, &error);
-    size_t bytes = request->arguments[2].length + TAG_BYTES + value.stored.length;
-    buf_free(&value.stored);
+    size_t bytes = request->arguments[2].length + TAG_BYTES + value.payload.length +
+                   (value.expires_at_millis != EXPIRY_NEVER ? EXPIRY_HEADER_BYTES : 0);
+    buf_free(&value.payload);
     if (status == STATUS_NOT_FOUND) {
         resp_write_null(session->writer);
         return COMMAND_DONE;
