@@ -50,10 +50,11 @@ static bool is_let_in(struct session *session, const struct resp_request *reques
     session->number = command_index_resolve(index, request);
     if (session->number == index->count) {
         size_t container = command_index_find(index, request->arguments[0]);
-        if (container == index->count) {
-            tell_unknown(session, request);
-        } else {
+        if (container < index->count &&
+            index->by_number[container]->subcommand_count > 0) {
             tell_unknown_subcommand(session, index->by_number[container], request);
+        } else {
+            tell_unknown(session, request);
         }
         return false;
     }

@@ -75,8 +75,10 @@ size_t command_index_resolve(const struct command_index *index,
                              const struct resp_request *request) {
     struct slice name = request->arguments[0];
     size_t number = command_index_find(index, name);
-    if (number == index->count || index->by_number[number]->subcommand_count == 0 ||
-        request->count == 1) {
+    if (number == index->count || memchr(name.data, '|', name.length) != NULL) {
+        return index->count;
+    }
+    if (index->by_number[number]->subcommand_count == 0 || request->count == 1) {
         return number;
     }
     unsigned char whole[NAME_BYTES];
