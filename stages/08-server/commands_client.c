@@ -34,11 +34,10 @@ static enum command_outcome run_getname(struct session *session,
 
 static enum command_outcome run_setname(struct session *session,
                                         const struct resp_request *request) {
-    enum status status = session_set_name(session, request->arguments[2]);
-    if (status == STATUS_INVALID) {
-        return session_error(session, "ERR Client names cannot contain spaces, newlines "
-                                      "or special characters.");
+    if (!session_name_is_valid(request->arguments[2])) {
+        return session_error(session, session_name_error);
     }
+    enum status status = session_set_name(session, request->arguments[2]);
     return status == STATUS_OK ? session_ok(session)
                                : session_fail(session, status, NULL);
 }
@@ -54,13 +53,10 @@ static enum command_outcome run_setinfo(struct session *session,
                               argument_text_bytes(attribute),
                               (const char *)attribute.data);
     }
-    for (size_t i = 0; i < value.length; i++) {
-        if (value.data[i] < '!' || value.data[i] > '~') {
-            return session_errorf(session,
-                                  "ERR %s cannot contain spaces, newlines or special "
-                                  "characters.",
-                                  to == &session->library_name ? "lib-name" : "lib-ver");
-        }
+    if (!session_name_is_valid(value)) {
+        return session_errorf(
+            session, "ERR %s cannot contain spaces, newlines or special characters.",
+            to == &session->library_name ? "lib-name" : "lib-ver");
     }
     enum status status = buf_assign(to, value);
     return status == STATUS_OK ? session_ok(session)

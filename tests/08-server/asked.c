@@ -1,8 +1,6 @@
 #include "asked.h"
 
 #include "config_file.h"
-#include "password.h"
-#include "scan_table.h"
 
 static enum status configure(void *state, const struct config *config,
                              struct error *error) {
@@ -38,8 +36,8 @@ static const struct server_ops ops = {configure, count, kill_client, monitored, 
 
 static void add_client(struct asked *asked, size_t i) {
     struct client_entry *entry = &asked->entries[i];
-    asked->writers[i] = (struct resp_writer){&asked->outputs[i], 2, false};
-    session_init(&asked->sessions[i], &asked->commons, &asked->writers[i], i + 1);
+    client_begin(&asked->clients[i], &asked->service);
+    asked->clients[i].session.id = i + 1;
     entry->id = i + 1;
     entry->descriptor = (int)(10 + i);
     entry->since_micros = clock_monotonic_micros(asked->sim.world.clock);
@@ -50,16 +48,10 @@ static void add_client(struct asked *asked, size_t i) {
 
 void asked_begin(struct asked *asked, const char *config_path) {
     struct config config;
-    *asked = (struct asked){.limits = resp_limits_default()};
+    *asked = (struct asked){.refusal = NULL};
     simulation_begin(&asked->sim);
-    asked->kv = open_store(&asked->sim);
-    command_index_init(&asked->index);
-    asked->commons.index = &asked->index;
-    asked->commons.server = &asked->server;
-    assert_ok(
-        keyspace_open(asked->kv, &asked->sim.world, &asked->commons.keyspace, NULL));
-    assert_ok(scan_table_open(&asked->sim.world, &asked->commons.scans));
-    assert_ok(password_open(asked->sim.world.threads, &asked->commons.password));
+    assert_ok(service_begin(&asked->service, open_store(&asked->sim), &asked->sim.world));
+    asked->service.commons.server = &asked->server;
     assert_ok(server_log_open(&asked->log, &asked->sim.world, "server.log",
                               LOGLEVEL_NOTICE, NULL));
     config_default(&config);
@@ -74,8 +66,8 @@ void asked_begin(struct asked *asked, const char *config_path) {
         }
     }
     const struct server_parts parts = {.world = &asked->sim.world,
-                                       .kv = asked->kv,
-                                       .index = &asked->index,
+                                       .kv = asked->service.kv,
+                                       .index = &asked->service.index,
                                        .log = &asked->log,
                                        .config = &config,
                                        .config_path = config_path,
@@ -86,59 +78,29 @@ void asked_begin(struct asked *asked, const char *config_path) {
     for (size_t i = 0; i < ASKED_CLIENTS; i++) {
         add_client(asked, i);
     }
-    resp_parser_init(&asked->parser, &asked->limits, true);
+    resp_parser_init(&asked->parser, &asked->clients[0].limits, true);
 }
 
 void asked_end(struct asked *asked) {
     for (size_t i = 0; i < ASKED_CLIENTS; i++) {
         client_list_remove(&asked->server.clients, &asked->entries[i]);
-        session_free(&asked->sessions[i]);
-        output_free(&asked->outputs[i]);
+        client_end(&asked->clients[i]);
     }
     server_close(&asked->server);
     server_log_close(&asked->log);
-    password_close(asked->commons.password);
-    scan_table_close(asked->commons.scans);
-    keyspace_close(asked->commons.keyspace);
+    service_end(&asked->service);
     resp_parser_free(&asked->parser);
     buf_free(&asked->text);
     buf_free(&asked->monitored);
-    assert_ok(kv_close(asked->kv, NULL));
+    assert_ok(kv_close(asked->service.kv, NULL));
     simulation_end(&asked->sim);
 }
 
-/* All that the client was sent. */
-static void take_reply(struct asked *asked, size_t client) {
-    struct output *output = &asked->outputs[client];
-    struct slice slices[8];
-    buf_clear(&asked->text);
-    assert_int_equal(output->status, STATUS_OK);
-    for (size_t count;
-         (count = output_gather(output, output->appended, slices, 8)) > 0;) {
-        size_t bytes = 0;
-        for (size_t i = 0; i < count; i++) {
-            assert_ok(buf_append_slice(&asked->text, slices[i]));
-            bytes += slices[i].length;
-        }
-        output_advance(output, bytes);
-    }
-    size_t to = 0;
-    for (size_t i = 0; i < asked->text.length; i++) {
-        unsigned char byte = asked->text.data[i];
-        bool ends =
-            byte == '\r' && i + 1 < asked->text.length && asked->text.data[i + 1] == '\n';
-        asked->text.data[to++] = ends ? '|' : byte;
-        i += ends;
-    }
-    asked->text.length = to;
-    assert_ok(buf_append(&asked->text, "", 1));
-}
-
-const char *ask(struct asked *asked, size_t client, const char *line) {
-    struct session *session = &asked->sessions[client];
+const char *ask(struct asked *asked, size_t i, const char *line) {
+    struct client *client = &asked->clients[i];
     struct resp_request request;
     unsigned char *to;
-    size_t room;
+    size_t room, waited = client->waited;
     assert_ok(resp_parser_room(&asked->parser, &to, &room));
     assert_true(strlen(line) + 1 < room);
     memcpy(to, line, strlen(line));
@@ -146,20 +108,28 @@ const char *ask(struct asked *asked, size_t client, const char *line) {
     resp_parser_filled(&asked->parser, strlen(line) + 1);
     assert_ok(resp_parser_next(&asked->parser, &request, NULL));
     bool anybody = false;
-    for (size_t i = 0; i < ASKED_CLIENTS; i++) {
-        anybody |= asked->sessions[i].monitors;
+    for (size_t other = 0; other < ASKED_CLIENTS; other++) {
+        anybody |= asked->clients[other].session.monitors;
     }
-    server_feed(&asked->server, anybody, session, &asked->entries[client], &request);
-    session->may_wait = false;
-    enum command_outcome outcome = command_execute(session, &request);
-    asked->waited = outcome == COMMAND_WOULD_WAIT;
-    if (asked->waited) {
-        session->may_wait = true;
-        outcome = command_execute(session, &request);
-    }
-    assert_int_equal(outcome, COMMAND_DONE);
-    server_note(&asked->server, client % 2, &asked->entries[client], session, &request,
+    server_feed(&asked->server, anybody, &client->session, &asked->entries[i], &request);
+    buf_clear(&client->reply);
+    client_run(client, &request);
+    assert_ok(client->status);
+    asked->waited = client->waited > waited;
+    server_note(&asked->server, i % 2, &asked->entries[i], &client->session, &request,
                 asked->micros);
-    take_reply(asked, client);
+    buf_clear(&asked->text);
+    for (size_t at = 0; at < client->reply.length; at++) {
+        unsigned char byte = client->reply.data[at];
+        if (byte != '\r') {
+            assert_ok(
+                buf_append(&asked->text,
+                           byte == '\n' && at > 0 && client->reply.data[at - 1] == '\r'
+                               ? "|"
+                               : (const char *)&byte,
+                           1));
+        }
+    }
+    assert_ok(buf_append(&asked->text, "", 1));
     return (const char *)asked->text.data;
 }

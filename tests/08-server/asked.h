@@ -5,24 +5,18 @@
 
 #include "../01-wal/simulation.h"
 
-#include "resp_parser.h"
+#include "client.h"
 #include "server.h"
-#include "session.h"
 
 enum { ASKED_CLIENTS = 3 }; /* with the ids 1, 2 and 3 */
 
 struct asked {
     struct simulation sim;
-    struct kv *kv;
-    struct command_index index;
-    struct session_commons commons;
+    struct service service;
     struct server_log log;
     struct server server;
     struct client_entry entries[ASKED_CLIENTS];
-    struct session sessions[ASKED_CLIENTS];
-    struct output outputs[ASKED_CLIENTS];
-    struct resp_writer writers[ASKED_CLIENTS];
-    struct resp_limits limits;
+    struct client clients[ASKED_CLIENTS];
     struct resp_parser parser;
     struct buf text; /* the last reply */
 

@@ -13,7 +13,7 @@ static void settings_are_told(void **state) {
     assert_reply(&asked, "CONFIG GET max?lients *lients port",
                  "*4|$10|maxclients|$5|10000|$4|port|$4|6380|");
     assert_reply(&asked, "CONFIG GET nosuch*", "*0|");
-    asked.writers[0].protocol = 3;
+    asked.clients[0].writer.protocol = 3;
     assert_reply(&asked, "CONFIG GET port", "%1|$4|port|$4|6380|");
     assert_reply(&asked, "CONFIG GET nosuch", "%0|");
     asked_end(&asked);
@@ -201,9 +201,9 @@ static void the_server_is_ended(void **state) {
     assert_reply(&asked, "SHUTDOWN SAVE", "-ERR Errors trying to SHUTDOWN. Check logs.|");
     fail_nothing(&asked.sim);
     assert_int_equal(asked.stops, 0);
-    assert_false(asked.sessions[0].closes);
+    assert_false(asked.clients[0].session.closes);
     assert_reply(&asked, "SHUTDOWN NOSAVE", "");
-    assert_true(asked.sessions[0].closes);
+    assert_true(asked.clients[0].session.closes);
     assert_int_equal(asked.stops, 1);
     scheduler_advance(asked.sim.scheduler, 1000);
     assert_string_equal(ask(&asked, 1, "SHUTDOWN SAVE"), "");

@@ -47,7 +47,7 @@ static void all_are_listed(void **state) {
     (void)state;
     struct asked asked;
     asked_begin(&asked, NULL);
-    asked.writers[1].protocol = 3;
+    asked.clients[1].writer.protocol = 3;
     (void)ask(&asked, 1, "CLIENT SETNAME bob");
     (void)ask(&asked, 1, "CLIENT SETINFO LIB-NAME py");
     (void)ask(&asked, 1, "CLIENT NO-EVICT ON");
@@ -106,10 +106,10 @@ static void some_are_killed(void **state) {
     asked_begin(&asked, NULL);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         asked.killed = 0;
-        asked.sessions[0].closes = false;
+        asked.clients[0].session.closes = false;
         assert_reply(&asked, cases[i].line, cases[i].reply);
         assert_int_equal(asked.killed, cases[i].killed);
-        assert_int_equal(asked.sessions[0].closes, cases[i].closes);
+        assert_int_equal(asked.clients[0].session.closes, cases[i].closes);
     }
     asked_end(&asked);
 }
