@@ -21,11 +21,11 @@ struct scan {
     struct buf from;      /* the key to go on at; the cursor is not 0 */
 };
 
-/* A decimal number, as strtoul takes it (Redis: parseScanCursorOrReply), but without a
- * sign. */
+/* A decimal number, as strtoul takes it (Redis: parseScanCursorOrReply), an empty one too,
+ * but without a sign. */
 static bool parse_cursor(struct session *session, struct slice text, uint64_t *cursor) {
     uint64_t value = 0;
-    bool read = text.length > 0;
+    bool read = true;
     for (size_t i = 0; read && i < text.length; i++) {
         read = text.data[i] >= '0' && text.data[i] <= '9' &&
                !__builtin_mul_overflow(value, UINT64_C(10), &value) &&
