@@ -57,15 +57,14 @@ static const struct {
      "uptime_in_days:1\r\nconfig_file:/etc/strata.conf\r\nio_threads_active:0\r\n"},
     {"CLIENTS", "# Clients\r\nconnected_clients:4\r\ncluster_connections:0\r\n"
                 "maxclients:10000\r\nblocked_clients:0\r\n"},
-    {"memory",
-     "# Memory\r\nused_memory:1023\r\nused_memory_human:1023B\r\n"
-     "used_memory_rss:1643280\r\nused_memory_rss_human:1.57M\r\n"
-     "used_memory_peak:3145728\r\nused_memory_peak_human:3.00M\r\n"
-     "total_system_memory:25276510208\r\ntotal_system_memory_human:23.54G\r\n"
-     "maxmemory:268435456\r\nmaxmemory_human:256.00M\r\n"
-     "maxmemory_policy:noeviction\r\nwrite_buffers_limit:67043328\r\n"
-     "write_buffers_bytes:1000\r\nblock_cache_limit:134217728\r\n"
-     "block_cache_bytes:23\r\n"},
+    {"memory", "# Memory\r\nused_memory:1023\r\nused_memory_human:1023B\r\n"
+               "used_memory_rss:1643280\r\nused_memory_rss_human:1.57M\r\n"
+               "used_memory_peak:3145728\r\nused_memory_peak_human:3.00M\r\n"
+               "total_system_memory:25276510208\r\ntotal_system_memory_human:23.54G\r\n"
+               "maxmemory:268435456\r\nmaxmemory_human:256.00M\r\n"
+               "maxmemory_policy:noeviction\r\nwrite_buffers_limit:67043328\r\n"
+               "write_buffers_bytes:1000\r\nblock_cache_limit:134217728\r\n"
+               "block_cache_bytes:23\r\n"},
     {"persistence",
      "# Persistence\r\nloading:0\r\nrdb_changes_since_last_save:10\r\n"
      "rdb_bgsave_in_progress:0\r\nrdb_last_save_time:1795283400\r\n"

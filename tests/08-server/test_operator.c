@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "../common/directory.h"
 #include "metrics_http.h"
 #include "text_file.h"
 
@@ -27,9 +28,9 @@ static void lines_are_golden(void **state) {
     static const struct {
         uint64_t seconds;
         const char *date;
-    } dates[] = {{0, "1970-01-01T00:00:00"},           {951782400, "2000-02-29T00:00:00"},
-                 {951868799, "2000-02-29T23:59:59"},   {951868800, "2000-03-01T00:00:00"},
-                 {1795283482, "2026-11-21T18:31:22"}, {4107542400, "2100-03-01T00:00:00"},
+    } dates[] = {{0, "1970-01-01T00:00:00"},          {951782400, "2000-02-29T00:00:00"},
+                 {951868799, "2000-02-29T23:59:59"},  {951868800, "2000-03-01T00:00:00"},
+                 {1795283482, "2026-11-21T17:51:22"}, {4107542400, "2100-03-01T00:00:00"},
                  {1704067199, "2023-12-31T23:59:59"}};
     struct simulation sim;
     struct fixed_clock now = {0};
@@ -156,23 +157,76 @@ static void ask_http(uint16_t port, const char *request, struct buf *answer) {
     close(descriptor);
 }
 
-static void metrics_are_served(void **state) {
+static void count_nothing(void *state, struct server_counts *counts) {
     (void)state;
-    struct asked asked;
-    struct metrics_http *http = NULL, *second = NULL;
+    *counts = (struct server_counts){.hits = 42};
+}
+
+static void get_metrics(uint16_t port) {
+    static const struct {
+        const char *request, *first, *has;
+    } cases[] = {
+        {"GET /metrics HTTP/1.0\r\n\r\n", " 200 OK\r\n", "\nstrata_hits_total 42\n"},
+        {"GET /metrics HTTP/1.0\r\n\r\n", " 200 OK\r\n",
+         "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"},
+        {"GET /metrics HTTP/1.0\r\n\r\n", " 200 OK\r\n",
+         "\nstrata_command_calls_total{command=\"get\"} 1\n"},
+        {"GET / HTTP/1.0\r\n\r\n", " 404 ", "see /metrics\n"},
+        {"PUT /metrics HTTP/1.0\r\n\r\n", " 405 ", "GET only\n"},
+        {"nonsense\r\n\r\n", "", ""},
+    };
     struct buf answer = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ask_http(port, cases[i].request, &answer);
+        const char *text = (const char *)answer.data;
+        assert_non_null(strstr(text, cases[i].first));
+        assert_non_null(strstr(text, cases[i].has));
+    }
+    buf_free(&answer);
+}
+
+/* The library's threads are real, so the world is. */
+static void metrics_are_served(void **state) {
+    static struct server server;
+    static struct command_index index;
+    static struct server_log log;
+    static const struct server_ops ops = {.count = count_nothing};
+    struct kv_options options = kv_options_default();
+    struct metrics_http *http = NULL, *second = NULL;
     struct error error = {0};
+    struct config config;
+    struct kv *kv;
     uint16_t port = 0;
-    asked_begin(&asked, NULL);
-    /* The library's threads are real, so the locks are. */
-    mutex_free(&asked.server.mutex);
-    asked_end(&asked);
-    (void)http;
-    (void)second;
-    (void)error;
-    (void)port;
-    (void)answer;
-    (void)ask_http;
+    char *dir = path_join(*state, "db");
+    config_default(&config);
+    command_index_init(&index);
+    assert_ok(kv_open(dir, &options, &kv, NULL));
+    assert_ok(server_log_open(&log, &world_system, "", LOGLEVEL_WARNING, NULL));
+    const struct server_parts parts = {.world = &world_system,
+                                       .kv = kv,
+                                       .index = &index,
+                                       .log = &log,
+                                       .config = &config,
+                                       .loops = 1,
+                                       .ops = &ops};
+    assert_ok(server_open(&server, &parts, NULL));
+    command_stats_called(&server.stats[0], command_index_find(&index, slice_of("get")), 5,
+                         false);
+    assert_ok(metrics_http_open(&server, "127.0.0.1", &port, &http, NULL));
+    assert_true(port > 0);
+    get_metrics(port);
+    assert_int_equal(metrics_http_open(&server, "127.0.0.1", &port, &second, &error),
+                     STATUS_IO);
+    assert_message_has(error, "metrics-port: cannot listen at 127.0.0.1:");
+    assert_int_equal(metrics_http_open(&server, "localhost", &port, &second, &error),
+                     STATUS_INVALID);
+    assert_string_equal(error.message, "metrics-bind: \"localhost\" is no address");
+    metrics_http_close(http);
+    server_close(&server);
+    server_log_close(&log);
+    assert_ok(kv_close(kv, NULL));
+    assert_ok(directory_list(&file_system_posix, dir, remove_visited, dir, NULL));
+    memory_give(dir);
 }
 
 int main(void) {
@@ -181,7 +235,8 @@ int main(void) {
         cmocka_unit_test(the_service_manager_is_told),
         cmocka_unit_test(a_bad_service_manager_is_told_of),
         cmocka_unit_test(the_process_knows_itself),
-        cmocka_unit_test(metrics_are_served),
+        cmocka_unit_test_setup_teardown(metrics_are_served, directory_setup,
+                                        directory_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
