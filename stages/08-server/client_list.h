@@ -1,8 +1,8 @@
 /* Who is connected: CLIENT LIST and CLIENT KILL, for clients of all loops.
  *
- * Each connection has an entry, in its own storage, from when it comes until it goes. What
- * changes with each command are numbers that only its thread writes, without a lock; what
- * seldom changes, its texts, is under the list's mutex. Any thread may look.
+ * Each connection has an entry, in its own storage, from when it comes until it goes.
+ * What changes with each command are numbers that only its thread writes, without a lock;
+ * what seldom changes, its texts, is under the list's mutex. Any thread may look.
  *
  * An entry cannot leave the list while somebody visits it, so `connection` is valid there
  * for as long as the visit. */

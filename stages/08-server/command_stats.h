@@ -55,7 +55,7 @@ void command_totals_since(struct command_totals *totals,
 /* The longest time that falls into a bucket; UINT64_MAX for the last one. */
 uint64_t command_bucket_most(size_t bucket);
 
-/* The time that `percent` of 100 of the calls do not exceed, to within a quarter of it. */
+/* The time that `percent` of 100 of the calls do not exceed; at most a quarter more. */
 uint64_t command_totals_percentile(const struct command_totals *totals, double percent);
 
 #endif

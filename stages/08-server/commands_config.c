@@ -326,29 +326,34 @@ static void tell_histogram(struct resp_writer *writer,
     resp_end_aggregate(writer, begun, RESP_MAP, count);
 }
 
-static bool is_asked(const struct resp_request *request, const char *name) {
+/* Fills in which are asked for: all, or those that are named; with a container, its
+ * subcommands. */
+static void find_asked(const struct command_index *index,
+                       const struct resp_request *request, bool asked[COMMAND_SLOTS]) {
     for (size_t i = 2; i < request->count; i++) {
-        uint64_t steps = 0;
-        if (!has_pattern(request->arguments[i]) &&
-            glob_match(request->arguments[i], slice_of(name), GLOB_NO_CASE, &steps)) {
-            return true;
-        }
+        asked[command_index_find(index, request->arguments[i])] = true;
     }
-    return request->count == 2;
+    asked[index->count] = false; /* those that there are not */
+    for (size_t i = 0; i < index->count; i++) {
+        const char *name = index->by_number[i]->name;
+        size_t length = strcspn(name, "|");
+        asked[i] |= request->count == 2 ||
+                    (name[length] != '\0' &&
+                     asked[command_index_find(index, slice_make(name, length))]);
+    }
 }
 
 static enum command_outcome run_latency_histogram(struct session *session,
                                                   const struct resp_request *request) {
     const struct command_index *index = session->commons->index;
+    bool asked[COMMAND_SLOTS] = {false};
+    find_asked(index, request, asked);
     struct output_piece *begun = resp_begin_aggregate(session->writer);
     size_t count = 0;
     for (size_t i = 0; i < index->count; i++) {
         struct command_totals totals;
-        if (!is_asked(request, index->by_number[i]->name)) {
-            continue;
-        }
         server_totals(server_of(session), i, &totals);
-        if (totals.calls > 0) {
+        if (asked[i] && totals.calls > 0) {
             resp_write_bulk(session->writer, slice_of(index->by_number[i]->name));
             tell_histogram(session->writer, &totals);
             count++;

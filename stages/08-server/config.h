@@ -108,8 +108,8 @@ MUST_CHECK enum status config_settle(struct config *config, struct error *error)
 MUST_CHECK enum status config_print(const struct config *config, size_t index,
                                     struct buf *out);
 
-/* CONFIG SET: `count` names with a value each, all or none. INVALID, with the message that
- * the client is told, its code included. *changed is written only on OK. */
+/* CONFIG SET: `count` names with a value each, all or none. INVALID, with the message
+ * that the client is told, its code included. *changed is written only on OK. */
 MUST_CHECK enum status config_change(const struct config *config,
                                      const struct slice *pairs, size_t count,
                                      struct config *changed, struct error *error);

@@ -1,5 +1,5 @@
-/* Where the server's settings come from: a file in redis.conf syntax, and the command line,
- * which overrides it.
+/* Where the server's settings come from: a file in redis.conf syntax, and the command
+ * line, which overrides it.
  *
  *     line := name word* | "include" path | "#" anything | nothing
  *
@@ -25,7 +25,8 @@ MUST_CHECK enum status config_read_text(struct config *config,
                                         const struct file_system *files, const char *path,
                                         struct slice text, struct error *error);
 
-/* [FILE] [--name word...]...: settled. *path is the argument that is the file, or NULL. */
+/* [FILE] [--name word...]...: settled. *path is the argument that is the file; or NULL.
+ */
 MUST_CHECK enum status config_load(struct config *config, const struct file_system *files,
                                    size_t count, char *const *arguments,
                                    const char **path, struct error *error);

@@ -3,8 +3,8 @@
  * still differ, being given nowhere or overridden by an include, are appended. So what is
  * written reads back as what is so, whatever the file looks like.
  *
- * On disk: the new text is written beside the file and synced; then the name is moved over
- * the file's, and the directory is synced. The name always means one whole text. */
+ * On disk: the new text is written beside the file and synced; then the name is moved
+ * over the file's, and the directory is synced. The name always means one whole text. */
 #include "config_rewrite.h"
 
 #include <ctype.h>

@@ -109,6 +109,7 @@ static void add_persistence(struct lines *lines, const struct info_facts *facts)
     };
     const struct saver_facts *saver = &facts->saver;
     add(lines, "loading:0");
+    /* What a loss of power may take: saves have nothing to do with that here. */
     add_number(lines, "rdb_changes_since_last_save",
                facts->kv.sequence_issued - facts->kv.sequence_durable);
     add(lines, "rdb_bgsave_in_progress:%d", saver->running);
@@ -121,7 +122,6 @@ static void add_persistence(struct lines *lines, const struct info_facts *facts)
     add_number(lines, "rdb_saves", saver->saves);
     add(lines, "aof_enabled:1");
     add(lines, "aof_rewrite_in_progress:0");
-    add(lines, "aof_last_write_status:ok");
     add_number(lines, "aof_current_size", facts->kv.log_bytes);
     add(lines, "appendfsync:%s", modes[facts->config.appendfsync]);
     add_number(lines, "sequence_issued", facts->kv.sequence_issued);

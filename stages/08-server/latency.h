@@ -1,6 +1,6 @@
 /* What took longer than a threshold, by kind: LATENCY, as Redis 7.0 keeps it (its
- * latency.c). Of each kind the last LATENCY_SAMPLES seconds in which it happened, with the
- * longest time of each.
+ * latency.c). Of each kind the last LATENCY_SAMPLES seconds in which it happened, with
+ * the longest time of each.
  *
  * Any thread; below the threshold no lock is taken. */
 #ifndef STRATA_LATENCY_H

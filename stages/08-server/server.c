@@ -127,6 +127,10 @@ enum status server_configure(struct server *server, const struct slice *pairs,
 
 /* ---- statistics ------------------------------------------------------------------ */
 
+/* Among those that are for clients without authentication are all that give it; nobody
+ * else is to see their arguments. */
+enum { GIVES_PASSWORD = COMMAND_NO_AUTH };
+
 static void sum(struct server *server, size_t number, struct command_totals *totals) {
     *totals = (struct command_totals){0};
     for (size_t i = 0; i < server->parts.loops; i++) {
@@ -166,9 +170,9 @@ void server_reset_statistics(struct server *server) {
 
 void server_note(struct server *server, size_t loop, struct client_entry *entry,
                  const struct session *session, const struct resp_request *request,
-                 uint64_t micros) {
+                 uint64_t now_micros, uint64_t micros) {
     const struct clock *clock = server->parts.world->clock;
-    client_list_note(&server->clients, entry, session, clock_monotonic_micros(clock));
+    client_list_note(&server->clients, entry, session, now_micros);
     if (session->number == server->parts.index->count) {
         return;
     }
@@ -183,7 +187,7 @@ void server_note(struct server *server, size_t loop, struct client_entry *entry,
                     (flags & COMMAND_FAST) != 0 ? LATENCY_FAST_COMMAND : LATENCY_COMMAND,
                     micros / 1000, clock_wall_micros(clock) / 1000000);
     }
-    if ((flags & COMMAND_SKIPS_SLOWLOG) == 0 &&
+    if ((flags & (COMMAND_SKIPS_SLOWLOG | GIVES_PASSWORD)) == 0 &&
         slowlog_is_slow(&server->slowlog, micros)) {
         slowlog_add(&server->slowlog, request, micros, clock_wall_micros(clock) / 1000000,
                     slice_of(entry->peer), buf_slice(&session->name));
@@ -195,8 +199,8 @@ void server_feed(struct server *server, bool anybody, const struct session *sess
     const struct command_index *index = server->parts.index;
     size_t number = anybody ? command_index_resolve(index, request) : index->count;
     if (number == index->count || !session->authenticated ||
-        (index->by_number[number]->flags & (COMMAND_ADMIN | COMMAND_SKIPS_MONITOR)) !=
-            0) {
+        (index->by_number[number]->flags &
+         (COMMAND_ADMIN | COMMAND_SKIPS_MONITOR | GIVES_PASSWORD)) != 0) {
         return;
     }
     struct buf line = {0};

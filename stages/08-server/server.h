@@ -1,6 +1,6 @@
-/* What the server is to its commands: its settings, what it remembers of what went on, and
- * what it asks of the threads and sockets behind it (server_ops). Whoever runs those owns
- * this struct, and
+/* What the server is to its commands: its settings, what it remembers of what went on,
+ * and what it asks of the threads and sockets behind it (server_ops). Whoever runs those
+ * owns this struct, and
  *
  *     when a client comes and goes    client_list_add, client_list_remove
  *     before a command is run         server_feed
@@ -102,11 +102,11 @@ void server_totals(struct server *server, size_t number, struct command_totals *
 void server_counts(struct server *server, struct server_counts *counts);
 void server_reset_statistics(struct server *server);
 
-/* A command has been carried out, in so many microseconds, by that loop's thread; its
- * arguments are still there. */
+/* A command has been carried out, in so many microseconds, by that loop's thread; it is
+ * now that time of the monotonic clock, and its arguments are still there. */
 void server_note(struct server *server, size_t loop, struct client_entry *entry,
                  const struct session *session, const struct resp_request *request,
-                 uint64_t micros);
+                 uint64_t now_micros, uint64_t micros);
 
 /* Tells those who monitor of a request, if there are any, and it is none of theirs. */
 void server_feed(struct server *server, bool anybody, const struct session *session,

@@ -19,8 +19,8 @@ struct server_log {
     struct mutex mutex; /* a line is written whole */
 };
 
-/* In the caller's storage. The world is borrowed. Tries out the file: as file_open has it,
- * or NO_MEMORY. */
+/* In the caller's storage. The world is borrowed. Tries out the file: as file_open has
+ * it, or NO_MEMORY. */
 MUST_CHECK enum status server_log_open(struct server_log *log, const struct world *world,
                                        const char *path, enum config_loglevel level,
                                        struct error *error);

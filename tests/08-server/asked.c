@@ -117,7 +117,7 @@ const char *ask(struct asked *asked, size_t i, const char *line) {
     assert_ok(client->status);
     asked->waited = client->waited > waited;
     server_note(&asked->server, i % 2, &asked->entries[i], &client->session, &request,
-                asked->micros);
+                clock_monotonic_micros(asked->sim.world.clock), asked->micros);
     buf_clear(&asked->text);
     for (size_t at = 0; at < client->reply.length; at++) {
         unsigned char byte = client->reply.data[at];

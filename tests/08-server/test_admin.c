@@ -88,6 +88,9 @@ static void slow_commands_are_kept(void **state) {
     assert_reply_has(&asked, "SLOWLOG GET 2",
                      "|:20000|*3|$6|CLIENT|$7|SETNAME|$2|me|$15|127.0.0.1:40000|$2|me|");
     assert_null(strstr(ask(&asked, 0, "SLOWLOG GET -1"), "secret"));
+    assert_reply_has(&asked, "HELLO 2 AUTH default hunter2", "");
+    assert_reply_has(&asked, "AUTH hunter2", "");
+    assert_null(strstr(ask(&asked, 0, "SLOWLOG GET -1"), "hunter2"));
     assert_reply(&asked, "CONFIG SET slowlog-max-len 1", "+OK|");
     assert_reply(&asked, "SLOWLOG LEN", ":1|");
     assert_reply(&asked, "CONFIG SET slowlog-log-slower-than -1", "+OK|");
@@ -126,6 +129,10 @@ static void slow_events_are_kept(void **state) {
     assert_reply(&asked, "LATENCY RESET nosuch", ":0|");
     assert_reply(&asked, "LATENCY RESET", ":1|");
     assert_reply(&asked, "LATENCY HISTORY command", "*0|");
+    assert_reply(&asked, "LATENCY HISTOGRAM get nosuch", "*0|");
+    assert_reply(&asked, "LATENCY HISTOGRAM CLIENT",
+                 "*2|$9|client|id|*4|$5|calls|:1|$14|histogram_usec|*2|:32767|:1|");
+    assert_reply_has(&asked, "LATENCY HISTOGRAM", "$15|latency|history|");
     assert_reply(&asked, "LATENCY HISTOGRAM client|id nosuch",
                  "*2|$9|client|id|*4|$5|calls|:1|$14|histogram_usec|*2|:32767|:1|");
     asked_end(&asked);
@@ -251,6 +258,7 @@ static void who_monitors_sees_all(void **state) {
     assert_reply(&asked, "set 'a b' \"\\x01\\n\\\"\\\\\\xff\"", "+OK|");
     assert_reply_has(&asked, "CONFIG GET port",
                      "6380"); /* an administrator's: not shown */
+    assert_reply_has(&asked, "HELLO 2 AUTH default hunter2", "");
     assert_reply_has(&asked, "nosuch", "-ERR");
     assert_ok(buf_append(&asked.monitored, "", 1));
     assert_string_equal((const char *)asked.monitored.data, expected);

@@ -38,7 +38,8 @@ static void ask_anyhow(struct asked *asked, const char *line) {
     server_feed(&asked->server, client->session.monitors, &client->session,
                 &asked->entries[0], &request);
     client_run(client, &request);
-    server_note(&asked->server, 0, &asked->entries[0], &client->session, &request, 2000);
+    server_note(&asked->server, 0, &asked->entries[0], &client->session, &request,
+                clock_monotonic_micros(asked->sim.world.clock), 2000);
 }
 
 /* The client's connection would be closed: it gets a new output. */

@@ -70,7 +70,7 @@ static const struct {
      "rdb_bgsave_in_progress:0\r\nrdb_last_save_time:1795283400\r\n"
      "rdb_last_bgsave_status:ok\r\nrdb_last_bgsave_time_sec:-1\r\n"
      "rdb_current_bgsave_time_sec:-1\r\nrdb_saves:0\r\naof_enabled:1\r\n"
-     "aof_rewrite_in_progress:0\r\naof_last_write_status:ok\r\n"
+     "aof_rewrite_in_progress:0\r\n"
      "aof_current_size:4096\r\nappendfsync:everysec\r\nsequence_issued:30\r\n"
      "sequence_written:30\r\nsequence_durable:20\r\n"},
     {"stats", "# Stats\r\ntotal_commands_processed:3\r\ntotal_error_replies:1\r\n"
