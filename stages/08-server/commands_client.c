@@ -308,17 +308,17 @@ static const struct redis_command subcommands[] = {
     SUB("client|info", "The connection's line of CLIENT LIST.", "6.2.0", "", 2, OWN,
         run_info),
     SUB("client|kill", "Closes connections.", "2.4.0",
-        "address | [ID id | TYPE type | USER name | ADDR address | LADDR address | "
-        "SKIPME YES|NO]...",
+        "[address] [ID id | TYPE type | USER name | ADDR address | LADDR address | "
+        "SKIPME yes-or-no]...",
         -3, ADMIN, run_kill),
     SUB("client|list", "All connections.", "2.4.0", "[TYPE type] [ID id...]", -2, ADMIN,
         run_list),
     SUB("client|no-evict", "Nobody is closed for the memory that he takes.", "7.0.0",
-        "ON | OFF", 3, ADMIN, run_no_evict),
-    SUB("client|reply", "Whether commands are replied to.", "3.2.0", "ON | OFF | SKIP", 3,
+        "on-or-off", 3, ADMIN, run_no_evict),
+    SUB("client|reply", "Whether commands are replied to.", "3.2.0", "on-off-or-skip", 3,
         OWN, run_reply),
     SUB("client|setinfo", "What the client's library is.", "7.2.0",
-        "LIB-NAME name | LIB-VER version", 4, OWN, run_setinfo),
+        "[LIB-NAME name | LIB-VER version]", 4, OWN, run_setinfo),
     SUB("client|setname", "Gives the connection a name.", "2.6.9", "name", 3, OWN,
         run_setname),
 };

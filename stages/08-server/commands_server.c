@@ -188,8 +188,8 @@ static enum command_outcome run_debug_sleep(struct session *session,
 
 #define SUB(name, words, since, arguments, arity, flags, key, run)                       \
     {                                                                                    \
-        name, words, since, arguments, GROUP_SERVER, arity, flags, key, key, key, run,   \
-            NULL, 0                                                                      \
+        name, words, since, arguments, GROUP_SERVER, arity, flags, key, key, (key) > 0,  \
+            run, NULL, 0                                                                 \
     }
 #define CONTAINER(name, words, since, rows)                                              \
     {                                                                                    \
@@ -216,7 +216,7 @@ static const struct redis_command memory_subcommands[] = {
 static const struct redis_command rows[] = {
     SUB("bgsave", "Makes a checkpoint, and does not wait for it.", "1.0.0", "[SCHEDULE]",
         -1, ADMIN, 0, run_bgsave),
-    {"compact", "Merges what was written over: all keys, or a range.", "0.8",
+    {"compact", "Merges what was written over: all keys, or a range.", "1.0.0",
      "[from [to]]", GROUP_STRATA, -1, ADMIN | COMMAND_MAY_BLOCK, 0, 0, 0, run_compact,
      NULL, 0},
     CONTAINER("debug", "For those who test.", "1.0.0", debug_subcommands),
