@@ -1,5 +1,5 @@
 /* What commands read of their arguments, with the errors that Redis 7.0 answers to what
- * cannot be read (its object.c, t_string.c). A function that answers false has replied. */
+ * cannot be read (its object.c, t_string.c). Who answers false has replied. */
 #ifndef STRATA_ARGUMENTS_H
 #define STRATA_ARGUMENTS_H
 

@@ -1,5 +1,5 @@
-/* Going over keys. They stand in order, so SCAN's cursor stands for the key at which to go
- * on, and what is there throughout is told once, whatever else comes and goes meanwhile.
+/* Going over keys. They stand in order, so SCAN's cursor stands for the key at which to
+ * go on, and what is there throughout is told once, whatever comes and goes meanwhile.
  * KEYS and RSCAN tell all that is there at one moment. */
 #include "arguments.h"
 #include "commands.h"
@@ -21,8 +21,8 @@ struct scan {
     struct buf from;      /* the key to go on at; the cursor is not 0 */
 };
 
-/* A decimal number, as strtoul takes it (Redis: parseScanCursorOrReply), an empty one too,
- * but without a sign. */
+/* A decimal number, as strtoul takes it (Redis: parseScanCursorOrReply), an empty one
+ * too, but without a sign. */
 static bool parse_cursor(struct session *session, struct slice text, uint64_t *cursor) {
     uint64_t value = 0;
     bool read = true;

@@ -113,11 +113,11 @@ static void write_info(struct resp_writer *writer, const struct redis_command *c
 }
 
 static void write_all(struct session *session,
-                      void (*write)(struct resp_writer *, const struct redis_command *)) {
+                      void (*one)(struct resp_writer *, const struct redis_command *)) {
     const struct command_index *index = session->commons->index;
     for (size_t i = 0; i < index->count; i++) {
         if (!is_subcommand(index->by_number[i])) {
-            write(session->writer, index->by_number[i]);
+            one(session->writer, index->by_number[i]);
         }
     }
 }

@@ -19,8 +19,8 @@ MUST_CHECK enum status key_range_of_prefix(struct key_range *range, struct slice
 struct slice key_range_pattern_prefix(struct slice pattern);
 
 /* Any of the keys: replaces the contents of *key. Every key can come, but not all of them
- * as often: at each place where keys begin to differ, one of the bytes that stand there is
- * drawn, and those with few keys behind them are drawn as often as those with many. So it
+ * as often: at each place where keys begin to differ, one of the bytes that stand there
+ * is drawn, and those with few keys behind them come as often as those with many. So it
  * takes some hundred seeks, however many keys there are. NOT_FOUND: there are none.
  * Requires may_wait. */
 MUST_CHECK enum status key_range_random(struct keyspace_access *access, struct buf *key,

@@ -2,7 +2,7 @@
  * frees it wakes those who wait). Taking and freeing one that nobody else wants is one
  * atomic operation each; only who has to wait goes through the mutex.
  *
- *     take    FREE -> HELD; or, with the mutex: FREE -> WAITED, else HELD -> WAITED, sleep
+ *     take    FREE -> HELD; or, with the mutex: FREE -> WAITED, else to WAITED, and sleep
  *     free    HELD -> FREE; or, with the mutex: WAITED -> FREE, wake all
  *
  * A sleeper has seen WAITED with the mutex held, and WAITED ends only under the mutex: no

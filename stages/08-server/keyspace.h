@@ -23,7 +23,9 @@
  * STALLED, of any function: it would have to wait, and access->may_wait is false; nothing
  * has changed. Other errors are the store's, with a message.
  *
- * Any thread, each with its own access. */
+ * Any thread, each with its own access.
+ *
+ * tidy: long because it is all that commands know of the store. */
 #ifndef STRATA_KEYSPACE_H
 #define STRATA_KEYSPACE_H
 
@@ -108,8 +110,8 @@ MUST_CHECK enum status keyspace_iter_open(struct keyspace_access *access,
                                           struct error *error);
 void keyspace_iter_close(struct keyspace_iter *iter);
 
-/* As those of iter.h, for `reverse` from the other end: the last one, that before key. When valid is false,
- * keyspace_iter_status tells whether that is the end. */
+/* As those of iter.h, for `reverse` from the other end: the last one, that before key.
+ * When valid is false, keyspace_iter_status tells whether that is the end. */
 MUST_CHECK enum status keyspace_iter_status(const struct keyspace_iter *iter,
                                             struct error *error);
 void keyspace_iter_first(struct keyspace_iter *iter, bool reverse);

@@ -118,8 +118,8 @@ void command_index_init(struct command_index *index);
  * is none. */
 size_t command_index_find(const struct command_index *index, struct slice name);
 
-/* What a request asks for: the command, or its subcommand if it has such; `count` if there
- * is none. */
+/* What a request asks for: the command, or its subcommand if it has such; `count` if
+ * there is none. */
 size_t command_index_resolve(const struct command_index *index,
                              const struct resp_request *request);
 

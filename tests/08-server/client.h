@@ -2,8 +2,8 @@
  * clients that ask it in text. Bytes go through the parser, the commands and the writer,
  * and come back as text.
  *
- * A request is carried out as a server does: first where it may not wait, and, if it would
- * have to, again with a writer of its own where it may. */
+ * A request is carried out as a server does: first where it may not wait, and, if it
+ * would have to, again with a writer of its own where it may. */
 #ifndef STRATA_TESTS_08_CLIENT_H
 #define STRATA_TESTS_08_CLIENT_H
 

@@ -1,6 +1,8 @@
 /* Every command with its options and its errors: what is asked, and the bytes that come
  * back, with | for the ends of lines. They are those of Redis 7.0.15, but where a comment
- * says otherwise. The clock stands still but for what a test lets pass. */
+ * says otherwise. The clock stands still but for what a test lets pass.
+ *
+ * tidy: long because it is a list of requests and their replies. */
 #include "../01-wal/simulation.h"
 
 #include "client.h"
