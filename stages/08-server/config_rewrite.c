@@ -168,14 +168,13 @@ static bool has_mark(struct slice text) {
     return false;
 }
 
-/* Appends a setting that is not in `read` as it should be, and puts it there. What nobody
- * gave follows from other settings and is not written down. */
+/* Appends a setting that is not in `read` as it should be, and puts it there. */
 static enum status append_missing(const struct config *config, struct config *read,
                                   size_t index, bool *marked, struct buf *out) {
     bool same = true;
     struct buf value = {0};
     enum status status = compare(config, read, index, &same);
-    if (status == STATUS_OK && config->given[index] && !same) {
+    if (status == STATUS_OK && !same) {
         status = *marked ? STATUS_OK : buf_append_text(out, mark);
         *marked = true;
         if (status == STATUS_OK) {

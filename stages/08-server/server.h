@@ -33,6 +33,7 @@ struct server_counts {
 #undef SERVER_COUNT
 };
 
+/* Called by any thread, some with locks held: none may call a function of this header. */
 struct server_ops {
     /* Settings are to change: puts into effect those that are its own, or refuses them
      * all, with the reason. One such call at a time. */

@@ -197,6 +197,24 @@ static void a_rewritten_file_reads_back(void **state) {
     disk_free(disk);
 }
 
+/* What others have put into the file, or what it includes, since it was read. */
+static void what_is_so_overrides_what_is_written(void **state) {
+    (void)state;
+    struct disk *disk = disk_new();
+    struct config config;
+    prepare(disk, &config);
+    put_file(disk, "/more.conf", "slowlog-max-len 3\ntcp-keepalive 9\n");
+    put_file(disk, "/a.conf", "maxclients 9\ninclude /more.conf\n");
+    assert_ok(config_set(&config, config_find(slice_of("port")), slice_of("6380"), NULL));
+    assert_ok(config_rewrite(&config, disk_files(disk), "/a.conf", NULL));
+    assert_file(disk, "/a.conf",
+                "maxclients 5\ninclude /more.conf\n# Added by CONFIG REWRITE\n"
+                "bind a -b\nrequirepass \"p \\\"q\\x0a\"\ntimeout 11\n"
+                "tcp-keepalive 300\nmaxmemory 67108864\nslowlog-max-len 4\n"
+                "block-bytes 8k\n");
+    disk_free(disk);
+}
+
 /* A text of any bytes comes back, and random values of random rows. */
 static void any_value_reads_back(void **state) {
     (void)state;
@@ -326,6 +344,7 @@ int main(void) {
         cmocka_unit_test(the_command_line_overrides),
         cmocka_unit_test(a_bad_command_line_has_its_words),
         cmocka_unit_test(a_rewritten_file_reads_back),
+        cmocka_unit_test(what_is_so_overrides_what_is_written),
         cmocka_unit_test(any_value_reads_back),
         cmocka_unit_test(a_crash_leaves_the_old_file_or_the_new),
         cmocka_unit_test(every_failure_is_told),
