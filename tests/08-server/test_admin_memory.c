@@ -39,7 +39,7 @@ static void ask_anyhow(struct asked *asked, const char *line) {
                 &asked->entries[0], &request);
     client_run(client, &request);
     server_note(&asked->server, 0, &asked->entries[0], &client->session, &request,
-                clock_monotonic_micros(asked->sim.world.clock), 2000);
+                clock_monotonic_micros(asked->sim.world.clock), 20000);
 }
 
 /* The client's connection would be closed: it gets a new output. */
