@@ -380,8 +380,8 @@ static enum command_outcome run_monitor(struct session *session,
     { name, words, since, arguments, GROUP_SERVER, arity, flags, 0, 0, 0, run, NULL, 0 }
 #define CONTAINER(name, words, since, rows)                                              \
     {                                                                                    \
-        name, words, since, "", GROUP_SERVER, -2, 0, 0, 0, 0, NULL, rows,                \
-            sizeof rows / sizeof rows[0]                                                 \
+        name, words, since, "", GROUP_SERVER, -2, 0, 0, 0, 0, NULL, (rows),              \
+            sizeof(rows) / sizeof((rows)[0])                                             \
     }
 
 static const struct redis_command config_subcommands[] = {

@@ -193,8 +193,8 @@ static enum command_outcome run_debug_sleep(struct session *session,
     }
 #define CONTAINER(name, words, since, rows)                                              \
     {                                                                                    \
-        name, words, since, "", GROUP_SERVER, -2, 0, 0, 0, 0, NULL, rows,                \
-            sizeof rows / sizeof rows[0]                                                 \
+        name, words, since, "", GROUP_SERVER, -2, 0, 0, 0, 0, NULL, (rows),              \
+            sizeof(rows) / sizeof((rows)[0])                                             \
     }
 #define ADMIN (COMMAND_ADMIN | COMMAND_NO_SCRIPT)
 #define ALWAYS (COMMAND_LOADING | COMMAND_STALE)

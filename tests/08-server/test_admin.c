@@ -66,7 +66,7 @@ static void settings_are_written(void **state) {
     assert_true(asked.waited);
     assert_ok(text_file_read(asked.sim.world.files, "a.conf", &text, NULL));
     assert_string_equal((const char *)text.data,
-                        "timeout 7\n# Added by CONFIG REWRITE\nsave 60 1\n");
+                        "timeout 7\n# Added by CONFIG REWRITE\ndir db\nsave 60 1\n");
     fail_call(&asked.sim, 1, FAULT_BEFORE, ENOSPC, true);
     assert_reply_has(&asked, "CONFIG REWRITE", "-ERR Rewriting config file: ");
     fail_nothing(&asked.sim);
