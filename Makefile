@@ -239,9 +239,10 @@ export CORES
 
 # Long tests of one thread, or of simulated ones: ThreadSanitizer has nothing to see there.
 UNTHREADED := $(addprefix %/test_,bad_input block_damage catalog_listing catalog_manifest \
-    compact_faults leveldb_after_crash leveldb_first_open leveldb_split log log_group \
-    manifest_crash merge_iter picker picker_contents picker_random table_damage \
-    table_sweep unnamed upgrade upkeep upkeep_limits upkeep_tables version_reads)
+    compact_faults erase_crash erase_races expiry_store leveldb_after_crash \
+    leveldb_first_open leveldb_split log log_group manifest_crash merge_iter picker \
+    picker_contents picker_random table_damage table_sweep unnamed upgrade upkeep \
+    upkeep_limits upkeep_tables value_filter version_reads)
 tests = $(foreach test,$(filter-out $(if $(filter tsan,$1),$(UNTHREADED)),\
     $(filter $(addprefix tests/,$(addsuffix /%,$2)),$(TESTS))),build/$1/$(test))
 quoted = $(patsubst %,'%',$1)

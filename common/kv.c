@@ -153,11 +153,11 @@ static enum status check_write(const struct kv *kv, const struct kv_op *ops, siz
     if (status != STATUS_OK) {
         return status;
     }
-    if (how->durability == DURABILITY_DEFAULT) {
-        how->durability = kv->durability;
-    }
     if (how->no_wait && !stage_has(FEATURE_BATCH)) {
         return stage_lacks(FEATURE_BATCH, error);
+    }
+    if (how->durability == DURABILITY_DEFAULT) {
+        how->durability = kv->durability;
     }
     return count > 0 ? kv_check_change(ops, count, error) : STATUS_OK;
 }

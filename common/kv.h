@@ -278,11 +278,12 @@ MUST_CHECK enum status kv_compact(struct kv *kv, struct slice from, struct slice
 
 /* Everything that was written goes, at once: what readers begin to read afterwards is
  * empty, whatever is written then stays. Sequences go on. Snapshots and iterators from
- * before still see what they saw. It waits for a flush that is under way, and for
- * stalled writers; writers wait for it; its cost does not depend on how much there is,
- * but for the removal of files. Durable when OK comes back, and a crash leaves all or
+ * before still see what they saw. Durable when OK comes back, and a crash leaves all or
  * nothing, whatever the durability of what goes. After an error all is there; or, where
- * writes are refused from then on, a resume shows which of the two it is. From stage 08. */
+ * writes are refused from then on, a resume shows which of the two it is. It waits for a
+ * flush that is under way, and for stalled writers; writers wait for it, those with
+ * no_wait too. What it costs goes with the number of files, and not with what is in them.
+ * From stage 08. */
 MUST_CHECK enum status kv_erase_all(struct kv *kv, struct error *error);
 
 /* After a fail-stop: recovers as an open does, and takes writes again. OK if nothing was

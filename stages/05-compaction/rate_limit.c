@@ -95,3 +95,9 @@ void rate_limit_end(struct rate_limit *limit) {
     condition_broadcast(&limit->ended_now);
     mutex_unlock(&limit->lock);
 }
+
+void rate_limit_begin(struct rate_limit *limit) {
+    mutex_lock(&limit->lock);
+    limit->ended = false;
+    mutex_unlock(&limit->lock);
+}

@@ -20,7 +20,8 @@ void rate_limit_close(struct rate_limit *limit); /* nobody asks; NULL is allowed
  * brings goes when nothing was taken for so long, and those behind it pay. */
 void rate_limit_take(struct rate_limit *limit, uint64_t bytes);
 
-/* Nobody waits any more, now or later. */
+/* Nobody waits any more, now or later; or until it begins again. */
 void rate_limit_end(struct rate_limit *limit);
+void rate_limit_begin(struct rate_limit *limit);
 
 #endif

@@ -52,7 +52,8 @@ static enum status carry_out(struct upkeep *upkeep, const struct compaction *com
         .counts = counts};
     uint64_t *snapshots = NULL;
     /* After the compaction's version was there: horizon.h. And after `now`: a snapshot
-     * that is not listed yet is no older than that, and what is dead then is so for it. */
+     * that is not listed yet is no older than that, and what is dead then is so for it.
+     */
     error->status = engine->parts->horizon->sequences(engine->horizon, &snapshots,
                                                       &with.snapshot_count, error);
     if (error->status == STATUS_OK) {
@@ -242,7 +243,13 @@ void upkeep_take_levels(struct upkeep *upkeep) {
     upkeep->claims++;
     while (upkeep->busy != 0) {
         atomic_u64_store(&upkeep->told, TOLD_ABANDON, memory_order_relaxed);
+        if (upkeep->limit != NULL) {
+            rate_limit_end(upkeep->limit);
+        }
         condition_wait(&upkeep->done, &upkeep->lock);
+    }
+    if (upkeep->limit != NULL) {
+        rate_limit_begin(upkeep->limit);
     }
     upkeep->claims--;
     upkeep->busy = (1U << LEVELS) - 1;

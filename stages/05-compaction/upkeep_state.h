@@ -68,6 +68,9 @@ void upkeep_count_level0(struct upkeep *upkeep);
 MUST_CHECK enum status upkeep_compact(struct upkeep *upkeep,
                                       struct compaction *compaction, struct error *error);
 
+/* Requires lock. The threads run from now on, if they do not yet. NO_MEMORY. */
+MUST_CHECK enum status upkeep_start(struct upkeep *upkeep, struct error *error);
+
 /* Requires lock, which it gives up and takes again. Cuts off what is being compacted;
  * from its return until levels are given back nothing is, and the version changes by
  * flushes only. Who was cut off has not failed. */

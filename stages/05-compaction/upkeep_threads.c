@@ -183,8 +183,7 @@ static void compactor(void *argument) {
     mutex_unlock(&upkeep->lock);
 }
 
-/* Requires lock. */
-static enum status start_threads(struct upkeep *upkeep, struct error *error) {
+enum status upkeep_start(struct upkeep *upkeep, struct error *error) {
     const struct kv_options *options = &upkeep->engine->options;
     const struct threads *threads = options->world->threads;
     enum status status = STATUS_OK;
@@ -354,7 +353,7 @@ static enum status threads_make_room(void *opened, uint64_t bytes, bool may_wait
     uint64_t micros = 0;
     bool full = engine_active_full(upkeep->engine);
     mutex_lock(&upkeep->lock);
-    enum status status = start_threads(upkeep, error);
+    enum status status = upkeep_start(upkeep, error);
     if (status == STATUS_OK) {
         status = may_wait ? wait_for_room(upkeep, full, &waited_for, &micros, error)
                           : need_no_wait(upkeep, full, error);
@@ -378,7 +377,7 @@ static enum status threads_flush(void *opened, struct error *error) {
     uint64_t failures = upkeep->flushes.failures;
     enum status status = STATUS_OK;
     if (engine_buffers(engine).flushed < last) {
-        status = start_threads(upkeep, error);
+        status = upkeep_start(upkeep, error);
         upkeep->flushes.again_micros = 0;
         condition_broadcast(&upkeep->work);
     }

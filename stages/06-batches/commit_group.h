@@ -19,7 +19,8 @@
 
 extern const struct commit_ops commit_group;
 
-/* As store_ops.submit, notify and stats, for engines with this commit and with upkeep by threads. */
+/* As store_ops.submit, notify and stats, for engines with this commit and with upkeep by
+ * threads. */
 enum status engine_submit(void *engine, const struct kv_op *ops, size_t count,
                           const struct kv_write_options *how, kv_told *told,
                           void *context, uint64_t *sequence, struct error *error);

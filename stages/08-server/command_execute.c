@@ -1,5 +1,7 @@
 /* What every request goes through: found, counted against its arity, let in, run. Words
  * of errors are those of Redis 7.0 (server.c: commandCheckExistence, processCommand). */
+#include "redis_command.h"
+
 #include <ctype.h>
 #include <stdio.h>
 

@@ -1,5 +1,7 @@
 /* The index is a table of open addressing, filled to less than half. Names are hashed in
  * lower case by FNV-1a (Fowler, Noll, Vo). */
+#include "redis_command.h"
+
 #include <assert.h>
 
 #include "commands.h"

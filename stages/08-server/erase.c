@@ -187,7 +187,9 @@ enum status engine_erase_all(void *opened, struct error *error) {
     if (status == STATUS_OK) {
         struct upkeep *upkeep = engine->upkeep;
         struct erasure erasure = {.engine = engine, .upkeep = upkeep};
-        engine_lock_writing(engine);
+        mutex_lock(&engine->flushing); /* of the flush under way most passes so, … */
+        mutex_unlock(&engine->flushing);
+        engine_lock_writing(engine); /* … while writers go on */
         mutex_lock(&upkeep->lock);
         upkeep_take_levels(upkeep);
         mutex_unlock(&upkeep->lock);
@@ -201,6 +203,10 @@ enum status engine_erase_all(void *opened, struct error *error) {
         mutex_lock(&upkeep->lock);
         upkeep_give_levels(upkeep);
         upkeep_sweep(upkeep);
+        if (upkeep->obsolete.count > 0) { /* somebody is to see when they are unread */
+            enum status started = upkeep_start(upkeep, NULL);
+            (void)started; /* or the next write, or open, does */
+        }
         mutex_unlock(&upkeep->lock);
     }
     gate_leave(&engine->gate);

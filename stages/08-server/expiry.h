@@ -12,7 +12,10 @@
  * than a header are payload.
  *
  * A value is there before the millisecond of its end, and not from then on, whatever
- * still holds it: who reads asks, and compaction makes a tombstone of it in its time.
+ * still holds it: who reads asks, and compaction makes a tombstone of it in its time. Who
+ * reads at a snapshot goes by one time for all he does there, and reads the clock for it
+ * after he has taken the snapshot: what a compaction buries that did not know of him was
+ * over by then.
  *
  * Pure functions; any thread. */
 #ifndef STRATA_EXPIRY_H

@@ -56,7 +56,8 @@ static struct counted files_of(struct simulation *sim) {
 /* ---- adoption -------------------------------------------------------------------- */
 
 static const struct engine_parts listing_parts = {&catalog_listing, &commit_direct,
-                                                  &upkeep_inline, &horizon_newest, &value_filter_none};
+                                                  &upkeep_inline, &horizon_newest,
+                                                  &value_filter_none};
 
 /* Stage 03's engine, in the same directory. */
 static struct engine *open_listing(struct simulation *sim) {

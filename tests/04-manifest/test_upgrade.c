@@ -16,7 +16,8 @@
 enum { PUTS = 40, STARTS = 60, STATES = 3 };
 
 static const struct engine_parts parts = {&catalog_listing, &commit_direct,
-                                          &upkeep_inline, &horizon_newest, &value_filter_none};
+                                          &upkeep_inline, &horizon_newest,
+                                          &value_filter_none};
 
 /* How many puts were durable before an operation of the disk. */
 struct life {

@@ -164,7 +164,12 @@ static void write_golden(struct place *place, struct event_log *log) {
     assert_ok(edit_remove(&edit, 0, 5));
     edit_table(&edit, 1, table(6, 800, slice_of("apple"), slice_of("apple")));
     install(place, log, work, &edit,
-            &(const struct compact_counts){900, 800, 500, 400, 7, 0, 1500000});
+            &(const struct compact_counts){.read_bytes = 900,
+                                           .written_bytes = 800,
+                                           .entries_in = 500,
+                                           .entries_out = 400,
+                                           .tombstones_dropped = 7,
+                                           .micros = 1500000});
     compaction = (struct compaction){.level = 1,
                                      .output_level = 2,
                                      .upper = place->version->runs[0].files,

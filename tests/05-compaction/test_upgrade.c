@@ -13,9 +13,11 @@
 enum { PUTS = 60, STARTS = 12, STATES = 2 };
 
 static const struct engine_parts before = {&catalog_manifest, &commit_direct,
-                                           &upkeep_inline, &horizon_newest, &value_filter_none};
+                                           &upkeep_inline, &horizon_newest,
+                                           &value_filter_none};
 static const struct engine_parts after = {&catalog_manifest, &commit_direct,
-                                          &upkeep_threads, &horizon_newest, &value_filter_none};
+                                          &upkeep_threads, &horizon_newest,
+                                          &value_filter_none};
 
 /* Put i has one of 20 keys, in turn: tables overlap. */
 static struct slice key_of(char text[24], size_t i) {

@@ -53,8 +53,9 @@ static inline void crowd_begin_with(struct crowd *crowd, scheduler_chooser *choo
     memset(crowd, 0, sizeof *crowd);
     simulation_begin_with(&crowd->sim, chooser, context);
     assert_int_equal(fiu_init(0), 0);
-    crowd->parts = (struct engine_parts){&catalog_manifest, &commit_group,
-                                         &upkeep_threads, &horizon_newest, &value_filter_none};
+    crowd->parts =
+        (struct engine_parts){&catalog_manifest, &commit_group, &upkeep_threads,
+                              &horizon_newest, &value_filter_none};
     crowd->sim.options.durability = DURABILITY_NONE;
 }
 

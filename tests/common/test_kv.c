@@ -355,8 +355,9 @@ static void reads_tell_what_they_observed(void **state) {
 static void snapshots_reach_their_store_alone(void **state) {
     (void)state;
     struct kv *kv = open_kv(NULL);
-    const struct kv_snapshot ours = {&store_object, 3}, theirs = {&seen, 3};
-    const struct kv_snapshot closed = {NULL, 3};
+    const struct kv_snapshot ours = {.store = &store_object, .sequence = 3},
+                             theirs = {.store = &seen, .sequence = 3};
+    const struct kv_snapshot closed = {.store = NULL, .sequence = 3};
     const struct kv_snapshot *const wrong[] = {&theirs, &closed};
     struct buf value = {0};
     struct iter *iter;
@@ -403,10 +404,13 @@ static void the_rest_is_passed_on(void **state) {
     const struct kv_read_options at_once = {.no_wait = true};
     assert_int_equal(kv_get(kv, slice_of("k"), NULL, &at_once, &error),
                      STATUS_UNSUPPORTED);
-    assert_string_equal(error.message,
-                        "stage 01 has no lookups in memory alone, it comes with stage 03");
+    assert_string_equal(
+        error.message, "stage 01 has no lookups in memory alone, it comes with stage 03");
     assert_int_equal(kv_notify(kv, 1, DURABILITY_NONE, NULL, NULL, NULL),
                      STATUS_UNSUPPORTED);
+    assert_int_equal(kv_erase_all(kv, &error), STATUS_UNSUPPORTED);
+    assert_string_equal(error.message,
+                        "stage 01 has no erasing of everything, it comes with stage 08");
     assert_int_equal(kv_snapshot_take(kv, &snapshot, &error), STATUS_UNSUPPORTED);
     assert_string_equal(error.message,
                         "stage 01 has no snapshots, it comes with stage 07");
