@@ -52,6 +52,7 @@ PROGRAM_ADD_07 := $(COPY_SOURCES)
 
 ADD_08  := $(wildcard stages/08-server/*.c)
 DROP_08 := $(addprefix stages/07-snapshots/,store.c)
+LINKS_ADD_08 := -lmicrohttpd
 
 number = $(firstword $(subst -, ,$1))# 01-wal -> 01
 NUMBERS := $(foreach stage,$(STAGES),$(call number,$(stage)))

@@ -5,7 +5,7 @@
  *
  * Allocations inside libraries do not pass here: libfiu (harness builds only), the C
  * library's opendir() and stdio, pthread_create(), and from stage 03 on Snappy when it
- * packs and Zstandard (compression.h). */
+ * packs and Zstandard (compression.h), in stage 08 libmicrohttpd (metrics_http.h). */
 #ifndef STRATA_MEMORY_H
 #define STRATA_MEMORY_H
 

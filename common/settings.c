@@ -6,6 +6,8 @@
 #include <stdio.h>
 
 #include "buf.h"
+#include "nearest.h"
+#include "text_file.h"
 
 /* Rows of the table, in the order in which they are shown. */
 enum row {
@@ -273,39 +275,8 @@ static void print_value(const struct setting *setting, uint64_t value,
 
 enum { NAME_BYTES_MAX = 63 };
 
-static size_t least(size_t a, size_t b) {
-    return a < b ? a : b;
-}
-
-/* Letters to insert, drop or replace to make one of the other (Levenshtein's distance),
- * one row of the table at a time; of longer names, the first NAME_BYTES_MAX bytes. */
-static size_t distance(const char *a, const char *b) {
-    size_t a_length = strnlen(a, NAME_BYTES_MAX);
-    size_t b_length = strnlen(b, NAME_BYTES_MAX);
-    size_t costs[NAME_BYTES_MAX + 1];
-    for (size_t j = 0; j <= b_length; j++) {
-        costs[j] = j;
-    }
-    for (size_t i = 1; i <= a_length; i++) {
-        size_t diagonal = costs[0];
-        costs[0] = i;
-        for (size_t j = 1; j <= b_length; j++) {
-            size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = costs[j];
-            costs[j] = least(replaced, least(costs[j], costs[j - 1]) + 1);
-        }
-    }
-    return costs[b_length];
-}
-
-static const char *nearest_name(const char *name) {
-    size_t nearest = 0;
-    for (size_t i = 1; i < setting_count; i++) {
-        if (distance(name, settings[i].name) < distance(name, settings[nearest].name)) {
-            nearest = i;
-        }
-    }
-    return settings[nearest].name;
+static const char *name_at(size_t index) {
+    return settings[index].name;
 }
 
 /* ---- sources --------------------------------------------------------------------- */
@@ -319,7 +290,7 @@ enum status settings_set(struct kv_options *options, const char *name, const cha
     if (row == setting_count) {
         return error_set(error, STATUS_INVALID,
                          "%s: there is no such setting; the nearest is %s", name,
-                         nearest_name(name));
+                         nearest_name(name, name_at, setting_count));
     }
     const struct setting *setting = &settings[row];
     uint64_t number;
@@ -346,31 +317,6 @@ enum status settings_print(const struct kv_options *options, size_t index,
     char text[VALUE_TEXT_BYTES];
     print_value(&settings[index], field_value(options, (enum row)index), text);
     return buf_append_text(out, text);
-}
-
-static enum status read_whole(const struct kv_options *options, const char *path,
-                              struct buf *text, struct error *error) {
-    enum { PIECE_BYTES = 4096, FILE_BYTES_MAX = 1024 * 1024 };
-    struct file *file = NULL;
-    enum status status = file_open(options->world->files, path, FILE_READ, &file, error);
-    size_t done = 1;
-    while (status == STATUS_OK && done > 0) {
-        status = buf_reserve(text, PIECE_BYTES);
-        if (status != STATUS_OK) {
-            status = error_no_memory(error, path, PIECE_BYTES);
-            break;
-        }
-        status = file_read(file, text->length, text->data + text->length, PIECE_BYTES,
-                           &done, error);
-        text->length += status == STATUS_OK ? done : 0;
-        if (status == STATUS_OK && text->length > FILE_BYTES_MAX) {
-            status = error_set(error, STATUS_INVALID,
-                               "%s: longer than the %d bytes of a configuration file",
-                               path, FILE_BYTES_MAX);
-        }
-    }
-    file_release(file);
-    return status;
 }
 
 static bool is_blank(char letter) {
@@ -421,13 +367,7 @@ enum status settings_read(struct kv_options *options, const char *path,
                           struct error *error) {
     struct buf text = {0};
     struct kv_options changed = *options;
-    enum status status = read_whole(options, path, &text, error);
-    if (status == STATUS_OK && memchr(text.data, '\0', text.length) != NULL) {
-        status = error_set(error, STATUS_INVALID, "%s: not a text file", path);
-    }
-    if (status == STATUS_OK && buf_append(&text, "", 1) != STATUS_OK) {
-        status = error_no_memory(error, path, text.length + 1);
-    }
+    enum status status = text_file_read(options->world->files, path, &text, error);
     if (status == STATUS_OK) {
         status = set_lines(&changed, path, (char *)text.data, error);
     }
@@ -441,7 +381,7 @@ enum status settings_read(struct kv_options *options, const char *path,
 /* LOG_BYTES -> log-bytes; what does not fit is cut, and no setting is that long. */
 static void name_of_variable(const char *variable, size_t length,
                              char name[NAME_BYTES_MAX + 1]) {
-    length = least(length, NAME_BYTES_MAX);
+    length = length < NAME_BYTES_MAX ? length : NAME_BYTES_MAX;
     for (size_t i = 0; i < length; i++) {
         char letter = variable[i];
         name[i] = letter == '_'                    ? '-'

@@ -7,8 +7,9 @@
 #include "commands.h"
 
 const struct command_rows *const command_groups[] = {
-    &commands_string, &commands_number,     &commands_keys,  &commands_expire,
-    &commands_scan,   &commands_connection, &commands_table,
+    &commands_string, &commands_number, &commands_keys,   &commands_expire,
+    &commands_scan,   &commands_client, &commands_config, &commands_connection,
+    &commands_server, &commands_table,
 };
 const size_t command_group_count = sizeof command_groups / sizeof command_groups[0];
 
