@@ -37,6 +37,18 @@ void connection_idle(struct connection *connection) {
     }
 }
 
+/* Who waits for room with a request that is PENDING learns that there is none to come:
+ * nobody else would resume it. */
+static void tell_drained(struct connection *connection) {
+    bool busy = connection->busy;
+    if (connection->full) {
+        connection->full = false;
+        connection->busy = true;
+        connection->set->handler->drained(connection->session);
+        connection->busy = busy;
+    }
+}
+
 void connection_kill(struct connection *connection) {
     if (connection->state == CONNECTION_DEAD) {
         return;
@@ -54,6 +66,7 @@ void connection_kill(struct connection *connection) {
     connection->held_count = 0;
     link_remove(&connection->holding);
     clients_leave(connection->set->clients);
+    tell_drained(connection);
     if (!connection->busy) {
         connection_idle(connection);
     }

@@ -34,7 +34,8 @@ struct connection_handler {
     /* The request lives until it returns DONE; if PENDING, until connection_resume. */
     enum connection_answer (*command)(void *session, const struct resp_request *request);
 
-    /* connection_full was true, and there is room again. */
+    /* connection_full was true, and there is room again; or the connection is lost, and
+     * connection_has_room says so. */
     void (*drained)(void *session);
 
     /* The last call for it. While a request is PENDING it does not come. */
