@@ -47,8 +47,8 @@ const struct config_row config_rows[] = {
            "seconds after which a peer is asked whether it is there; 0: never"),
     NUMBER("io-threads", io_threads, 1, 64, "1", FIXED,
            "threads that read, carry out and reply"),
-    NUMBER("worker-threads", worker_threads, 1, 64, "4", FIXED,
-           "threads for commands that have to wait"),
+    NUMBER("worker-threads", worker_threads, 0, 64, "4", FIXED,
+           "threads for commands that have to wait; 0: those that reply do them, too"),
     OTHER(TEXT, "dir", dir, "data", FIXED, "directory of the database"),
     CHOICE("appendfsync", appendfsync, "always|everysec|no", "everysec", LIVE,
            "a reply waits for the disk (always), or the disk has it a second later "
