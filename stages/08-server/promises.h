@@ -1,0 +1,91 @@
+/* Replies of one loop that promise what is not durable yet.
+ *
+ *     always     what a tick wrote or observed beyond D is held, connection by connection,
+ *                and one notice is asked for the greatest sequence of the tick; when that
+ *                is durable, the replies go out
+ *     everysec   nothing is held; while there are writes, one notice of the interval is
+ *                under way, so the syncer knows of them. What is written while it is, is
+ *                asked for when it is told: at most two intervals are at risk
+ *     no         nothing is held, nothing is asked
+ *
+ * When a sync fails the store takes no more writes (kv.h). Held replies become errors,
+ * whether they were to reads or writes: what they tell may not survive. From then on until
+ * the store is resumed, reads are answered at once, from memory and tables as they are;
+ * what a write of that time is told is an error, for the store refuses it.
+ *
+ * Functions are for the loop's thread, but those of struct promise_rules. */
+#ifndef STRATA_PROMISES_H
+#define STRATA_PROMISES_H
+
+#include "config.h"
+#include "connections.h"
+
+enum { PROMISE_NOTICES = 16 };
+
+/* What all loops go by. Any thread. */
+struct promise_rules {
+    struct atomic_u64 appendfsync; /* enum config_appendfsync */
+    struct atomic_u64 broken;      /* a sync failed, and the store was not resumed */
+};
+
+struct promise_notice {
+    struct promises *promises;
+    bool asked;
+    uint64_t sequence;
+    /* written by whoever is told, before the task is posted */
+    enum status status;
+    char message[ERROR_MESSAGE_BYTES + 8];
+    struct loop_task task;
+};
+
+/* In the caller's storage. */
+struct promises {
+    struct kv *kv;
+    struct loop *loop;
+    struct connections *connections;
+    struct promise_rules *rules;
+    void (*told)(void *context); /* after each notice */
+    void *context;
+    uint64_t tick;
+    uint64_t durable; /* D, as it was when that was last looked at */
+    uint64_t wanted;  /* a notice is to be asked for */
+    uint64_t asked;   /* and has been, up to here */
+    size_t under_way;
+    struct link touched;
+    struct timer retry;
+    struct promise_notice notices[PROMISE_NOTICES];
+};
+
+/* What a connection has promised in this tick; in its owner's storage. */
+struct promise {
+    struct connection *connection;
+    struct link link;
+    uint64_t tick;
+    uint64_t sequence; /* the greatest that was observed or written */
+    uint64_t written;  /* the greatest of commands that write */
+    size_t replies;
+};
+
+/* All is borrowed. NO_MEMORY. */
+MUST_CHECK enum status promises_init(struct promises *promises, struct kv *kv,
+                                     struct connections *connections,
+                                     struct promise_rules *rules,
+                                     void (*told)(void *context), void *context);
+void promises_free(struct promises *promises); /* it is idle */
+
+void promise_init(struct promise *promise, struct connection *connection);
+void promise_forget(struct promise *promise); /* before the connection is gone */
+
+/* A request has been carried out: it saw or wrote up to that sequence. */
+void promises_note(struct promises *promises, struct promise *promise, uint64_t sequence,
+                   bool wrote, bool replied);
+
+/* For the hook of the loop. */
+void promises_tick_ends(struct promises *promises);
+
+/* No notice is under way. */
+static inline bool promises_idle(const struct promises *promises) {
+    return promises->under_way == 0;
+}
+
+#endif
