@@ -1,0 +1,299 @@
+#include "guest.h"
+
+#include <stdio.h>
+
+#include "kv_async.h"
+#include "memory.h"
+#include "password.h"
+
+struct guest {
+    struct io_thread *io;
+    struct connection *connection;
+    struct session session;
+    struct client_entry entry;
+    struct promise promise;
+    struct link monitoring;
+
+    /* The present request. */
+    uint64_t begun_micros;
+    struct resp_request request; /* while it is PENDING */
+    struct executor_job job;
+    struct loop_task done;
+    struct output output; /* the job's */
+    enum command_outcome outcome;
+    bool more;   /* its stream has more */
+    bool busy;   /* a request is PENDING */
+    bool drains; /* the stream waits for room */
+    bool replied;
+
+    /* CLIENT KILL: a task that was posted is run before the guest is freed. */
+    struct atomic_u64 killed;
+    struct loop_task kill;
+    bool kill_ran, gone;
+};
+
+static const char denied[] =
+    "DENIED Strata is running in protected mode, and no password is set: only clients of "
+    "this machine are served. Connect from the machine itself, or set a password "
+    "(requirepass) there, or, if nobody else can reach this port, set protected-mode no.";
+
+static uint64_t now_micros(const struct guest *guest) {
+    return clock_monotonic_micros(guest->io->commons->world->clock);
+}
+
+static struct resp_writer *writer_of(const struct guest *guest) {
+    return connection_writer(guest->connection);
+}
+
+/* ---- the end of a request -------------------------------------------------------- */
+
+static void note_monitoring(struct guest *guest) {
+    struct io_thread *io = guest->io;
+    bool monitors = guest->session.monitors, before = !link_alone(&guest->monitoring);
+    if (monitors == before) {
+        return;
+    }
+    if (monitors) {
+        link_add(&io->monitoring, &guest->monitoring);
+        atomic_u64_add(&io->monitors, 1, memory_order_relaxed);
+        atomic_u64_add(&io->commons->monitors, 1, memory_order_relaxed);
+    } else {
+        link_remove(&guest->monitoring);
+        atomic_u64_subtract(&io->monitors, 1, memory_order_relaxed);
+        atomic_u64_subtract(&io->commons->monitors, 1, memory_order_relaxed);
+    }
+}
+
+static void note_promise(struct guest *guest, bool replied) {
+    const struct session *session = &guest->session;
+    bool wrote =
+        !session->rejected && (session_command(session)->flags & COMMAND_WRITES) != 0;
+    if (wrote && session->failed) {
+        atomic_u64_store(&guest->io->commons->failed_writes, 1, memory_order_relaxed);
+    }
+    promises_note(&guest->io->promises, &guest->promise, session->access.sequence, wrote,
+                  replied);
+}
+
+static void end_request(struct guest *guest, const struct resp_request *request,
+                        bool replied) {
+    struct io_thread *io = guest->io;
+    struct session *session = &guest->session;
+    uint64_t now = now_micros(guest);
+    server_note(io->commons->server, io->number, &guest->entry, session, request, now,
+                now - guest->begun_micros);
+    atomic_u64_store(&guest->entry.output_bytes, output_pending(writer_of(guest)->output),
+                     memory_order_relaxed);
+    note_promise(guest, replied);
+    note_monitoring(guest);
+    connection_trust(guest->connection, session->authenticated);
+    if (session->closes) {
+        connection_finish(guest->connection);
+    }
+}
+
+/* ---- what may wait --------------------------------------------------------------- */
+
+/* The parts of a streamed reply are not held: it waits here for what it has seen. */
+static void make_durable(struct guest *guest) {
+    struct session *session = &guest->session;
+    const struct promise_rules *rules = &guest->io->commons->rules;
+    struct kv *kv = guest->io->commons->kv;
+    struct kv_progress progress;
+    struct error error = {0};
+    kv_progress(kv, &progress);
+    if (atomic_u64_load(&rules->appendfsync, memory_order_relaxed) !=
+            APPENDFSYNC_ALWAYS ||
+        atomic_u64_load(&rules->broken, memory_order_acquire) != 0 ||
+        session->access.sequence <= progress.durable) {
+        return;
+    }
+    enum status status = kv_sync(kv, &error);
+    if (status != STATUS_OK) {
+        guest->more = false;
+        output_free(&guest->output);
+        guest->output = (struct output){0};
+        (void)session_fail(session, status, &error);
+    }
+}
+
+static void work(void *context) {
+    struct guest *guest = context;
+    struct session *session = &guest->session;
+    struct resp_writer writer = *writer_of(guest);
+    writer.output = &guest->output;
+    session->writer = &writer;
+    session->may_wait = true;
+    if (guest->outcome == COMMAND_WOULD_WAIT) {
+        guest->outcome = command_execute(session, &guest->request);
+        guest->more = guest->outcome == COMMAND_STREAMS;
+        if (guest->more) {
+            make_durable(guest);
+        }
+    } else {
+        guest->more = reply_stream_more(session->stream, session);
+    }
+    session->may_wait = false;
+    session->writer = writer_of(guest);
+    loop_post(guest->io->loop, &guest->done);
+}
+
+/* More of the stream, or the end of the request. */
+static void go_on(struct guest *guest, bool alive) {
+    struct session *session = &guest->session;
+    if (alive && guest->more && !session->closes) {
+        if (connection_full(guest->connection)) {
+            guest->drains = true;
+        } else {
+            executor_give(guest->io->commons->executor, &guest->job);
+        }
+        return;
+    }
+    reply_stream_close(session->stream);
+    session->stream = NULL;
+    guest->busy = false;
+    end_request(guest, &guest->request, guest->replied);
+    connection_resume(guest->connection);
+}
+
+/* On the loop again. A connection that is gone takes no output. */
+static void worked(void *context) {
+    struct guest *guest = context;
+    bool alive = connection_has_room(guest->connection);
+    guest->replied |= output_pending(&guest->output) > 0;
+    if (alive) {
+        output_join(writer_of(guest)->output, &guest->output);
+        connection_written(guest->connection);
+    } else {
+        output_free(&guest->output);
+        guest->output = (struct output){0};
+    }
+    go_on(guest, alive);
+}
+
+static void drained(void *session) {
+    struct guest *guest = session;
+    if (guest->drains) {
+        guest->drains = false;
+        go_on(guest, connection_has_room(guest->connection));
+    }
+}
+
+/* ---- requests -------------------------------------------------------------------- */
+
+static enum connection_answer take_request(void *session,
+                                           const struct resp_request *request) {
+    struct guest *guest = session;
+    const struct io_commons *commons = guest->io->commons;
+    const struct output *output = writer_of(guest)->output;
+    uint64_t before = output->appended;
+    guest->begun_micros = now_micros(guest);
+    server_feed(commons->server,
+                atomic_u64_load(&commons->monitors, memory_order_relaxed) > 0,
+                &guest->session, &guest->entry, request);
+    guest->outcome = command_execute(&guest->session, request);
+    guest->replied = output->appended != before;
+    if (guest->outcome == COMMAND_DONE) {
+        end_request(guest, request, guest->replied);
+        return CONNECTION_DONE;
+    }
+    guest->request = *request;
+    guest->busy = true;
+    executor_give(commons->executor, &guest->job);
+    return CONNECTION_PENDING;
+}
+
+/* ---- coming and going ------------------------------------------------------------ */
+
+static void kill_now(void *context);
+
+static void fill_entry(struct guest *guest, const struct connection_facts *facts) {
+    struct client_entry *entry = &guest->entry;
+    entry->id = guest->session.id;
+    entry->descriptor = facts->descriptor;
+    entry->local_socket = facts->name[0] == '/';
+    (void)snprintf(entry->peer, sizeof entry->peer, "%s", facts->name);
+    if (entry->local_socket) {
+        (void)snprintf(entry->local, sizeof entry->local, "%s", facts->name);
+    }
+    entry->since_micros = now_micros(guest);
+    entry->connection = guest;
+}
+
+static void *come(void *context, struct connection *connection) {
+    struct io_thread *io = context;
+    struct io_commons *commons = io->commons;
+    struct connection_facts facts;
+    struct guest *guest = memory_take_zeroed(sizeof *guest);
+    if (guest == NULL) {
+        return NULL;
+    }
+    guest->io = io;
+    guest->connection = connection;
+    guest->job = (struct executor_job){.run = work, .context = guest};
+    guest->done = (struct loop_task){.run = worked, .context = guest};
+    guest->kill = (struct loop_task){.run = kill_now, .context = guest};
+    promise_init(&guest->promise, connection);
+    link_init(&guest->monitoring, guest);
+    session_init(&guest->session, commons->session, connection_writer(connection),
+                 atomic_u64_add(&commons->last_id, 1, memory_order_relaxed) + 1);
+    connection_facts(connection, &facts);
+    fill_entry(guest, &facts);
+    client_list_add(&commons->server->clients, &guest->entry);
+    connection_trust(connection, guest->session.authenticated);
+    if (!facts.local && !password_is_asked(commons->session->password) &&
+        atomic_u64_load(&commons->protected_mode, memory_order_relaxed) != 0) {
+        resp_write_error(connection_writer(connection), denied);
+        connection_finish(connection);
+    }
+    return guest;
+}
+
+static void go(void *session) {
+    struct guest *guest = session;
+    struct io_thread *io = guest->io;
+    guest->session.monitors = false;
+    note_monitoring(guest);
+    promise_forget(&guest->promise);
+    client_list_remove(&io->commons->server->clients, &guest->entry);
+    session_free(&guest->session);
+    guest->gone = true;
+    if (atomic_u64_load(&guest->killed, memory_order_acquire) == 0 || guest->kill_ran) {
+        memory_give(guest);
+    }
+    io_thread_check(io);
+}
+
+static void kill_now(void *context) {
+    struct guest *guest = context;
+    if (guest->gone) {
+        memory_give(guest);
+        return;
+    }
+    guest->kill_ran = true;
+    connection_kill(guest->connection);
+}
+
+void guest_kill(struct client_entry *entry) {
+    struct guest *guest = entry->connection;
+    if (atomic_u64_exchange_if(&guest->killed, 0, 1, memory_order_acq_rel)) {
+        loop_post(guest->io->loop, &guest->kill);
+    }
+}
+
+const struct connection_handler guest_handler = {come, take_request, drained, go};
+
+/* ---- MONITOR --------------------------------------------------------------------- */
+
+/* Nothing comes between the parts of a reply. */
+void guests_show_line(struct io_thread *io, struct slice line) {
+    struct link *next;
+    for (struct link *at = io->monitoring.next; at != &io->monitoring; at = next) {
+        struct guest *guest = at->owner;
+        next = at->next; /* having no room may close it */
+        if (!guest->busy && connection_has_room(guest->connection)) {
+            output_append(writer_of(guest)->output, line.data, line.length);
+            connection_written(guest->connection);
+        }
+    }
+}
