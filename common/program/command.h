@@ -53,6 +53,7 @@ struct command {
                                                    struct command_run */
     size_t values_bytes;
     int arguments_least, arguments_most; /* -1: no limit */
+    bool own_options; /* `run` reads all that stands behind the name, --help too */
     enum command_directory directory;
     bool interruptible; /* Ctrl-C waits until the command asks for it (interrupt.h) */
     command_body *run;

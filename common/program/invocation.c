@@ -83,6 +83,11 @@ bool invocation_parse(struct command_run *run, struct globals *globals, int coun
                       char **arguments, int *code) {
     error_t result = 0;
     struct buf title = {0}, prefix = {0}, help = {0};
+    if (run->command->own_options) {
+        memcpy(run->arguments, arguments + 1, sizeof *arguments * (size_t)(count - 1));
+        run->count = count - 1;
+        return true;
+    }
     enum status status =
         buf_printf(&title, "%s %s%c", run->program, run->command->name, 0);
     if (status == STATUS_OK) {

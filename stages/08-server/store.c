@@ -13,6 +13,7 @@
 #include "levels.h"
 #include "program/commands.h"
 #include "repair_manifest.h"
+#include "server_command.h"
 #include "snapshots.h"
 #include "upkeep_threads.h"
 #include "verify_engine.h"
@@ -69,8 +70,9 @@ static const struct store_ops store = {
 };
 
 static const struct command *const commands[] = {
-    &command_bench_snapshot, &command_shell,      &command_flush,  &command_compact,
-    &command_levels,         &command_checkpoint, &command_backup, &command_restore};
+    &command_bench_snapshot, &command_shell,   &command_flush,
+    &command_compact,        &command_levels,  &command_checkpoint,
+    &command_backup,         &command_restore, &command_server};
 
 const struct stage stage = {
     .number = 8,

@@ -1,0 +1,72 @@
+/* A store that has stopped at a failed write or sync (kv.h) is resumed by itself: once a
+ * second somebody who may wait tries, until the disk has room again, or works. What was
+ * told as an error may then be there or not; what was acknowledged is. */
+#include "host_state.h"
+
+enum { EVERY_MICROS = 1000000 };
+
+static void set_timer(struct host *host) {
+    struct loop *loop = host->ios[0].loop;
+    loop_timer_set(loop, &host->resume_timer, loop_now_micros(loop) + EVERY_MICROS);
+}
+
+static bool is_broken(const struct host *host) {
+    return atomic_u64_load(&host->commons.rules.broken, memory_order_acquire) != 0;
+}
+
+/* Broken is over before reads of the resumed store can be mistaken for those of a broken
+ * one: all that they can see is durable. */
+static void resume(void *context) {
+    struct host *host = context;
+    struct error error = {0};
+    bool told = is_broken(host);
+    atomic_u64_store(&host->commons.failed_writes, 0, memory_order_relaxed);
+    if (kv_resume(host->kv, &error) != STATUS_OK) {
+        atomic_u64_store(&host->commons.rules.broken, 1, memory_order_release);
+        if (!host->broken_told) {
+            server_log(&host->log, LOGLEVEL_WARNING,
+                       "no writes are taken until this is better, reads are: %s",
+                       error.message);
+        }
+        host->broken_told = true;
+    } else if (told || host->broken_told) {
+        atomic_u64_store(&host->commons.rules.broken, 0, memory_order_release);
+        server_log(&host->log, LOGLEVEL_NOTICE,
+                   "a write or sync had failed; the store takes writes again");
+        host->broken_told = false;
+    }
+    loop_post(host->ios[0].loop, &host->resumed_task);
+}
+
+static void resumed(void *context) {
+    struct host *host = context;
+    host->resuming = false;
+    set_timer(host);
+}
+
+static void look(void *context) {
+    struct host *host = context;
+    if (is_broken(host) ||
+        atomic_u64_load(&host->commons.failed_writes, memory_order_relaxed) != 0) {
+        host->resuming = true;
+        executor_give(&host->executor, &host->resume_job);
+    } else {
+        set_timer(host);
+    }
+}
+
+enum status host_resume_init(struct host *host) {
+    host->resume_timer = (struct timer){.due = look, .context = host};
+    host->resume_job = (struct executor_job){.run = resume, .context = host};
+    host->resumed_task = (struct loop_task){.run = resumed, .context = host};
+    if (loop_timer_add(host->ios[0].loop, &host->resume_timer) != STATUS_OK) {
+        return STATUS_NO_MEMORY;
+    }
+    host->has_resume = true;
+    set_timer(host);
+    return STATUS_OK;
+}
+
+void host_resume_free(struct host *host) {
+    loop_timer_remove(host->ios[0].loop, &host->resume_timer);
+}
