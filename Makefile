@@ -248,12 +248,16 @@ UNTHREADED := $(addprefix %/test_,backup bad_input block_damage catalog_listing 
     log_group manifest_crash merge_iter picker picker_contents picker_random snapshots \
     table_damage table_sweep unnamed upgrade upkeep upkeep_limits upkeep_tables \
     value_filter version_reads)
-tests = $(foreach test,$(filter-out $(if $(filter tsan,$1),$(UNTHREADED)),\
+tests = $(foreach test,$(filter-out $(if $(filter tsan,$1),$(UNTHREADED)) \
+    $(if $(filter sim,$1),%/test_program_server),\
     $(filter $(addprefix tests/,$(addsuffix /%,$2)),$(TESTS))),build/$1/$(test))
 quoted = $(patsubst %,'%',$1)
 # What runs the tests of a flavour in some areas. Those of the program need a program, the
-# one of stage $3; the sim flavour has none.
-test_runs = $(call quoted,$(call tests,$1,$(filter-out program,$2))) \
+# one of stage $3, and test_program_server that of its own; the sim flavour has none.
+test_run = $(if $(filter %/test_program_server,$2),\
+    'STRATA_PROGRAM=build/$1/strata-$(call test_stage,$(2:build/$1/%=%)) $2','$2')
+test_runs = $(foreach test,$(call tests,$1,$(filter-out program,$2)),\
+        $(call test_run,$1,$(test))) \
     $(if $(filter sim,$1),,$(foreach test,$(call tests,$1,$(filter program,$2)),\
         'STRATA_PROGRAM=build/$1/strata-$3 $(test)'))
 scripts = $(wildcard $(patsubst %,tests/%/test_*.sh,$1))
@@ -324,7 +328,7 @@ $(foreach stage,$(STAGES),$(eval $(call stage_targets,$(call number,$(stage)),$(
 
 # One area alone, while working on it: make check-common.
 $(foreach area,$(AREAS),$(eval check-$(area): $(call tests,check,$(area))))
-check-program: $(call programs,check)
+check-program check-08-server: $(call programs,check)
 $(AREAS:%=check-%): check-%:
 	@tests/run.sh $(call test_runs,check,$*,$(LAST)) $(call quoted,$(call scripts,$*))
 
@@ -336,6 +340,8 @@ $(foreach flavour,$(filter-out fuzz,$(FLAVOURS)),$(eval run-$(flavour): \
     $(if $(filter release,$(flavour)),,$(call tests,$(flavour),$(AREAS)) $(call harnesses,$(flavour))) \
     $(if $(filter sim,$(flavour)),,$(call programs,$(flavour)))))
 
+run: build/strata-$(LAST) ## the server on ./data, port 6380: make run ARGS='--appendfsync always'
+	build/strata-$(LAST) server --dir data --port 6380 $(ARGS)
 zoo: all ## seeds every bug of faults/bugs/ and demands that it is found: make zoo BUG=NAME
 	@faults/zoo.sh $(BUG)
 bench: build/bench ## Strata beside LevelDB and RocksDB: make bench ARGS='--quick' (ARGS=--help)
@@ -369,7 +375,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 ifeq ($(filter -j% --jobserver%,$(MAKEFLAGS)),)
 MAKEFLAGS += -j$(CORES)
 endif
-.PHONY: all demo check check-NN crash crash-NN fuzz asan tsan sim zoo bench coverage tidy format \
+.PHONY: all demo run check check-NN crash crash-NN fuzz asan tsan sim zoo bench coverage tidy format \
     notes-check install clean help FORCE $(FLAVOURS:%=run-%) $(AREAS:%=check-%)
 .SECONDARY:
 .DELETE_ON_ERROR:

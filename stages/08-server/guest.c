@@ -75,6 +75,21 @@ static void note_promise(struct guest *guest, bool replied) {
                   replied);
 }
 
+/* As Redis does, of commands that read, not of those that look before they write. */
+static void count_lookups(struct guest *guest) {
+    struct io_thread *io = guest->io;
+    const struct session *session = &guest->session;
+    const struct keyspace_access *access = &session->access;
+    if (access->expired > 0) {
+        atomic_u64_add(&io->expired, access->expired, memory_order_relaxed);
+    }
+    if (access->hits + access->misses > 0 && !session->rejected &&
+        (session_command(session)->flags & COMMAND_READS) != 0) {
+        atomic_u64_add(&io->hits, access->hits, memory_order_relaxed);
+        atomic_u64_add(&io->misses, access->misses, memory_order_relaxed);
+    }
+}
+
 static void end_request(struct guest *guest, const struct resp_request *request,
                         bool replied) {
     struct io_thread *io = guest->io;
@@ -85,6 +100,7 @@ static void end_request(struct guest *guest, const struct resp_request *request,
     atomic_u64_store(&guest->entry.output_bytes, output_pending(writer_of(guest)->output),
                      memory_order_relaxed);
     note_promise(guest, replied);
+    count_lookups(guest);
     note_monitoring(guest);
     connection_trust(guest->connection, session->authenticated);
     if (session->closes) {

@@ -183,6 +183,11 @@ static bool unpack(const struct keyspace_access *access, struct buf *stored,
     return true;
 }
 
+static void count_lookup(struct keyspace_access *access, enum status status) {
+    access->hits += status == STATUS_OK;
+    access->misses += status == STATUS_NOT_FOUND;
+}
+
 enum status keyspace_get(struct keyspace_access *access, struct slice key,
                          struct stored_value *value, struct error *error) {
     uint64_t observed = 0;
@@ -196,8 +201,10 @@ enum status keyspace_get(struct keyspace_access *access, struct slice key,
     note(access, observed);
     if (status == STATUS_OK &&
         !unpack(access, &value->payload, &value->expires_at_millis)) {
+        access->expired++;
         status = STATUS_NOT_FOUND;
     }
+    count_lookup(access, status);
     return status;
 }
 
@@ -217,8 +224,10 @@ enum status keyspace_get_many(struct keyspace_access *access, const struct slice
         uint64_t expires_at_millis;
         if (statuses[i] == STATUS_OK &&
             !unpack(access, &payloads[i], &expires_at_millis)) {
+            access->expired++;
             statuses[i] = STATUS_NOT_FOUND;
         }
+        count_lookup(access, statuses[i]);
     }
     return STATUS_OK;
 }

@@ -45,6 +45,8 @@ struct keyspace_access {
     bool may_wait;
     uint64_t now_millis; /* all of the request happens at this time */
     uint64_t sequence;   /* the greatest that it observed or wrote */
+    size_t hits, misses; /* of keyspace_get and keyspace_get_many, to be counted */
+    size_t expired;      /* misses because the value was over */
 };
 
 void keyspace_begin(struct keyspace_access *access, struct keyspace *keyspace,

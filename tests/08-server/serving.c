@@ -159,7 +159,7 @@ size_t client_try(int client, struct slice bytes) {
     return sent < 0 ? 0 : (size_t)sent;
 }
 
-void client_send(struct serving *s, int client, const char *text) {
+void client_say(struct serving *s, int client, const char *text) {
     struct slice bytes = slice_of(text);
     while (bytes.length > 0) {
         size_t sent = client_try(client, bytes);

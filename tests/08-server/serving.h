@@ -66,7 +66,7 @@ int client_come(struct serving *s);
 size_t client_try(int client, struct slice bytes);
 
 /* All; the loop turns when the socket is full. */
-void client_send(struct serving *s, int client, const char *text);
+void client_say(struct serving *s, int client, const char *text);
 
 /* Appends what there is; true if then comes the end, or an error. */
 bool client_receive(int client, struct buf *got);

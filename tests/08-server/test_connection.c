@@ -92,9 +92,9 @@ static void test_later_ones_wait(void **state) {
     static struct serving s;
     serving_begin(&s);
     int client = client_come(&s);
-    client_send(&s, client, "a\nLATER b\nc\nLATER d\n");
+    client_say(&s, client, "a\nLATER b\nc\nLATER d\n");
     assert_received(client, "*1\r\n$1\r\na\r\n", false);
-    client_send(&s, client, "e\n");
+    client_say(&s, client, "e\n");
     assert_received(client, "", false);
     assert_int_equal(s.sessions[0].commands, 2);
     finish_later(&s.sessions[0]);
@@ -115,7 +115,7 @@ static void test_lost_while_pending(void **state) {
     static struct serving s;
     serving_begin(&s);
     int client = client_come(&s);
-    client_send(&s, client, "LATER b\nc\n");
+    client_say(&s, client, "LATER b\nc\n");
     connections_kill(&s.set);
     turn(&s);
     assert_received(client, "", true);
@@ -134,7 +134,7 @@ static void test_finished_while_pending(void **state) {
     static struct serving s;
     serving_begin(&s);
     int client = client_come(&s);
-    client_send(&s, client, "LATER b\nc\n");
+    client_say(&s, client, "LATER b\nc\n");
     connection_finish(s.sessions[0].connection);
     turn(&s);
     assert_received(client, "", false);
@@ -178,7 +178,7 @@ static void test_half_close_with_much(void **state) {
     connections_limit(&s.set, &s.limits);
     int client = client_come(&s);
     for (int i = 0; i < 40; i++) {
-        client_send(&s, client, "BIG 10000\n");
+        client_say(&s, client, "BIG 10000\n");
     }
     assert_true(s.sessions[0].commands < 40);
     shutdown(client, SHUT_WR);
@@ -197,23 +197,23 @@ static void test_quit(void **state) {
     static struct serving s;
     serving_begin(&s);
     int client = client_come(&s);
-    client_send(&s, client, "a\nQUIT\nb\n");
+    client_say(&s, client, "a\nQUIT\nb\n");
     assert_received(client, "*1\r\n$1\r\na\r\n+OK\r\n", true);
     assert_int_equal(s.sessions[0].commands, 2);
     assert_int_equal(s.closed, 0);
-    client_send(&s, client, "still talking\n");
+    client_say(&s, client, "still talking\n");
     pass(&s, 900000);
     assert_int_equal(s.closed, 0);
     pass(&s, 200000); /* it is not waited for any longer */
     assert_int_equal(s.closed, 1);
     close(client);
     client = client_come(&s);
-    client_send(&s, client, "QUIT\n");
+    client_say(&s, client, "QUIT\n");
     close(client);
     turn(&s);
     assert_int_equal(s.closed, 2);
     client = client_come(&s);
-    client_send(&s, client, "x\nDIE\nb\n");
+    client_say(&s, client, "x\nDIE\nb\n");
     assert_received(client, "", true);
     assert_int_equal(s.closed, 3);
     close(client);
@@ -251,7 +251,7 @@ static void test_trust(void **state) {
     int client = client_come(&s);
     turn(&s);
     connection_trust(s.sessions[0].connection, false);
-    client_send(&s, client, "*11\r\n");
+    client_say(&s, client, "*11\r\n");
     assert_received(client, "-ERR Protocol error: unauthenticated multibulk length\r\n",
                     true);
     close(client);
@@ -380,8 +380,8 @@ static void test_finish(void **state) {
     static struct serving s;
     serving_begin(&s);
     int a = client_come(&s), b = client_come(&s);
-    client_send(&s, a, "a\nLATER b\nc\n");
-    client_send(&s, b, "d\n");
+    client_say(&s, a, "a\nLATER b\nc\n");
+    client_say(&s, b, "d\n");
     connections_finish(&s.set);
     turn(&s);
     int late = client_come(&s);

@@ -57,12 +57,12 @@ static void test_hard_limit(void **state) {
     s.limits.hard_output_bytes = 3000000;
     connections_limit(&s.set, &s.limits);
     int client = client_come(&s);
-    client_send(&s, client, "PARTS 1000000 3\n");
+    client_say(&s, client, "PARTS 1000000 3\n");
     assert_int_equal(s.closed, 0);
     close(client);
     turn(&s);
     client = client_come(&s);
-    client_send(&s, client, "PARTS 1000000 9\nPARTS 1000000 1\n");
+    client_say(&s, client, "PARTS 1000000 9\nPARTS 1000000 1\n");
     assert_int_equal(s.closed, 2);
     assert_int_equal(s.sessions[1].commands, 1);
     close(client);
@@ -79,7 +79,7 @@ static void test_one_long_reply(void **state) {
     s.limits.hard_output_bytes = 300000;
     connections_limit(&s.set, &s.limits);
     int client = client_come(&s);
-    client_send(&s, client, "PARTS 1000000 1\nBIG 1000000\n");
+    client_say(&s, client, "PARTS 1000000 1\nBIG 1000000\n");
     for (int i = 0; i < 40; i++) {
         assert_false(client_receive(client, &got));
         turn(&s);
@@ -100,8 +100,8 @@ static void test_much_for_too_long(void **state) {
     s.limits.lasting_output_bytes = 1500000;
     connections_limit(&s.set, &s.limits);
     int quick = client_come(&s), slow = client_come(&s);
-    client_send(&s, quick, "PARTS 1000000 3\n");
-    client_send(&s, slow, "PARTS 1000000 3\n");
+    client_say(&s, quick, "PARTS 1000000 3\n");
+    client_say(&s, slow, "PARTS 1000000 3\n");
     pass(&s, 59 * SECOND);
     while (got.length < 1600000) { /* less than the limit is left */
         assert_false(client_receive(quick, &got));
@@ -128,7 +128,7 @@ static void test_pushed_for_too_long(void **state) {
     s.limits.lasting_output_bytes = 1500000;
     connections_limit(&s.set, &s.limits);
     int client = client_come(&s);
-    client_send(&s, client, "x\n");
+    client_say(&s, client, "x\n");
     pass(&s, 100 * SECOND);
     for (int i = 0; i < 3; i++) {
         resp_write_bulk(connection_writer(s.sessions[0].connection),
@@ -154,7 +154,7 @@ static void test_drained(void **state) {
     s.limits.soft_output_bytes = 100000;
     connections_limit(&s.set, &s.limits);
     int client = client_come(&s);
-    client_send(&s, client, "ALL 30000 200\nx\n");
+    client_say(&s, client, "ALL 30000 200\nx\n");
     struct connection_facts facts;
     connection_facts(s.sessions[0].connection, &facts);
     assert_true(facts.output_bytes < 130100);
@@ -207,12 +207,12 @@ static void test_idle(void **state) {
     static struct serving s;
     serving_begin(&s);
     int a = client_come(&s), b = client_come(&s), c = client_come(&s);
-    client_send(&s, a, "x\n");
+    client_say(&s, a, "x\n");
     pass(&s, 1000000 * (uint64_t)SECOND); /* as long as it likes */
     assert_int_equal(s.closed, 0);
-    client_send(&s, a, "x\n");
-    client_send(&s, b, "x\n");
-    client_send(&s, c, "LATER x\n");
+    client_say(&s, a, "x\n");
+    client_say(&s, b, "x\n");
+    client_say(&s, c, "LATER x\n");
     pass(&s, 5 * SECOND);
     s.limits.idle_micros = 10 * SECOND;
     connections_limit(&s.set, &s.limits);
@@ -220,7 +220,7 @@ static void test_idle(void **state) {
     assert_int_equal(s.closed, 0);
     pass(&s, 5 * SECOND - 1);
     assert_int_equal(s.closed, 0);
-    client_send(&s, a, "x\n");
+    client_say(&s, a, "x\n");
     pass(&s, 1);
     assert_int_equal(s.closed, 1);
     assert_true(s.sessions[1].closed);
@@ -252,7 +252,7 @@ static void test_reading_slowly(void **state) {
     s.limits.idle_micros = 10 * SECOND;
     connections_limit(&s.set, &s.limits);
     int client = client_come(&s);
-    client_send(&s, client, "BIG 1000000\nBIG 1000000\n");
+    client_say(&s, client, "BIG 1000000\nBIG 1000000\n");
     for (size_t got = 0; got < 1000000;) {
         ssize_t count = recv(client, bytes, sizeof bytes, 0);
         assert_true(count > 0);
@@ -272,7 +272,7 @@ static void test_last_replies_not_taken(void **state) {
     static struct serving s;
     serving_begin(&s);
     int client = client_come(&s);
-    client_send(&s, client, "BIG 1000000\nQUIT\n");
+    client_say(&s, client, "BIG 1000000\nQUIT\n");
     pass(&s, 10 * SECOND - 1);
     assert_int_equal(s.closed, 0);
     pass(&s, 1);
@@ -289,14 +289,14 @@ static void test_memory_comes_back(void **state) {
     int clients[100];
     for (size_t i = 0; i < 100; i++) {
         clients[i] = client_come(&s);
-        client_send(&s, clients[i], "x\n");
+        client_say(&s, clients[i], "x\n");
         assert_received(clients[i], "*1\r\n$1\r\nx\r\n", false);
     }
     assert_true(counted_memory_bytes() - before > 100 * RESP_READ_BYTES);
     pass(&s, 3 * SECOND);
     assert_true(counted_memory_bytes() - before < 100 * 2000);
     for (size_t i = 0; i < 100; i++) {
-        client_send(&s, clients[i], "x\n");
+        client_say(&s, clients[i], "x\n");
         assert_received(clients[i], "*1\r\n$1\r\nx\r\n", false);
     }
     pass(&s, 3 * SECOND);

@@ -8,7 +8,7 @@ static void test_waits(void **state) {
     static struct serving s;
     serving_begin(&s);
     int client = client_come(&s);
-    client_send(&s, client, "a\n");
+    client_say(&s, client, "a\n");
     struct connection *connection = s.sessions[0].connection;
     assert_received(client, "*1\r\n$1\r\na\r\n", false);
     resp_write_simple(connection_writer(connection), "one");
@@ -16,7 +16,7 @@ static void test_waits(void **state) {
     connection_hold(connection, 7, 2);
     connection_written(connection);
     turn(&s);
-    client_send(&s, client, "b\n"); /* not held itself, and yet behind */
+    client_say(&s, client, "b\n"); /* not held itself, and yet behind */
     assert_received(client, "", false);
     resp_write_simple(connection_writer(connection), "three");
     connection_hold(connection, 9, 1);
@@ -48,7 +48,7 @@ static void test_becomes_errors(void **state) {
         connection_hold(connection, sequence, 2);
         connection_written(connection);
         turn(&s);
-        client_send(&s, client, "b\n");
+        client_say(&s, client, "b\n");
     }
     resp_write_simple(writer, "tail");
     connections_fail(&s.set, 1, "IOERR the log failed");
@@ -76,7 +76,7 @@ static void test_nothing_and_nobody(void **state) {
     int client = client_come(&s);
     turn(&s);
     connection_hold(s.sessions[0].connection, 1, 0);
-    client_send(&s, client, "b\n");
+    client_say(&s, client, "b\n");
     assert_received(client, "*1\r\n$1\r\nb\r\n", false);
     resp_write_simple(connection_writer(s.sessions[0].connection), "one");
     connection_hold(s.sessions[0].connection, 2, 1);
