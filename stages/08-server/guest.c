@@ -120,8 +120,7 @@ static void make_durable(struct guest *guest) {
     kv_progress(kv, &progress);
     if (atomic_u64_load(&rules->appendfsync, memory_order_relaxed) !=
             APPENDFSYNC_ALWAYS ||
-        atomic_u64_load(&rules->broken, memory_order_acquire) != 0 ||
-        session->access.sequence <= progress.durable) {
+        promise_rules_broken(rules) || session->access.sequence <= progress.durable) {
         return;
     }
     enum status status = kv_sync(kv, &error);

@@ -11,28 +11,31 @@ static void set_timer(struct host *host) {
 }
 
 static bool is_broken(const struct host *host) {
-    return atomic_u64_load(&host->commons.rules.broken, memory_order_acquire) != 0;
+    return promise_rules_broken(&host->commons.rules);
 }
 
-/* Broken is over before reads of the resumed store can be mistaken for those of a broken
- * one: all that they can see is durable. */
+/* A failure that is told late is of the time before the resume, by its number: it does
+ * not make a sound store a broken one. */
 static void resume(void *context) {
     struct host *host = context;
+    struct promise_rules *rules = &host->commons.rules;
     struct error error = {0};
-    bool told = is_broken(host);
+    bool was_broken = is_broken(host) || host->broken_told;
     atomic_u64_store(&host->commons.failed_writes, 0, memory_order_relaxed);
     if (kv_resume(host->kv, &error) != STATUS_OK) {
-        atomic_u64_store(&host->commons.rules.broken, 1, memory_order_release);
+        atomic_u64_store(&host->commons.failed_writes, 1, memory_order_relaxed);
         if (!host->broken_told) {
             server_log(&host->log, LOGLEVEL_WARNING,
                        "no writes are taken until this is better, reads are: %s",
                        error.message);
         }
         host->broken_told = true;
-    } else if (told || host->broken_told) {
-        atomic_u64_store(&host->commons.rules.broken, 0, memory_order_release);
-        server_log(&host->log, LOGLEVEL_NOTICE,
-                   "a write or sync had failed; the store takes writes again");
+    } else {
+        atomic_u64_add(&rules->resumes, 1, memory_order_release);
+        if (was_broken) {
+            server_log(&host->log, LOGLEVEL_NOTICE,
+                       "a write or sync had failed; the store takes writes again");
+        }
         host->broken_told = false;
     }
     loop_post(host->ios[0].loop, &host->resumed_task);

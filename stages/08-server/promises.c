@@ -16,9 +16,10 @@ enum { RETRY_MICROS = 1000 };
 
 static void ask(struct promises *promises);
 
+/* Of a store that was resumed meanwhile it says nothing: then `broken` is of the past. */
 static void note_broken(struct promises *promises, const struct promise_notice *notice) {
     struct kv_progress progress;
-    atomic_u64_store(&promises->rules->broken, 1, memory_order_release);
+    atomic_u64_store(&promises->rules->broken, notice->resumes + 1, memory_order_release);
     kv_progress(promises->kv, &progress);
     connections_fail(promises->connections, progress.durable, notice->message);
 }
@@ -82,6 +83,7 @@ static void ask(struct promises *promises) {
     uint64_t before = promises->asked;
     notice->asked = true;
     notice->sequence = promises->asked = promises->wanted;
+    notice->resumes = atomic_u64_load(&promises->rules->resumes, memory_order_acquire);
     promises->under_way++;
     enum status status =
         kv_notify(promises->kv, notice->sequence,
@@ -159,7 +161,7 @@ static void look_at_durable(struct promises *promises) {
 
 void promises_tick_ends(struct promises *promises) {
     enum config_appendfsync mode = mode_of(promises);
-    bool broken = atomic_u64_load(&promises->rules->broken, memory_order_acquire) != 0;
+    bool broken = promise_rules_broken(promises->rules);
     struct promise *promise;
     promises->tick++;
     if (link_alone(&promises->touched)) {

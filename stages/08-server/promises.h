@@ -25,13 +25,21 @@ enum { PROMISE_NOTICES = 16 };
 /* What all loops go by. Any thread. */
 struct promise_rules {
     struct atomic_u64 appendfsync; /* enum config_appendfsync */
-    struct atomic_u64 broken;      /* a sync failed, and the store was not resumed */
+    struct atomic_u64 resumes;     /* of the store, after failures */
+    struct atomic_u64 broken; /* one more than resumes, when a sync had failed; or 0 */
 };
+
+/* A sync has failed, and the store was not resumed since. */
+static inline bool promise_rules_broken(const struct promise_rules *rules) {
+    uint64_t resumes = atomic_u64_load(&rules->resumes, memory_order_acquire);
+    return atomic_u64_load(&rules->broken, memory_order_acquire) == resumes + 1;
+}
 
 struct promise_notice {
     struct promises *promises;
     bool asked;
     uint64_t sequence;
+    uint64_t resumes; /* when it was asked for */
     /* written by whoever is told, before the task is posted */
     enum status status;
     char message[ERROR_MESSAGE_BYTES + 8];
