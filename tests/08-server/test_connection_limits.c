@@ -310,8 +310,25 @@ static void test_memory_comes_back(void **state) {
     serving_end(&s);
 }
 
+/* A request whose reply waits for room is told when its connection is lost, and ends. */
+static void test_lost_while_full(void **state) {
+    (void)state;
+    static struct serving s;
+    serving_begin(&s);
+    int client = client_come(&s);
+    client_say(&s, client, "ALL 100000 100\n");
+    assert_true(s.sessions[0].pending);
+    assert_int_equal(s.sessions[0].drained, 0);
+    connection_kill(s.sessions[0].connection);
+    assert_int_equal(s.sessions[0].drained, 1);
+    assert_true(s.sessions[0].closed);
+    close(client);
+    serving_end(&s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_lost_while_full),
         cmocka_unit_test(test_one_that_never_reads),
         cmocka_unit_test(test_hard_limit),
         cmocka_unit_test(test_one_long_reply),

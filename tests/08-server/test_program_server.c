@@ -441,7 +441,7 @@ static void knows_its_clients(void **state) {
     call(&two, &served);
     ask(&one, "GET k", "-NOAUTH Authentication required.");
     ask(&one, "AUTH secret", "+OK");
-    char line[512], killer[64];
+    char line[512], killer[sizeof line + 16];
     say(&one,
         "CLIENT ID\r\n"); /* the one that came first need not have been let in first */
     assert_true(hear(&one, line));
