@@ -1,7 +1,6 @@
 #include "host.h"
 
 #include <inttypes.h>
-#include <unistd.h>
 
 #include "config_value.h"
 #include "host_state.h"
@@ -229,7 +228,7 @@ static void tell_ready(struct host *host) {
         server_log(log, LOGLEVEL_NOTICE, "ready: redis-cli -s %s",
                    host->config.unixsocket);
     }
-    if (process_notify(environ, "READY=1", &error) != STATUS_OK) {
+    if (process_notify(process_environment(), "READY=1", &error) != STATUS_OK) {
         server_log(log, LOGLEVEL_WARNING, "%s", error.message);
     }
 }

@@ -2,8 +2,6 @@
 #include "process.h"
 #include "stop_signal.h"
 
-#include <unistd.h>
-
 enum { GRACE_MICROS = 2000000 };
 
 static struct loop *loop_of(struct host *host) {
@@ -60,7 +58,7 @@ void host_stop(struct host *host, const char *why) {
     }
     host->stopping = true;
     server_log(&host->log, LOGLEVEL_NOTICE, "%s: shutting down", why);
-    if (process_notify(environ, "STOPPING=1", &error) != STATUS_OK) {
+    if (process_notify(process_environment(), "STOPPING=1", &error) != STATUS_OK) {
         server_log(&host->log, LOGLEVEL_WARNING, "%s", error.message);
     }
     close_listener(host);

@@ -101,3 +101,11 @@ enum status process_notify(char *const environment[], const char *state,
     return sent < 0 ? error_set_errno(error, errnum, "NOTIFY_SOCKET: %s", path)
                     : STATUS_OK;
 }
+
+void process_end(int code) {
+    _exit(code);
+}
+
+char *const *process_environment(void) {
+    return environ;
+}

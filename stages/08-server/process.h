@@ -22,6 +22,12 @@ void process_facts(struct process_facts *facts);
 enum { PROCESS_RUN_ID_BYTES = 41 };
 void process_run_id(char text[PROCESS_RUN_ID_BYTES]);
 
+/* Ends the process now, whatever its other threads do. */
+_Noreturn void process_end(int code);
+
+/* What the process was started with: NAME=VALUE, ended by NULL. */
+char *const *process_environment(void);
+
 /* Tells the service manager (sd_notify(3)): "READY=1", "STOPPING=1", "STATUS=..." lines,
  * as one datagram to the socket that NOTIFY_SOCKET in `environment` names: a path, or @
  * and an abstract name. OK also where there is none: nobody wants to know. INVALID: it

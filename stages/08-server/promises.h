@@ -1,17 +1,17 @@
 /* Replies of one loop that promise what is not durable yet.
  *
- *     always     what a tick wrote or observed beyond D is held, connection by connection,
- *                and one notice is asked for the greatest sequence of the tick; when that
- *                is durable, the replies go out
+ *     always     what a tick wrote or observed beyond D is held, connection by
+ *                connection, and one notice is asked for the greatest sequence of the
+ *                tick; when that is durable, the replies go out
  *     everysec   nothing is held; while there are writes, one notice of the interval is
  *                under way, so the syncer knows of them. What is written while it is, is
  *                asked for when it is told: at most two intervals are at risk
  *     no         nothing is held, nothing is asked
  *
  * When a sync fails the store takes no more writes (kv.h). Held replies become errors,
- * whether they were to reads or writes: what they tell may not survive. From then on until
- * the store is resumed, reads are answered at once, from memory and tables as they are;
- * what a write of that time is told is an error, for the store refuses it.
+ * whether they were to reads or writes: what they tell may not survive. From then on
+ * until the store is resumed, reads are answered at once, from memory and tables as they
+ * are; what a write of that time is told is an error, for the store refuses it.
  *
  * Functions are for the loop's thread, but those of struct promise_rules. */
 #ifndef STRATA_PROMISES_H

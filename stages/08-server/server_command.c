@@ -2,10 +2,9 @@
  * (config_file.h). */
 #include "server_command.h"
 
-#include <unistd.h>
-
 #include "config_file.h"
 #include "host.h"
+#include "process.h"
 #include "program/output.h"
 
 static bool asks_for_help(const struct command_run *run) {
@@ -75,7 +74,7 @@ static void end_at_once(struct host *host) {
     if (status != STATUS_OK) {
         (void)fprintf(stderr, "server: %s\n", error.message);
     }
-    _exit(status_exit_code(status));
+    process_end(status_exit_code(status));
 }
 
 static enum status run_server(struct command_run *run) {

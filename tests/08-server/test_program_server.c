@@ -1,5 +1,7 @@
 /* The server as people run it: the program, on a free port of the loopback, and clients
- * with plain sockets. Whatever a test does, its servers end with it. */
+ * with plain sockets. Whatever a test does, its servers end with it.
+ *
+ * tidy: long because what starts a server and talks to it is for these tests alone. */
 #define TEST_HAS_STAGE
 #include "../common/support.h"
 
