@@ -216,8 +216,10 @@ static void tell_ready(struct host *host) {
     server_log(log, LOGLEVEL_NOTICE, "database %s, appendfsync %s", host->config.dir,
                modes[host->config.appendfsync]);
     for (size_t i = 0; i < host->address_count; i++) {
-        server_log(log, LOGLEVEL_NOTICE, "listening at %s port %u",
-                   host->addresses[i] + (host->addresses[i][0] == '-'), port);
+        if (host->addresses[i][0] != '-') { /* one that may not be there is not told of */
+            server_log(log, LOGLEVEL_NOTICE, "listening at %s port %u",
+                       host->addresses[i], port);
+        }
     }
     if (host->config.unixsocket[0] != '\0') {
         server_log(log, LOGLEVEL_NOTICE, "listening at %s", host->config.unixsocket);
