@@ -1,8 +1,8 @@
 /* Databases go both ways between Strata and LevelDB (Debian's libleveldb) while several
- * threads write batches, in groups, with all durabilities, and snapshots keep old versions
- * through flushes and compactions: LevelDB reads the newest of each key, from logs that
- * hold groups and from tables that hold several versions, and goes on. Real files, in a
- * directory of their own. */
+ * threads write batches, in groups, with all durabilities, and snapshots keep old
+ * versions through flushes and compactions: LevelDB reads the newest of each key, from
+ * logs that hold groups and from tables that hold several versions, and goes on. Real
+ * files, in a directory of their own. */
 #include "../04-manifest/both.h"
 
 #include "kv_batch.h"
