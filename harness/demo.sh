@@ -620,8 +620,8 @@ awk '/^filled/ { before = $NF } /^compacted, the/ { held = $NF } /^released/ { r
 good 'the same again'
 
 chapter '20. A backup while writers work; the database is lost, and restored'
-say 'Both writers again, and backups beside them, in the same process: one while they write,' \
-    'another, and one when they have ended.'
+say 'Both writers again, in another thread each, and backups in the same process: two as soon as' \
+    'they have begun, and one when they have ended.'
 cat >session.txt <<'END'
 .start import --batch 10 north.tsv south.tsv
 backup kept

@@ -192,15 +192,15 @@ static enum status run_rounds(struct command_run *run, const char *path,
     enum status status = STATUS_OK;
     for (size_t round = 0; round < values->common.rounds; round++) {
         for (size_t i = 0; i < values->cases; i++) {
-            double figures[FIGURES];
+            double figures[FIGURES] = {0};
             uint64_t writers = values->writers[i];
-            if (status == STATUS_OK && !run->interrupted) {
-                status =
-                    run_case(run, path, writers,
-                             values->common.count * (writers > 1 ? MORE : 1), figures);
-                run->interrupted = interrupt_seen();
+            status = run_case(run, path, writers,
+                              values->common.count * (writers > 1 ? MORE : 1), figures);
+            run->interrupted = interrupt_seen();
+            if (status != STATUS_OK || run->interrupted) {
+                return status;
             }
-            for (size_t j = 0; j < FIGURES && status == STATUS_OK; j++) {
+            for (size_t j = 0; j < FIGURES; j++) {
                 results->figures[i][j][round] = figures[j];
             }
         }

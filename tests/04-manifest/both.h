@@ -47,12 +47,16 @@ static inline struct slice both_key(char text[BOTH_KEY_BYTES], size_t index) {
 }
 
 /* Half of it compresses. */
-static inline struct slice both_value(const struct held *held) {
-    static unsigned char bytes[BOTH_VALUE_BYTES];
+static inline void both_fill(const struct held *held, unsigned char *bytes) {
     uint64_t seed = held->seed;
     for (size_t i = 0; i < held->size; i++) {
         bytes[i] = i % 16 < 8 ? (unsigned char)random_next(&seed) : 'x';
     }
+}
+
+static inline struct slice both_value(const struct held *held) {
+    static unsigned char bytes[BOTH_VALUE_BYTES];
+    both_fill(held, bytes);
     return slice_make(bytes, held->size);
 }
 
