@@ -118,7 +118,7 @@ libraries = $(LINKS_$2) -lisal -lcjson $(if $(filter release,$1),,-lfiu) -lpthre
 
 TESTS := $(patsubst %.c,%,$(wildcard tests/*/test_*.c))
 AREAS := $(sort $(foreach test,$(TESTS),$(word 2,$(subst /, ,$(test)))))
-SHARED_AREAS := $(filter-out $(STAGES),$(AREAS))
+SHARED_AREAS := $(filter-out $(NUMBERS:%=%-%),$(AREAS))
 
 objects = $(patsubst %.c,build/$1/%.o,$2)
 
@@ -248,18 +248,17 @@ UNTHREADED := $(addprefix %/test_,backup bad_input block_damage catalog_listing 
     log_group manifest_crash merge_iter picker picker_contents picker_random snapshots \
     table_damage table_sweep unnamed upgrade upkeep upkeep_limits upkeep_tables \
     value_filter version_reads)
-tests = $(foreach test,$(filter-out $(if $(filter tsan,$1),$(UNTHREADED)) \
-    $(if $(filter sim,$1),%/test_program_server),\
+tests = $(foreach test,$(filter-out $(if $(filter tsan,$1),$(UNTHREADED)),\
     $(filter $(addprefix tests/,$(addsuffix /%,$2)),$(TESTS))),build/$1/$(test))
 quoted = $(patsubst %,'%',$1)
-# What runs the tests of a flavour in some areas. Those of the program need a program, the
-# one of stage $3, and test_program_server that of its own; the sim flavour has none.
-test_run = $(if $(filter %/test_program_server,$2),\
-    'STRATA_PROGRAM=build/$1/strata-$(call test_stage,$(2:build/$1/%=%)) $2','$2')
-test_runs = $(foreach test,$(call tests,$1,$(filter-out program,$2)),\
-        $(call test_run,$1,$(test))) \
-    $(if $(filter sim,$1),,$(foreach test,$(call tests,$1,$(filter program,$2)),\
-        'STRATA_PROGRAM=build/$1/strata-$3 $(test)'))
+# What runs the tests of a flavour in some areas. Two need a program, which the sim flavour
+# has not: `program` that of stage $3, and 08-clients that of its own.
+NEED_PROGRAM := program 08-clients
+test_program = build/$1/strata-$(or $(filter 08,$(call test_stage,$(2:build/$1/%=%))),$3)
+test_runs = $(call quoted,$(call tests,$1,$(filter-out $(NEED_PROGRAM),$2))) \
+    $(if $(filter sim,$1),,\
+        $(foreach test,$(call tests,$1,$(filter $(NEED_PROGRAM),$2)),\
+            'STRATA_PROGRAM=$(call test_program,$1,$(test),$3) $(test)'))
 scripts = $(wildcard $(patsubst %,tests/%/test_*.sh,$1))
 programs = $(NUMBERS:%=build/$1/strata-%)
 fuzz_runs = $(FUZZ_TARGETS:%='tests/fuzz/run.sh build/fuzz % $1')
@@ -316,10 +315,10 @@ crash-NN: ; @echo 'make crash-01, and so on for: $(NUMBERS)' ## the same for one
 
 define stage_targets # $1 its number, $2 its folder
 all-$1: build/strata-$1 build/harness-$1
-check-$1: all-$1 build/check/strata-$1 $(call tests,check,$(SHARED_AREAS) $2)
+check-$1: all-$1 build/check/strata-$1 $(call tests,check,$(SHARED_AREAS) $(filter $1-%,$(AREAS)))
 	@tests/run.sh --seconds 300 'build/check/harness-$1 check' --seconds 120 \
-	    $(call test_runs,check,$(SHARED_AREAS) $2,$1) \
-	    $(call quoted,$(call scripts,$(SHARED_AREAS) $2))
+	    $(call test_runs,check,$(SHARED_AREAS) $(filter $1-%,$(AREAS)),$1) \
+	    $(call quoted,$(call scripts,$(SHARED_AREAS) $(filter $1-%,$(AREAS))))
 crash-$1: all-$1
 	build/harness-$1 crash --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 .PHONY: all-$1 check-$1 crash-$1
@@ -328,7 +327,7 @@ $(foreach stage,$(STAGES),$(eval $(call stage_targets,$(call number,$(stage)),$(
 
 # One area alone, while working on it: make check-common.
 $(foreach area,$(AREAS),$(eval check-$(area): $(call tests,check,$(area))))
-check-program check-08-server: $(call programs,check)
+check-program check-08-clients: $(call programs,check)
 $(AREAS:%=check-%): check-%:
 	@tests/run.sh $(call test_runs,check,$*,$(LAST)) $(call quoted,$(call scripts,$*))
 

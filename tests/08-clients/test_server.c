@@ -1,216 +1,14 @@
-/* The server as people run it: the program, on a free port of the loopback, and clients
- * with plain sockets. Whatever a test does, its servers end with it.
- *
- * tidy: long because what starts a server and talks to it is for these tests alone. */
-#define TEST_HAS_STAGE
-#include "../common/support.h"
+/* The server as people run it: the program, and clients with plain sockets. */
+#include "caller.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "buf.h"
 #include "memory.h"
 
 #define PRELOADS "/usr/lib/fiu/fiu_posix_preload.so:build/fail_nth.so"
-
-enum { CLIENT_SECONDS = 60, ARGUMENTS_MAX = 16 };
-
-/* ---- a server -------------------------------------------------------------------- */
-
-struct served {
-    char dir[64];
-    pid_t process;
-    unsigned port;
-    FILE *log;
-    char told[4096]; /* what it said until it was ready, or ended */
-};
-
-static unsigned free_port(void) {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof address;
-    int descriptor = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(descriptor, (struct sockaddr *)&address, length), 0);
-    assert_int_equal(getsockname(descriptor, (struct sockaddr *)&address, &length), 0);
-    close(descriptor);
-    return ntohs(address.sin_port);
-}
-
-static void exec_server(const char *const *arguments, int log) {
-    const char *line[ARGUMENTS_MAX + 2] = {getenv("STRATA_PROGRAM"), "server"};
-    size_t count = 2;
-    while (*arguments != NULL) {
-        line[count++] = *arguments++;
-    }
-    (void)unsetenv("STRATA_PROGRAM"); /* it is none of the program's settings */
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    (void)dup2(log, STDERR_FILENO);
-    close(log);
-    (void)execv(line[0], (char *const *)(uintptr_t)line);
-    _exit(127);
-}
-
-/* True: it is ready. False: it has ended; what it said is in `told`. */
-static bool try_start(struct served *served, const char *const *arguments) {
-    int ends[2];
-    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-    served->process = fork();
-    assert_true(served->process >= 0);
-    if (served->process == 0) {
-        exec_server(arguments, ends[1]);
-    }
-    close(ends[1]);
-    served->log = fdopen(ends[0], "r");
-    served->told[0] = '\0';
-    char line[512];
-    while (fgets(line, sizeof line, served->log) != NULL) {
-        size_t length = strlen(served->told);
-        (void)snprintf(served->told + length, sizeof served->told - length, "%s", line);
-        if (strstr(line, " ready: ") != NULL) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Its exit code; 128 and more: the signal that ended it. */
-static int end_code(struct served *served) {
-    int state;
-    assert_int_equal(waitpid(served->process, &state, 0), served->process);
-    (void)fclose(served->log);
-    return WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state);
-}
-
-/* A port that was free may be somebody's by now: then another one. */
-static void start(struct served *served, const char *const *more) {
-    for (int attempt = 0; attempt < 8; attempt++) {
-        char port[16];
-        const char *arguments[ARGUMENTS_MAX] = {"--port",    port,     "--dir",
-                                                served->dir, "--bind", "127.0.0.1"};
-        served->port = free_port();
-        (void)snprintf(port, sizeof port, "%u", served->port);
-        for (size_t i = 0; more != NULL && more[i] != NULL; i++) {
-            arguments[6 + i] = more[i];
-        }
-        if (try_start(served, arguments)) {
-            return;
-        }
-        (void)end_code(served);
-    }
-    fail_msg("it does not start: %s", served->told);
-}
-
-static void make_directory(struct served *served) {
-    (void)snprintf(served->dir, sizeof served->dir, "%s", "/tmp/strata-server-XXXXXX");
-    assert_non_null(mkdtemp(served->dir));
-}
-
-static void remove_directory(const struct served *served) {
-    char command[128];
-    (void)snprintf(command, sizeof command, "rm -rf %s", served->dir);
-    assert_int_equal(system(command), 0);
-}
-
-static void assert_stops(struct served *served, int signal_number) {
-    assert_int_equal(kill(served->process, signal_number), 0);
-    char line[512];
-    while (fgets(line, sizeof line, served->log) != NULL) {
-    }
-    assert_int_equal(end_code(served), 0);
-}
-
-/* ---- a client -------------------------------------------------------------------- */
-
-struct caller {
-    int descriptor;
-    size_t at, end;
-    char bytes[65536];
-};
-
-static void call(struct caller *caller, const struct served *served) {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                                  .sin_port = htons((uint16_t)served->port)};
-    const struct timeval most = {.tv_sec = CLIENT_SECONDS};
-    caller->at = caller->end = 0;
-    caller->descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(
-        setsockopt(caller->descriptor, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof most), 0);
-    assert_int_equal(
-        connect(caller->descriptor, (struct sockaddr *)&address, sizeof address), 0);
-}
-
-static void hang_up(struct caller *caller) {
-    close(caller->descriptor);
-}
-
-static void say(struct caller *caller, const char *text) {
-    struct slice bytes = slice_of(text);
-    while (bytes.length > 0) {
-        ssize_t sent = send(caller->descriptor, bytes.data, bytes.length, MSG_NOSIGNAL);
-        assert_true(sent > 0);
-        slice_advance(&bytes, (size_t)sent);
-    }
-}
-
-/* The next line, without its end; false: there is none to come. */
-static bool hear(struct caller *caller, char line[512]) {
-    size_t length = 0;
-    for (;;) {
-        if (caller->at == caller->end) {
-            ssize_t got =
-                recv(caller->descriptor, caller->bytes, sizeof caller->bytes, 0);
-            if (got <= 0) {
-                assert_true(got == 0 || errno != EAGAIN);
-                return false;
-            }
-            caller->at = 0;
-            caller->end = (size_t)got;
-        }
-        char byte = caller->bytes[caller->at++];
-        if (byte == '\n') {
-            line[length - 1] = '\0';
-            return true;
-        }
-        if (length < 511) {
-            line[length++] = byte;
-        }
-    }
-}
-
-static void expect_line(struct caller *caller, const char *expected) {
-    char line[512];
-    assert_true(hear(caller, line));
-    assert_string_equal(line, expected);
-}
-
-static void expect_end(struct caller *caller) {
-    char line[512];
-    assert_false(hear(caller, line));
-}
-
-static void ask(struct caller *caller, const char *request, const char *reply) {
-    say(caller, request);
-    say(caller, "\r\n");
-    expect_line(caller, reply);
-}
-
-/* A bulk string. */
-static void ask_for(struct caller *caller, const char *request, const char *value) {
-    char head[32];
-    (void)snprintf(head, sizeof head, "$%zu", strlen(value));
-    ask(caller, request, head);
-    expect_line(caller, value);
-}
-
-/* ---- the tests ------------------------------------------------------------------- */
 
 static const char *const modes[] = {"always", "everysec", "no"};
 
@@ -323,9 +121,7 @@ static void loses_nothing(const char *mode, int signal_number) {
         replies[i] = count_replies(&callers[i]) + (i == 0);
         hang_up(&callers[i]);
     }
-    while (fgets(line, sizeof line, served.log) != NULL) {
-    }
-    assert_int_equal(end_code(&served), signal_number == SIGKILL ? 128 + SIGKILL : 0);
+    assert_int_equal(read_to_end(&served), signal_number == SIGKILL ? 128 + SIGKILL : 0);
     start(&served, more);
     call(&callers[0], &served);
     for (size_t i = 0; i < CALLERS; i++) {
@@ -487,9 +283,7 @@ static void ends(void **state) {
     say(&caller, "SHUTDOWN\r\n");
     expect_end(&caller);
     hang_up(&caller);
-    while (fgets(line, sizeof line, served.log) != NULL) {
-    }
-    assert_int_equal(end_code(&served), 0);
+    assert_int_equal(read_to_end(&served), 0);
     start(&served, NULL);
     call(&caller, &served);
     ask(&caller, "SET k w", "+OK");

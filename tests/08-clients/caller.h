@@ -1,0 +1,32 @@
+/* A client of one connection that sends text and reads lines, and waits for each a minute
+ * at most. Whatever cannot be fails the test. */
+#ifndef STRATA_TESTS_CALLER_H
+#define STRATA_TESTS_CALLER_H
+
+#include "served.h"
+
+struct caller {
+    int descriptor;
+    size_t at, end;
+    char bytes[65536];
+};
+
+void call(struct caller *caller, const struct served *served);
+void hang_up(struct caller *caller);
+
+/* Sends all of the text as it is. */
+void say(struct caller *caller, const char *text);
+
+/* The next line, without its end; false: there is none to come. */
+bool hear(struct caller *caller, char line[512]);
+
+void expect_line(struct caller *caller, const char *expected);
+void expect_end(struct caller *caller);
+
+/* Sends a line, and expects one. */
+void ask(struct caller *caller, const char *request, const char *reply);
+
+/* The same with a bulk string as the reply. */
+void ask_for(struct caller *caller, const char *request, const char *value);
+
+#endif

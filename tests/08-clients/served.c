@@ -1,0 +1,108 @@
+#include "served.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { ARGUMENTS_MAX = 24 };
+
+unsigned free_port(void) {
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof address;
+    int descriptor = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(descriptor, (struct sockaddr *)&address, length), 0);
+    assert_int_equal(getsockname(descriptor, (struct sockaddr *)&address, &length), 0);
+    close(descriptor);
+    return ntohs(address.sin_port);
+}
+
+static void exec_server(const char *const *arguments, int log) {
+    const char *line[ARGUMENTS_MAX + 2] = {getenv("STRATA_PROGRAM"), "server"};
+    size_t count = 2;
+    while (*arguments != NULL) {
+        line[count++] = *arguments++;
+    }
+    (void)unsetenv("STRATA_PROGRAM"); /* it is none of the program's settings */
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)dup2(log, STDERR_FILENO);
+    close(log);
+    (void)execv(line[0], (char *const *)(uintptr_t)line);
+    _exit(127);
+}
+
+bool try_start(struct served *served, const char *const *arguments) {
+    int ends[2];
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    served->process = fork();
+    assert_true(served->process >= 0);
+    if (served->process == 0) {
+        exec_server(arguments, ends[1]);
+    }
+    close(ends[1]);
+    served->log = fdopen(ends[0], "r");
+    served->told[0] = '\0';
+    char line[512];
+    while (fgets(line, sizeof line, served->log) != NULL) {
+        size_t length = strlen(served->told);
+        (void)snprintf(served->told + length, sizeof served->told - length, "%s", line);
+        if (strstr(line, " ready: ") != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int end_code(struct served *served) {
+    int state;
+    assert_int_equal(waitpid(served->process, &state, 0), served->process);
+    (void)fclose(served->log);
+    return WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state);
+}
+
+int read_to_end(struct served *served) {
+    char line[512];
+    while (fgets(line, sizeof line, served->log) != NULL) {
+    }
+    return end_code(served);
+}
+
+/* A port that was free may be somebody's by now: then another one. */
+void start(struct served *served, const char *const *more) {
+    for (int attempt = 0; attempt < 8; attempt++) {
+        char port[16];
+        const char *arguments[ARGUMENTS_MAX] = {"--port",    port,     "--dir",
+                                                served->dir, "--bind", "127.0.0.1"};
+        served->port = free_port();
+        (void)snprintf(port, sizeof port, "%u", served->port);
+        for (size_t i = 0; more != NULL && more[i] != NULL; i++) {
+            arguments[6 + i] = more[i];
+        }
+        if (try_start(served, arguments)) {
+            return;
+        }
+        (void)end_code(served);
+    }
+    fail_msg("it does not start: %s", served->told);
+}
+
+void make_directory(struct served *served) {
+    (void)snprintf(served->dir, sizeof served->dir, "%s", "/tmp/strata-server-XXXXXX");
+    assert_non_null(mkdtemp(served->dir));
+}
+
+void remove_directory(const struct served *served) {
+    char command[128];
+    (void)snprintf(command, sizeof command, "rm -rf %s", served->dir);
+    assert_int_equal(system(command), 0);
+}
+
+void assert_stops(struct served *served, int signal_number) {
+    assert_int_equal(kill(served->process, signal_number), 0);
+    assert_int_equal(read_to_end(served), 0);
+}
