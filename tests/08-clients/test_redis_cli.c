@@ -95,7 +95,7 @@ static void prints_as_asked(void **state) {
     CLI_SHOWS(place, "2\n3\n4\n", "-r", "3", "INCR", "n");
     CLI_SHOWS(place, "v\n", "--quoted-input", "GET", "\"\\x6b\"");
     CLI(place, "-e", "GET");
-    assert_int_equal(place->client.code, 1);
+    expect_code(&place->client, 1);
     assert_non_null(strstr(client_err(&place->client), "ERR wrong number of arguments"));
 }
 
@@ -185,7 +185,7 @@ static void takes_a_mass_and_scans_it(void **state) {
 static void counts_errors_in_a_mass(void **state) {
     struct place *place = *state;
     CLI_WITH(place, slice_of("SET k v\r\nNONSENSE\r\nSET k\r\nGET \"k\"\r\n"), "--pipe");
-    assert_int_equal(place->client.code, 1);
+    expect_code(&place->client, 1);
     expect_words(&place->client, "errors: 2, replies: 4\n");
 }
 
