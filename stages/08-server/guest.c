@@ -228,9 +228,7 @@ static void fill_entry(struct guest *guest, const struct connection_facts *facts
     entry->descriptor = facts->descriptor;
     entry->local_socket = facts->name[0] == '/';
     (void)snprintf(entry->peer, sizeof entry->peer, "%s", facts->name);
-    if (entry->local_socket) {
-        (void)snprintf(entry->local, sizeof entry->local, "%s", facts->name);
-    }
+    (void)snprintf(entry->local, sizeof entry->local, "%s", facts->own_name);
     entry->since_micros = now_micros(guest);
     entry->connection = guest;
 }

@@ -23,6 +23,7 @@ enum { SOCKET_NAME_BYTES = 128, SOCKET_SLICES_MAX = 64 };
 /* The other side of a connection. */
 struct socket_peer {
     char name[SOCKET_NAME_BYTES]; /* "127.0.0.1:40112", "[::1]:40112", "/run/db.sock:0" */
+    char own[SOCKET_NAME_BYTES];  /* the name of this side */
     bool local;                   /* on this machine: loopback, or a unix socket */
 };
 
