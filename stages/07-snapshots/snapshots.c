@@ -212,22 +212,32 @@ static enum status snapshots_sequences(void *horizon, uint64_t **sequences, size
     return STATUS_OK;
 }
 
-/* Those that are still held are let go of: they say so when they are read at. */
-static void snapshots_close(void *horizon) {
+/* Those that are still held say so when they are read at. */
+static void snapshots_let_go(void *horizon) {
     struct snapshots *list = horizon;
     if (list == NULL) {
         return;
     }
+    mutex_lock(&list->lock);
     for (struct snapshot *at = list->oldest; at != NULL; at = at->newer) {
         at->shared.store = NULL;
         past_close(let_go_of_past(at));
     }
-    mutex_free(&list->lock);
-    memory_give(list);
+    list->oldest = list->newest = NULL;
+    list->count = 0;
+    mutex_unlock(&list->lock);
+}
+
+static void snapshots_close(void *horizon) {
+    struct snapshots *list = horizon;
+    if (list != NULL) {
+        mutex_free(&list->lock);
+        memory_give(list);
+    }
 }
 
 const struct horizon_ops horizon_snapshots = {snapshots_open, snapshots_sequences,
-                                              snapshots_close};
+                                              snapshots_let_go, snapshots_close};
 
 /* ---- statistics ------------------------------------------------------------------ */
 
