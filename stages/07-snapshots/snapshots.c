@@ -51,6 +51,7 @@ struct snapshots {
     /* guarded by lock */
     struct snapshot *oldest, *newest; /* NULL: there is none */
     size_t count;
+    struct past *doubt; /* of an erasure that may come to light; NULL: there is none */
 };
 
 /* ---- the list -------------------------------------------------------------------- */
@@ -77,6 +78,20 @@ static void unlink_snapshot(struct snapshots *list, struct snapshot *snapshot) {
     list->count--;
 }
 
+/* Requires lock. */
+static void look_back(struct snapshot *snapshot, struct past *past) {
+    snapshot->past = past;
+    past->snapshots++;
+    atomic_pointer_store(&snapshot->shared.view, past->view, memory_order_release);
+}
+
+/* Requires lock. Answers the past, for past_close, if nobody else has it. */
+static struct past *end_doubt(struct snapshots *list) {
+    struct past *past = list->doubt;
+    list->doubt = NULL;
+    return past != NULL && --past->snapshots == 0 ? past : NULL;
+}
+
 enum status engine_snapshot_take(void *opened, struct kv_snapshot **out,
                                  struct error *error) {
     struct engine *engine = opened;
@@ -88,10 +103,17 @@ enum status engine_snapshot_take(void *opened, struct kv_snapshot **out,
     snapshot->shared.store = engine;
     snapshot->list = list;
     mutex_lock(&list->lock);
+    struct past *over = engine_usable_catalog(engine, NULL) == STATUS_OK
+                            ? end_doubt(list) /* a resume has shown what is there */
+                            : NULL;
+    if (list->doubt != NULL) {
+        look_back(snapshot, list->doubt);
+    }
     snapshot->shared.sequence = engine_visible(engine);
     snapshot->taken_micros = clock_monotonic_micros(engine->options.world->clock);
     insert(list, snapshot);
     mutex_unlock(&list->lock);
+    past_close(over);
     *out = &snapshot->shared;
     return STATUS_OK;
 }
@@ -148,9 +170,7 @@ void snapshots_part_begin(struct engine *engine, struct past *past) {
     mutex_lock(&list->lock);
     for (struct snapshot *at = list->oldest; at != NULL; at = at->newer) {
         if (at->past == NULL) {
-            at->past = past;
-            past->snapshots++;
-            atomic_pointer_store(&at->shared.view, past->view, memory_order_release);
+            look_back(at, past);
         }
     }
 }
@@ -162,6 +182,16 @@ void snapshots_part_end(struct engine *engine, struct past *past) {
     if (!wanted) {
         past_close(past);
     }
+}
+
+void snapshots_part_in_doubt(struct engine *engine, struct past *past) {
+    struct snapshots *list = engine->horizon;
+    snapshots_part_begin(engine, past);
+    struct past *over = end_doubt(list);
+    past->snapshots++;
+    list->doubt = past;
+    mutex_unlock(&list->lock);
+    past_close(over);
 }
 
 /* ---- the horizon ----------------------------------------------------------------- */
@@ -225,7 +255,9 @@ static void snapshots_let_go(void *horizon) {
     }
     list->oldest = list->newest = NULL;
     list->count = 0;
+    struct past *over = end_doubt(list);
     mutex_unlock(&list->lock);
+    past_close(over);
 }
 
 static void snapshots_close(void *horizon) {
