@@ -205,6 +205,7 @@ static void settle_on(struct run *run, size_t changes, bool durable) {
 
 /* Takes what the store says of its progress into the account, and checks it. */
 static bool check_progress(struct run *run) {
+    size_t must = run->durable; /* somebody may be told of more meanwhile */
     struct kv_progress progress = {0};
     kv_progress(run->kv, &progress);
     uint64_t acknowledged = model_sequence(&run->model, run->acknowledged);
@@ -220,9 +221,9 @@ static bool check_progress(struct run *run) {
                          run->reported, acknowledged, issued);
     }
     run->reported = progress.durable;
-    if (progress.durable < model_sequence(&run->model, run->durable)) {
+    if (progress.durable < model_sequence(&run->model, must)) {
         return run_fails(run, "D is %" PRIu64 ", but durable must be %" PRIu64,
-                         progress.durable, model_sequence(&run->model, run->durable));
+                         progress.durable, model_sequence(&run->model, must));
     }
     size_t durable =
         model_changes_at(&run->model, progress.durable, run_visible(run).most);

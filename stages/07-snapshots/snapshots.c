@@ -52,6 +52,7 @@ struct snapshots {
     struct snapshot *oldest, *newest; /* NULL: there is none */
     size_t count;
     struct past *doubt; /* of an erasure that may come to light; NULL: there is none */
+    uint64_t doubt_sequence; /* the last one that it shows */
 };
 
 /* ---- the list -------------------------------------------------------------------- */
@@ -106,10 +107,12 @@ enum status engine_snapshot_take(void *opened, struct kv_snapshot **out,
     struct past *over = engine_usable_catalog(engine, NULL) == STATUS_OK
                             ? end_doubt(list) /* a resume has shown what is there */
                             : NULL;
-    if (list->doubt != NULL) {
+    if (list->doubt != NULL) { /* and goes by that, should a resume end just now */
         look_back(snapshot, list->doubt);
+        snapshot->shared.sequence = list->doubt_sequence;
+    } else {
+        snapshot->shared.sequence = engine_visible(engine);
     }
-    snapshot->shared.sequence = engine_visible(engine);
     snapshot->taken_micros = clock_monotonic_micros(engine->options.world->clock);
     insert(list, snapshot);
     mutex_unlock(&list->lock);
@@ -184,12 +187,14 @@ void snapshots_part_end(struct engine *engine, struct past *past) {
     }
 }
 
-void snapshots_part_in_doubt(struct engine *engine, struct past *past) {
+void snapshots_part_in_doubt(struct engine *engine, struct past *past,
+                             uint64_t sequence) {
     struct snapshots *list = engine->horizon;
     snapshots_part_begin(engine, past);
     struct past *over = end_doubt(list);
     past->snapshots++;
     list->doubt = past;
+    list->doubt_sequence = sequence;
     mutex_unlock(&list->lock);
     past_close(over);
 }

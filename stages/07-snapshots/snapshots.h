@@ -26,8 +26,8 @@ void snapshots_part_end(struct engine *engine, struct past *past);
 
 /* The same where nobody knows whether the erasure is in force: the view stays, and a
  * resume finds which of the two it is. Until then nothing is written, and snapshots that
- * are taken look at this past, too. */
-void snapshots_part_in_doubt(struct engine *engine, struct past *past);
+ * are taken look at this past, too, of which `sequence` is the last. */
+void snapshots_part_in_doubt(struct engine *engine, struct past *past, uint64_t sequence);
 
 /* As store_ops has them, for engines with this horizon. */
 enum status engine_snapshot_take(void *engine, struct kv_snapshot **snapshot,

@@ -122,7 +122,7 @@ static enum status put_in_force(struct erasure *erasure, struct error *error) {
     if (status == STATUS_OK) {
         place(erasure, after);
     } else if (engine_usable_catalog(engine, NULL) != STATUS_OK) {
-        snapshots_part_in_doubt(engine, erasure->past);
+        snapshots_part_in_doubt(engine, erasure->past, erasure->last);
         erasure->past = NULL;
     }
     mutex_unlock(&engine->editing);
