@@ -14,8 +14,8 @@
  *            the same
  *
  *   erasures have no sequence: each stands between two writes, somewhere that the times
- *            allow, and what is before it is not seen behind it. All places are tried. One
- *            thread makes them, so their order is known
+ *            allow, and what is before it is not seen behind it. All places are tried.
+ *            One thread makes them, so their order is known
  *
  * A write that failed is in doubt: it counts as one that never returned, and where its
  * sequence, or that of a write before it, was given to another it never happened. An

@@ -134,8 +134,8 @@ bool model_is_over(struct slice stored, uint64_t millis) {
     return end != 0 && end <= millis;
 }
 
-/* The value that a reader finds under the key that stands at *at, NULL for none; *at moves
- * on to the next key. */
+/* The value that a reader finds under the key that stands at *at, NULL for none; *at
+ * moves on to the next key. */
 static const struct model_version *visible(const struct model *model, size_t *at,
                                            struct model_at reader) {
     struct slice key = model->versions[*at].key;

@@ -549,6 +549,13 @@ static void print_power(const struct step *step, FILE *out) {
     fputs(", and so on; open", out);
 }
 
+static void print_compact(const struct step *step, FILE *out) {
+    fputs("compact from ", out);
+    slice_print(step->from, out);
+    fputs(" to ", out);
+    slice_print(step->to, out);
+}
+
 void step_print(const struct step *step, uint64_t first, FILE *out) {
     switch (step->operation) {
     case OPERATION_PUT:
@@ -580,10 +587,7 @@ void step_print(const struct step *step, uint64_t first, FILE *out) {
         print_power(step, out);
         break;
     case OPERATION_COMPACT:
-        fputs("compact from ", out);
-        slice_print(step->from, out);
-        fputs(" to ", out);
-        slice_print(step->to, out);
+        print_compact(step, out);
         break;
     case OPERATION_RELEASE:
         fprintf(out, "release snapshot %zu", step->snapshot);

@@ -10,10 +10,10 @@ struct words {
     size_t bytes;
 };
 
-/* A get of the key, at what is held if that is not NULL. Its answer must be the model's at
- * the sequence that it observed, which must be the end of a change within the law; if
- * that leaves the choice, after as many changes as may be. CORRUPT, and words, if not; the
- * store's own error, and words, if it failed. */
+/* A get of the key, at what is held if that is not NULL. Its answer must be the model's
+ * at the sequence that it observed, which must be the end of a change within the law; if
+ * that leaves the choice, after as many changes as may be. CORRUPT, and words, if not;
+ * the store's own error, and words, if it failed. */
 MUST_CHECK enum status read_key(const struct model *model, struct kv *kv, struct law law,
                                 const struct run_snapshot *held, struct slice key,
                                 struct words words);

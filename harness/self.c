@@ -144,7 +144,7 @@ static bool one_comparison(struct check_run *check, struct tape *tape) {
     if (holds && all > 0) {
         const struct kv_op more = {KV_PUT, slice_of("c"), slice_of("v")};
         model_copy(&lie, &run->model, all);
-        /* An erasure has no sequence to be known by, and may have had nothing to erase. */
+        /* An erasure has no sequence to be known by, perhaps nothing to erase either. */
         bool erased = model_sequence(&lie, all) == model_sequence(&lie, all - 1);
         holds = (erased || scan_objects(check, &lie, (struct law){0, all - 1},
                                         "a change too many")) &&
