@@ -241,15 +241,18 @@ export CORES
 # harness. Its 256 MiB would be touched over and over, and take a quarter of the time.
 export ASAN_OPTIONS ?= quarantine_size_mb=16
 
-# Long tests of one thread, or of simulated ones: ThreadSanitizer has nothing to see there.
+# Long tests of one thread, or of simulated ones, or of a server with one client: ThreadSanitizer
+# has nothing to see there.
 UNTHREADED := $(addprefix %/test_,admin_memory backup bad_input block_damage catalog_listing \
     catalog_manifest checkpoint commands commands_memory commands_random commands_threads \
-    commit_group compact compact_faults config config_file connection connection_limits erase \
-    erase_crash erase_races event_order expiry expiry_store glob held_replies \
-    leveldb_after_crash leveldb_first_open leveldb_split linear log log_group manifest_crash \
-    merge_iter output picker picker_contents picker_random resp_limits resp_number resp_parser \
-    resp_writer scan snapshots socket_faults table_damage table_sweep timers unnamed upgrade \
-    upkeep upkeep_limits upkeep_tables value_filter version_reads)
+    commit_group compact compact_faults config config_file connection connection_limits \
+    differences differential erase erase_crash erase_races event_order expiry expiry_store \
+    glob held_replies hiredis host_memory leveldb_after_crash leveldb_first_open \
+    leveldb_split linear log log_group manifest_crash merge_iter output picker \
+    picker_contents picker_random redis_cli redis_cli_terminal redis_py resp_limits \
+    resp_number resp_parser resp_writer scan snapshots socket_faults table_damage \
+    table_sweep timers unnamed upgrade upkeep upkeep_limits upkeep_tables value_filter \
+    version_reads)
 tests = $(foreach test,$(filter-out $(if $(filter tsan,$1),$(UNTHREADED)),\
     $(filter $(addprefix tests/,$(addsuffix /%,$2)),$(TESTS))),build/$1/$(test))
 quoted = $(patsubst %,'%',$1)
