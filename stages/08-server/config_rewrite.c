@@ -10,6 +10,7 @@
 #include <ctype.h>
 
 #include "config_file.h"
+#include "failpoint.h"
 #include "memory.h"
 #include "text_file.h"
 
@@ -256,6 +257,7 @@ static enum status replace_file(const struct file_system *files, const char *pat
     const char *name = (const char *)beside.data;
     enum status status = write_whole(files, name, text, error);
     if (status == STATUS_OK) {
+        failpoint_pass(settings_written_not_named);
         status = file_rename(files, name, path, error);
     }
     if (status == STATUS_OK) { /* COMMIT POINT */

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "failpoint.h"
 #include "kv_async.h"
 #include "memory.h"
 #include "password.h"
@@ -150,6 +151,7 @@ static void work(void *context) {
     }
     session->may_wait = false;
     session->writer = writer_of(guest);
+    failpoint_pass(job_done_not_returned);
     loop_post(guest->io->loop, &guest->done);
 }
 

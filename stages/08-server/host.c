@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "config_value.h"
+#include "failpoint.h"
 #include "host_state.h"
 #include "memory.h"
 #include "process.h"
@@ -319,6 +320,7 @@ enum status host_close(struct host *host, struct error *error) {
     password_close(host->password);
     scan_table_close(host->scans);
     keyspace_close(host->keyspace);
+    failpoint_pass(clients_gone_not_synced);
     struct error failure = {0};
     enum status synced = host->kv != NULL ? kv_sync(host->kv, &failure) : STATUS_OK;
     enum status status = kv_close(host->kv, error);

@@ -1,6 +1,7 @@
 /* A store that has stopped at a failed write or sync (kv.h) is resumed by itself: once a
  * second somebody who may wait tries, until the disk has room again, or works. What was
  * told as an error may then be there or not; what was acknowledged is. */
+#include "failpoint.h"
 #include "host_state.h"
 
 enum { EVERY_MICROS = 1000000 };
@@ -30,6 +31,7 @@ static void resume(void *context) {
         }
         host->broken_told = true;
     } else {
+        failpoint_pass(store_resumed_not_told);
         atomic_u64_add(&rules->resumes, 1, memory_order_release);
         server_log(&host->log, LOGLEVEL_NOTICE,
                    "a write or sync had failed; the store takes writes again");
