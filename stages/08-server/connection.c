@@ -72,6 +72,13 @@ void connection_kill(struct connection *connection) {
     }
 }
 
+void connection_kill_for(struct connection *connection, const char *why) {
+    if (connection->why == NULL) {
+        connection->why = why;
+    }
+    connection_kill(connection);
+}
+
 void connection_finish(struct connection *connection) {
     if (connection->state == CONNECTION_OPEN) {
         connection->state = CONNECTION_CLOSING;
@@ -111,12 +118,15 @@ void connection_linger(struct connection *connection) {
     discard(connection);
 }
 
+static const char no_memory[] = "no memory for what it asks";
+
 /* ---- requests -------------------------------------------------------------------- */
 
 /* The client has broken the protocol: it is told, whatever it wished to hear. */
 static void refuse(struct connection *connection, const struct error *error) {
     struct resp_writer writer = {&connection->output, 2, false};
     resp_write_error(&writer, error->message);
+    connection->why = "it broke the protocol";
     connection_finish(connection);
 }
 
@@ -148,7 +158,7 @@ static bool serve(struct connection *connection) {
         case STATUS_NO_SPACE:
         case STATUS_STALLED:
         default:
-            connection_kill(connection);
+            connection_kill_for(connection, no_memory);
             return false;
         }
         connection->pending =
@@ -174,7 +184,7 @@ static void read_some(struct connection *connection, size_t *budget) {
     unsigned char *to;
     size_t bytes, count;
     if (resp_parser_room(&connection->parser, &to, &bytes) != STATUS_OK) {
-        connection_kill(connection);
+        connection_kill_for(connection, no_memory);
         return;
     }
     bytes = bytes < *budget ? bytes : *budget;
@@ -182,6 +192,7 @@ static void read_some(struct connection *connection, size_t *budget) {
     case SOCKET_DONE:
         resp_parser_filled(&connection->parser, count);
         note_read(connection, count);
+        connection_measure(connection);
         connection->may_read = count == bytes || connection->end_near;
         *budget -= count;
         break;
@@ -259,6 +270,10 @@ static void arrive(void *context) {
     if (loop_watch(set->loop, &connection->watch, NULL) != STATUS_OK) {
         goto no_watch;
     }
+    if (set->limits.keepalive_seconds > 0) {
+        socket_keepalive(connection->descriptor, set->limits.keepalive_seconds);
+    }
+    connection_measure(connection);
     connection->busy = true;
     connection->session = set->handler->open(set->context, connection);
     if (connection->session == NULL) {
@@ -314,6 +329,9 @@ void connection_facts(const struct connection *connection,
     uint64_t now = loop_now_micros(connection->set->loop);
     *facts = (struct connection_facts){
         .name = connection->peer.name,
+        .reached = connection->peer.reached,
+        .meter = &connection->meter,
+        .why = connection->why,
         .local = connection->peer.local,
         .descriptor = connection->descriptor,
         .age_micros = now - connection->opened_micros,

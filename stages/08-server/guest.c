@@ -1,5 +1,6 @@
 #include "guest.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "failpoint.h"
@@ -98,8 +99,6 @@ static void end_request(struct guest *guest, const struct resp_request *request,
     uint64_t now = now_micros(guest);
     server_note(io->commons->server, io->number, &guest->entry, session, request, now,
                 now - guest->begun_micros);
-    atomic_u64_store(&guest->entry.output_bytes, output_pending(writer_of(guest)->output),
-                     memory_order_relaxed);
     note_promise(guest, replied);
     count_lookups(guest);
     note_monitoring(guest);
@@ -230,9 +229,9 @@ static void fill_entry(struct guest *guest, const struct connection_facts *facts
     entry->descriptor = facts->descriptor;
     entry->local_socket = facts->name[0] == '/';
     (void)snprintf(entry->peer, sizeof entry->peer, "%s", facts->name);
-    if (entry->local_socket) {
-        (void)snprintf(entry->local, sizeof entry->local, "%s", facts->name);
-    }
+    (void)snprintf(entry->local, sizeof entry->local, "%s", facts->reached);
+    entry->meter = facts->meter;
+    entry->own_bytes = sizeof *guest;
     entry->since_micros = now_micros(guest);
     entry->connection = guest;
 }
@@ -262,13 +261,28 @@ static void *come(void *context, struct connection *connection) {
         atomic_u64_load(&commons->protected_mode, memory_order_relaxed) != 0) {
         resp_write_error(connection_writer(connection), denied);
         connection_finish(connection);
+        server_refused(commons->server, facts.name,
+                       "protected-mode, and no password is set");
     }
+    server_log(commons->server->parts.log, LOGLEVEL_VERBOSE,
+               "client %" PRIu64 ": %s has come", guest->session.id, facts.name);
     return guest;
+}
+
+/* A client that does not take its replies is of interest to who sees the memory go. */
+static void log_end(const struct guest *guest) {
+    struct server_log *log = guest->io->commons->server->parts.log;
+    struct connection_facts facts;
+    connection_facts(guest->connection, &facts);
+    server_log(log, LOGLEVEL_VERBOSE, "client %" PRIu64 ": %s is gone%s%s",
+               guest->session.id, facts.name, facts.why != NULL ? ": " : "",
+               facts.why != NULL ? facts.why : "");
 }
 
 static void go(void *session) {
     struct guest *guest = session;
     struct io_thread *io = guest->io;
+    log_end(guest);
     guest->session.monitors = false;
     note_monitoring(guest);
     promise_forget(&guest->promise);

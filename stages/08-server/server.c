@@ -1,5 +1,7 @@
 #include "server.h"
 
+#include <inttypes.h>
+
 #include "memory.h"
 #include "monitor_line.h"
 #include "session.h"
@@ -166,6 +168,33 @@ void server_reset_statistics(struct server *server) {
     }
     count(server, &server->counts_before);
     mutex_unlock(&server->mutex);
+}
+
+void server_refused(struct server *server, const char *peer, const char *why) {
+    struct server_log *log = server->parts.log;
+    uint64_t left_out;
+    if (server_log_may(log, &server->refusals, &left_out)) {
+        server_log(log, LOGLEVEL_WARNING,
+                   "%s was refused: %s (and %" PRIu64 " others since the last such line)",
+                   peer, why, left_out);
+    }
+}
+
+void server_sample(struct server *server) {
+    uint64_t now = clock_monotonic_micros(server->parts.world->clock), commands = 0;
+    for (size_t i = 0; i < server->parts.index->count; i++) {
+        struct command_totals totals;
+        sum(server, i, &totals);
+        commands += totals.calls;
+    }
+    uint64_t micros = now - server->sampled_micros;
+    if (server->sampled_micros > 0 && micros > 0) {
+        atomic_u64_store(&server->commands_per_second,
+                         (commands - server->sampled_commands) * 1000000 / micros,
+                         memory_order_relaxed);
+    }
+    server->sampled_micros = now;
+    server->sampled_commands = commands;
 }
 
 void server_note(struct server *server, size_t loop, struct client_entry *entry,

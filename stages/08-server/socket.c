@@ -55,37 +55,41 @@ enum socket_outcome socket_accept(int listening, int *descriptor) {
     return outcome;
 }
 
-static void name_v4(const struct sockaddr_in *address, struct socket_peer *peer) {
+static void print_v4(const struct sockaddr_in *address, char name[SOCKET_NAME_BYTES]) {
     char text[INET_ADDRSTRLEN] = "?";
     (void)inet_ntop(AF_INET, &address->sin_addr, text, sizeof text);
-    (void)snprintf(peer->name, sizeof peer->name, "%s:%u", text,
+    (void)snprintf(name, SOCKET_NAME_BYTES, "%s:%u", text,
                    (unsigned)ntohs(address->sin_port));
-    peer->local = ntohl(address->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
 }
 
-static void name_v6(const struct sockaddr_in6 *address, struct socket_peer *peer) {
+static void print_v6(const struct sockaddr_in6 *address, char name[SOCKET_NAME_BYTES]) {
     char text[INET6_ADDRSTRLEN] = "?";
     (void)inet_ntop(AF_INET6, &address->sin6_addr, text, sizeof text);
-    (void)snprintf(peer->name, sizeof peer->name, "[%s]:%u", text,
+    (void)snprintf(name, SOCKET_NAME_BYTES, "[%s]:%u", text,
                    (unsigned)ntohs(address->sin6_port));
-    peer->local = IN6_IS_ADDR_LOOPBACK(&address->sin6_addr) != 0;
 }
 
 void socket_peer(int descriptor, struct socket_peer *peer) {
     union address address = {0};
     socklen_t bytes = sizeof address;
-    *peer = (struct socket_peer){"?", false};
+    *peer = (struct socket_peer){"?", "?", false};
     if (getpeername(descriptor, &address.any, &bytes) != 0) {
         return; /* it is gone already */
     }
+    union address here = {0};
+    bytes = sizeof here.local - 1; /* so that a path ends with a zero */
+    (void)getsockname(descriptor, &here.any, &bytes);
     if (address.any.sa_family == AF_INET) {
-        name_v4(&address.v4, peer);
+        print_v4(&address.v4, peer->name);
+        print_v4(&here.v4, peer->reached);
+        peer->local = ntohl(address.v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
     } else if (address.any.sa_family == AF_INET6) {
-        name_v6(&address.v6, peer);
+        print_v6(&address.v6, peer->name);
+        print_v6(&here.v6, peer->reached);
+        peer->local = IN6_IS_ADDR_LOOPBACK(&address.v6.sin6_addr) != 0;
     } else {
-        bytes = sizeof address.local - 1; /* so that a path ends with a zero */
-        (void)getsockname(descriptor, &address.any, &bytes);
-        (void)snprintf(peer->name, sizeof peer->name, "%s:0", address.local.sun_path);
+        (void)snprintf(peer->name, sizeof peer->name, "%s:0", here.local.sun_path);
+        (void)snprintf(peer->reached, sizeof peer->reached, "%s", peer->name);
         peer->local = true;
     }
 }
@@ -94,15 +98,18 @@ static void set_option(int descriptor, int level, int name, int value) {
     (void)setsockopt(descriptor, level, name, &value, sizeof value);
 }
 
-void socket_prepare(int descriptor, unsigned keepalive_seconds) {
-    enum { PROBES = 3 };
-    int seconds = (int)keepalive_seconds;
+void socket_prepare(int descriptor) {
     set_option(descriptor, IPPROTO_TCP, TCP_NODELAY, 1);
-    if (seconds > 0) {
-        set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1);
-        set_option(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, seconds);
-        set_option(descriptor, IPPROTO_TCP, TCP_KEEPINTVL,
-                   (seconds + PROBES - 1) / PROBES);
+}
+
+/* The times of TCP are seconds up to 32767 (MAX_TCP_KEEPIDLE of Linux). */
+void socket_keepalive(int descriptor, unsigned seconds) {
+    enum { PROBES = 3, SECONDS_MOST = 32767 };
+    int idle = seconds < SECONDS_MOST ? (int)seconds : SECONDS_MOST;
+    set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, idle > 0);
+    if (idle > 0) {
+        set_option(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, idle);
+        set_option(descriptor, IPPROTO_TCP, TCP_KEEPINTVL, (idle + PROBES - 1) / PROBES);
         set_option(descriptor, IPPROTO_TCP, TCP_KEEPCNT, PROBES);
     }
 }

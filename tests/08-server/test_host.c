@@ -1,6 +1,8 @@
 /* A host from its start to its end, in one thread. */
 #include "hosted.h"
 
+#include <sys/socket.h>
+
 static void heard(int client, const char *expected, bool end) {
     struct buf text = {0};
     assert_int_equal(hosted_hear(client, &text), end);
@@ -90,11 +92,121 @@ static void a_full_disk_is_outlived(void **state) {
     }
 }
 
+/* What CLIENT LIST tells of a client: half a request, replies that it does not take, and,
+ * when all is done, nothing. */
+static void clients_are_measured(void **state) {
+    (void)state;
+    struct hosted h;
+    struct buf text = {0};
+    char words[2 * CONFIG_TEXT_BYTES + 64];
+    hosted_begin(&h);
+    assert_ok(hosted_start(&h, NULL));
+    int operator= hosted_come(&h);
+    int half = hosted_come(&h);
+    assert_int_equal(write(half, "*2\r\n$3\r\nGET\r\n", 13), 13);
+    assert_true(hosted_say(&h, operator, "CLIENT LIST ID 2"));
+    assert_false(hosted_hear(operator, & text));
+    (void)snprintf(words, sizeof words,
+                   "id=2 addr=%s:0 laddr=%s:0 fd=", h.config.unixsocket,
+                   h.config.unixsocket);
+    assert_non_null(strstr((const char *)text.data, words));
+    assert_non_null(strstr((const char *)text.data, " qbuf=13 qbuf-free="));
+    assert_null(strstr((const char *)text.data, " qbuf-free=0 "));
+    assert_non_null(strstr((const char *)text.data, " obl=0 oll=0 omem=0 "));
+    assert_null(strstr((const char *)text.data, " tot-mem=0 "));
+    int slow = hosted_come(&h);
+    struct buf line = {0};
+    for (size_t i = 0; i < 600; i++) {
+        assert_ok(buf_append_text(&line, "COMMAND DOCS\r\n"));
+    }
+    assert_int_equal(send(slow, line.data, line.length, MSG_DONTWAIT), line.length);
+    hosted_turn(&h);
+    buf_clear(&text);
+    assert_true(hosted_say(&h, operator, "CLIENT LIST ID 3"));
+    assert_false(hosted_hear(operator, & text));
+    const char *at = strstr((const char *)text.data, " omem=");
+    assert_true(at != NULL && strtoull(at + 6, NULL, 10) > 1 << 20);
+    uint64_t memory = strtoull(strstr(at, " tot-mem=") + 9, NULL, 10);
+    assert_true(memory > strtoull(at + 6, NULL, 10));
+    buf_clear(&text);
+    for (int i = 0; i < 2000 && !hosted_hear(slow, &text) && text.length > 0; i++) {
+        buf_clear(&text);
+        hosted_turn(&h);
+    }
+    buf_clear(&text);
+    assert_true(hosted_say(&h, operator, "CLIENT LIST ID 3"));
+    assert_false(hosted_hear(operator, & text));
+    assert_non_null(strstr((const char *)text.data, " obl=0 oll=0 omem=0 "));
+    buf_free(&line);
+    buf_free(&text);
+    close(operator);
+    close(half);
+    close(slow);
+    hosted_turn(&h);
+    assert_ok(hosted_stop(&h, NULL));
+    hosted_end(&h);
+}
+
+/* What an operator finds in the log. */
+static void the_log_tells(void **state) {
+    (void)state;
+    struct hosted h;
+    struct buf text = {0};
+    hosted_begin(&h);
+    h.config.maxclients = 1;
+    h.config.timeout = 3;
+    h.config.loglevel = LOGLEVEL_VERBOSE;
+    assert_ok(hosted_start(&h, NULL));
+    int first = hosted_come(&h);
+    for (int i = 0; i < 3; i++) {
+        int other = hosted_come(&h);
+        heard(other, "-ERR max number of clients reached\r\n", true);
+        close(other);
+    }
+    assert_true(hosted_has_logged(&h, ":0 was refused: there are maxclients already (and "
+                                      "0 others since the last such line)"));
+    assert_true(hosted_has_logged(&h, " verbose client 1: "));
+    hosted_pass(&h, 1000000);
+    close(hosted_come(&h));
+    assert_true(hosted_has_logged(&h, "maxclients already (and 2 others"));
+    struct kv_stats *seen = &h.host->seen; /* as if the last sync had been slow */
+    assert_true(hosted_say(
+        &h, first, "CONFIG SET latency-monitor-threshold 100\r\nSAVE\r\nSET a b"));
+    heard(first, "+OK\r\n+OK\r\n+OK\r\n", false);
+    assert_ok(kv_sync(h.host->kv, NULL));
+    kv_stats(h.host->kv, seen);
+    seen->syncs--;
+    seen->sync_micros -= 5000000;
+    seen->stall_stops -= 2;
+    seen->stall_micros -= 300000;
+    seen->compaction_failures--;
+    hosted_pass(&h, 1000000);
+    assert_true(hosted_has_logged(&h, "a sync of the log took 5000 ms"));
+    assert_true(hosted_has_logged(&h, "2 writes waited for flushes or compactions, 300"));
+    assert_true(
+        hosted_has_logged(&h, "1 compactions failed, and are tried again: see db"));
+    assert_true(hosted_has_logged(&h, ".checkpoint-"));
+    assert_true(hosted_say(&h, first, "LATENCY LATEST"));
+    assert_false(hosted_hear(first, &text));
+    assert_non_null(strstr((const char *)text.data, "$9\r\naof-fsync\r\n"));
+    assert_non_null(strstr((const char *)text.data, "$11\r\nwrite-stall\r\n"));
+    for (int i = 0; i < 5; i++) {
+        hosted_pass(&h, 1000000);
+    }
+    assert_true(hosted_has_logged(&h, "is gone: it was silent for too long (timeout)"));
+    buf_free(&text);
+    close(first);
+    assert_ok(hosted_stop(&h, NULL));
+    hosted_end(&h);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(serves_and_stops),
         cmocka_unit_test(a_mistake_is_no_failure),
         cmocka_unit_test(a_full_disk_is_outlived),
+        cmocka_unit_test(clients_are_measured),
+        cmocka_unit_test(the_log_tells),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
