@@ -165,16 +165,25 @@ static void go_on(struct guest *guest, bool alive) {
         }
         return;
     }
-    reply_stream_close(session->stream);
-    session->stream = NULL;
+    if (session->stream != NULL) {
+        session->access.sequence = 0; /* it has waited already (make_durable) */
+        reply_stream_close(session->stream);
+        session->stream = NULL;
+    }
     guest->busy = false;
     end_request(guest, &guest->request, guest->replied);
     connection_resume(guest->connection);
 }
 
-/* On the loop again. A connection that is gone takes no output. */
+/* On the loop again. A connection that is gone takes no output. Replies of this tick may
+ * have to be held, and then become errors: a part of a stream, of which more follows, is
+ * never among them. */
 static void worked(void *context) {
     struct guest *guest = context;
+    if (guest->more && promise_is_made(&guest->promise)) {
+        loop_post(guest->io->loop, &guest->done); /* in the next tick */
+        return;
+    }
     bool alive = connection_has_room(guest->connection);
     guest->replied |= output_pending(&guest->output) > 0;
     if (alive) {
