@@ -1,6 +1,7 @@
 /* A host from its start to its end, in one thread. */
 #include "hosted.h"
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 static void heard(int client, const char *expected, bool end) {
@@ -245,6 +246,40 @@ static void a_stream_is_not_cut(void **state) {
     hosted_end(&h);
 }
 
+/* Whichever descriptor is the one too many, the start says so, and leaves none behind. */
+static void a_start_without_descriptors(void **state) {
+    (void)state;
+    enum { NEEDED_MOST = 32 };
+    struct rlimit before, few;
+    int refused = 0, first = dup(0);
+    close(first); /* the lowest that is free */
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    enum status status = STATUS_IO;
+    for (int extra = 0; status != STATUS_OK; extra++) {
+        struct hosted h;
+        struct error error = {0};
+        assert_true(extra < NEEDED_MOST);
+        hosted_begin(&h);
+        few = before;
+        few.rlim_cur = (rlim_t)(first + extra);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        status = hosted_start(&h, &error);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        if (status == STATUS_OK) {
+            hosted_assert_serves(&h);
+            assert_ok(hosted_stop(&h, NULL));
+        } else {
+            assert_message_has(error, "Too many open files");
+            refused++;
+        }
+        hosted_end(&h);
+        int next = dup(0);
+        close(next);
+        assert_int_equal(next, first);
+    }
+    assert_true(refused >= 4); /* epoll, eventfd, signalfd, the socket */
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(serves_and_stops),
@@ -253,6 +288,7 @@ int main(void) {
         cmocka_unit_test(clients_are_measured),
         cmocka_unit_test(the_log_tells),
         cmocka_unit_test(a_stream_is_not_cut),
+        cmocka_unit_test(a_start_without_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
