@@ -4,6 +4,7 @@
 
 #include "memory.h"
 #include "monitor_line.h"
+#include "redaction.h"
 #include "session.h"
 
 /* ---- open and close -------------------------------------------------------------- */
@@ -129,10 +130,6 @@ enum status server_configure(struct server *server, const struct slice *pairs,
 
 /* ---- statistics ------------------------------------------------------------------ */
 
-/* Among those that are for clients without authentication are all that give it; nobody
- * else is to see their arguments. */
-enum { GIVES_PASSWORD = COMMAND_NO_AUTH };
-
 static void sum(struct server *server, size_t number, struct command_totals *totals) {
     *totals = (struct command_totals){0};
     for (size_t i = 0; i < server->parts.loops; i++) {
@@ -216,8 +213,10 @@ void server_note(struct server *server, size_t loop, struct client_entry *entry,
                     (flags & COMMAND_FAST) != 0 ? LATENCY_FAST_COMMAND : LATENCY_COMMAND,
                     micros / 1000, clock_wall_micros(clock) / 1000000);
     }
-    if ((flags & (COMMAND_SKIPS_SLOWLOG | GIVES_PASSWORD)) == 0 &&
+    if ((flags & COMMAND_SKIPS_SLOWLOG) == 0 &&
         slowlog_is_slow(&server->slowlog, micros)) {
+        struct redaction redaction;
+        request = redact(&redaction, session_command(session), request);
         slowlog_add(&server->slowlog, request, micros, clock_wall_micros(clock) / 1000000,
                     slice_of(entry->peer), buf_slice(&session->name));
     }
@@ -228,10 +227,12 @@ void server_feed(struct server *server, bool anybody, const struct session *sess
     const struct command_index *index = server->parts.index;
     size_t number = anybody ? command_index_resolve(index, request) : index->count;
     if (number == index->count || !session->authenticated ||
-        (index->by_number[number]->flags &
-         (COMMAND_ADMIN | COMMAND_SKIPS_MONITOR | GIVES_PASSWORD)) != 0) {
+        (index->by_number[number]->flags & (COMMAND_ADMIN | COMMAND_SKIPS_MONITOR)) !=
+            0) {
         return;
     }
+    struct redaction redaction;
+    request = redact(&redaction, index->by_number[number], request);
     struct buf line = {0};
     if (monitor_line(&line, clock_wall_micros(server->parts.world->clock),
                      slice_of(entry->local_socket ? entry->local : entry->peer),
