@@ -270,22 +270,23 @@ static void *come(void *context, struct connection *connection) {
         atomic_u64_load(&commons->protected_mode, memory_order_relaxed) != 0) {
         resp_write_error(connection_writer(connection), denied);
         connection_finish(connection);
-        server_refused(commons->server, facts.name,
-                       "protected-mode, and no password is set");
+        server_sent_away(commons->server, facts.name, "refused",
+                         "protected-mode, and no password is set");
     }
     server_log(commons->server->parts.log, LOGLEVEL_VERBOSE,
                "client %" PRIu64 ": %s has come", guest->session.id, facts.name);
     return guest;
 }
 
-/* A client that does not take its replies is of interest to who sees the memory go. */
 static void log_end(const struct guest *guest) {
-    struct server_log *log = guest->io->commons->server->parts.log;
+    struct server *server = guest->io->commons->server;
     struct connection_facts facts;
     connection_facts(guest->connection, &facts);
-    server_log(log, LOGLEVEL_VERBOSE, "client %" PRIu64 ": %s is gone%s%s",
-               guest->session.id, facts.name, facts.why != NULL ? ": " : "",
-               facts.why != NULL ? facts.why : "");
+    if (facts.why != NULL) {
+        server_sent_away(server, facts.name, "closed", facts.why);
+    }
+    server_log(server->parts.log, LOGLEVEL_VERBOSE, "client %" PRIu64 ": %s is gone",
+               guest->session.id, facts.name);
 }
 
 static void go(void *session) {

@@ -120,7 +120,7 @@ static enum status split_addresses(struct host *host, struct error *error) {
 
 static void note_refused(void *context, const char *peer, const char *why) {
     struct host *host = context;
-    server_refused(&host->server, peer, why);
+    server_sent_away(&host->server, peer, "refused", why);
 }
 
 static enum status listen_for_clients(struct host *host, struct error *error) {

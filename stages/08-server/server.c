@@ -167,13 +167,14 @@ void server_reset_statistics(struct server *server) {
     mutex_unlock(&server->mutex);
 }
 
-void server_refused(struct server *server, const char *peer, const char *why) {
+void server_sent_away(struct server *server, const char *peer, const char *what,
+                      const char *why) {
     struct server_log *log = server->parts.log;
     uint64_t left_out;
-    if (server_log_may(log, &server->refusals, &left_out)) {
-        server_log(log, LOGLEVEL_WARNING,
-                   "%s was refused: %s (and %" PRIu64 " others since the last such line)",
-                   peer, why, left_out);
+    if (server_log_may(log, &server->sent_away, &left_out)) {
+        server_log(log, LOGLEVEL_NOTICE,
+                   "%s was %s: %s (and %" PRIu64 " others since the last such line)",
+                   peer, what, why, left_out);
     }
 }
 

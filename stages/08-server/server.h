@@ -77,7 +77,7 @@ struct server {
     struct saver saver;
     struct command_stats *stats;    /* of each loop */
     struct atomic_u64 counted_keys; /* when they were last counted */
-    struct server_log_pause refusals;
+    struct server_log_pause sent_away;
     struct atomic_u64 commands_per_second; /* in the last one */
     struct atomic_u64 writes_fail;         /* until the store is resumed */
     struct mutex mutex;
@@ -114,8 +114,10 @@ void server_note(struct server *server, size_t loop, struct client_entry *entry,
                  const struct session *session, const struct resp_request *request,
                  uint64_t now_micros, uint64_t micros);
 
-/* Somebody was sent away: the operator is told, as often as is good. */
-void server_refused(struct server *server, const char *peer, const char *why);
+/* Somebody was `what`, refused or closed, by the server: the operator is told, as often
+ * as is good. */
+void server_sent_away(struct server *server, const char *peer, const char *what,
+                      const char *why);
 
 /* Once a second, by one thread. */
 void server_sample(struct server *server);
