@@ -5,7 +5,8 @@
  *
  * Why each held reply is released: `wanted` is at least its sequence. While wanted is
  * beyond `asked`, either a notice is asked for at once, or all are under way and the next
- * one that is told asks again, or the store had no room for it and a timer does. */
+ * one that is told asks again, or the store had no room or memory for it and a timer
+ * does. */
 #include "promises.h"
 
 #include <stdio.h>
@@ -17,10 +18,13 @@ enum { RETRY_MICROS = 1000 };
 static void ask(struct promises *promises);
 
 /* Of a store that was resumed meanwhile it says nothing: then `broken` is of the past. */
-static void note_broken(struct promises *promises, const struct promise_notice *notice) {
+static void note_failure(struct promises *promises, const struct promise_notice *notice) {
     struct kv_progress progress;
-    atomic_u64_store(&promises->rules->broken, notice->resumes + 1, memory_order_release);
     kv_progress(promises->kv, &progress);
+    if (progress.stopped) {
+        atomic_u64_store(&promises->rules->broken, notice->resumes + 1,
+                         memory_order_release);
+    }
     connections_fail(promises->connections, progress.durable, notice->message);
 }
 
@@ -33,7 +37,7 @@ static void notice_told(void *context) {
     if (notice->status == STATUS_OK) {
         connections_release(promises->connections, notice->sequence);
     } else {
-        note_broken(promises, notice);
+        note_failure(promises, notice);
     }
     ask(promises);
     promises->told(promises->context);
@@ -88,7 +92,7 @@ static void ask(struct promises *promises) {
     enum status status =
         kv_notify(promises->kv, notice->sequence,
                   always ? DURABILITY_ALWAYS : DURABILITY_INTERVAL, tell, notice, &error);
-    if (status == STATUS_STALLED) {
+    if (status == STATUS_STALLED || status == STATUS_NO_MEMORY) { /* nothing has failed */
         notice->asked = false;
         promises->under_way--;
         promises->asked = before;

@@ -18,7 +18,8 @@ struct asked_notice {
 
 struct fake {
     uint64_t durable;
-    bool stalled;
+    bool stopped;
+    enum status refusal; /* of notices */
     struct asked_notice asked[ASKED_MOST];
     size_t count, told;
 };
@@ -39,14 +40,14 @@ static enum status fake_close(void *store, struct error *error) {
 
 static void fake_progress(void *store, struct kv_progress *progress) {
     (void)store;
-    *progress = (struct kv_progress){.durable = fake.durable};
+    *progress = (struct kv_progress){.durable = fake.durable, .stopped = fake.stopped};
 }
 
 static enum status fake_notify(void *store, uint64_t sequence, enum durability durability,
                                kv_told *told, void *context, struct error *error) {
     (void)store;
-    if (fake.stalled) {
-        return error_set(error, STATUS_STALLED, "too many");
+    if (fake.refusal != STATUS_OK) {
+        return error_set(error, fake.refusal, "not now");
     }
     assert_true(fake.count < ASKED_MOST);
     fake.asked[fake.count++] = (struct asked_notice){sequence, durability, told, context};
@@ -181,18 +182,22 @@ static void test_many_ticks(void **state) {
     end();
 }
 
-static void test_stalled(void **state) {
+/* Nothing has failed: it is asked again. */
+static void test_asked_in_vain(void **state) {
     (void)state;
-    begin(APPENDFSYNC_ALWAYS);
-    fake.stalled = true;
-    reply(0, "OK", 10, true);
-    assert_client(0, "");
-    fake.stalled = false;
-    pass(&p.serving, 1000);
-    assert_int_equal(fake.count, 1);
-    tell(STATUS_OK);
-    assert_client(0, "+OK\r\n");
-    end();
+    const enum status refusals[] = {STATUS_STALLED, STATUS_NO_MEMORY};
+    for (size_t i = 0; i < 2; i++) {
+        begin(APPENDFSYNC_ALWAYS);
+        fake.refusal = refusals[i];
+        reply(0, "OK", 10, true);
+        assert_client(0, "");
+        fake.refusal = STATUS_OK;
+        pass(&p.serving, 1000);
+        assert_int_equal(fake.count, 1);
+        tell(STATUS_OK);
+        assert_client(0, "+OK\r\n");
+        end();
+    }
 }
 
 static void test_failure(void **state) {
@@ -203,6 +208,7 @@ static void test_failure(void **state) {
     turn(&p.serving);
     reply(1, "write", 8, true);
     turn(&p.serving);
+    fake.stopped = true;
     tell(STATUS_IO);
     assert_client(0, "-IOERR the disk is broken\r\n");
     assert_client(1, "-IOERR the disk is broken\r\n-IOERR the disk is broken\r\n");
@@ -215,6 +221,7 @@ static void test_failure(void **state) {
     tell(STATUS_IO); /* those are of the time before */
     tell(STATUS_IO);
     assert_client(0, "-IOERR the disk is broken\r\n");
+    fake.stopped = false;
     assert_false(promise_rules_broken(&p.rules));
     reply(0, "read", 10, false);
     assert_client(0, "");
@@ -256,9 +263,9 @@ static void test_no(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_always),   cmocka_unit_test(test_many_ticks),
-        cmocka_unit_test(test_stalled),  cmocka_unit_test(test_failure),
-        cmocka_unit_test(test_everysec), cmocka_unit_test(test_no),
+        cmocka_unit_test(test_always),        cmocka_unit_test(test_many_ticks),
+        cmocka_unit_test(test_asked_in_vain), cmocka_unit_test(test_failure),
+        cmocka_unit_test(test_everysec),      cmocka_unit_test(test_no),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
