@@ -4,6 +4,7 @@
  * in any mode: the log is mapped, and what is stored there is the system's. */
 #include <signal.h>
 
+#include "caller.h"
 #include "crowd.h"
 #include "memory.h"
 
@@ -57,7 +58,65 @@ static void have_an_order(void **state) {
     }
 }
 
+enum { PAIRS = 3000, ROUNDS = 4 };
+
+static void say_often(struct caller *caller, bool writes, size_t client) {
+    struct buf text = {0};
+    for (size_t i = 0; i < PAIRS; i++) {
+        if (writes) {
+            assert_ok(
+                buf_printf(&text, "MSET a %zu-%zu b %zu-%zu\r\n", client, i, client, i));
+        } else {
+            assert_ok(buf_append_text(&text, "MGET a b\r\n"));
+        }
+    }
+    assert_ok(buf_append(&text, "", 1));
+    say(caller, (const char *)text.data);
+    buf_free(&text);
+}
+
+/* Two clients write two keys at once, over and over, and two read them. Histories meet the
+ * moment between the two keys too seldom. */
+static void are_of_one_moment(void **state) {
+    (void)state;
+    struct served served;
+    struct caller writers[2], readers[2];
+    const char *const more[] = {"--appendfsync", "no", "--io-threads", "4", NULL};
+    char line[512], one[512];
+    make_directory(&served);
+    start(&served, more);
+    for (size_t i = 0; i < 2; i++) {
+        call(&writers[i], &served);
+        call(&readers[i], &served);
+    }
+    ask(&writers[0], "MSET a 0 b 0", "+OK");
+    for (size_t round = 0; round < ROUNDS; round++) {
+        for (size_t i = 0; i < 2; i++) {
+            say_often(&writers[i], true, i);
+            say_often(&readers[i], false, i);
+        }
+        for (size_t i = 0; i < 2 * PAIRS; i++) {
+            expect_line(&writers[i / PAIRS], "+OK");
+            expect_line(&readers[i / PAIRS], "*2");
+            assert_true(hear(&readers[i / PAIRS], line));
+            assert_true(hear(&readers[i / PAIRS], one));
+            assert_true(hear(&readers[i / PAIRS], line));
+            assert_true(hear(&readers[i / PAIRS], line));
+            assert_string_equal(line, one);
+        }
+    }
+    for (size_t i = 0; i < 2; i++) {
+        hang_up(&writers[i]);
+        hang_up(&readers[i]);
+    }
+    assert_stops(&served, SIGTERM);
+    remove_directory(&served);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(have_an_order)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(have_an_order),
+        cmocka_unit_test(are_of_one_moment),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
