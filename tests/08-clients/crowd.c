@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "caller.h"
 #include "memory.h"
@@ -237,6 +238,27 @@ void crowd_run(struct crowd *crowd, size_t replies, size_t errors_most) {
 
 void crowd_drain(struct crowd *crowd) {
     while (wait_and_hear(crowd)) {
+    }
+}
+
+/* Asks once on a new connection, after a wait on the server's side. */
+static bool takes_a_write(const struct served *served) {
+    static const char request[] = "DEBUG SLEEP 0.02\r\nSET probe v\r\n";
+    struct caller caller;
+    char line[512];
+    call(&caller, served);
+    bool taken = send(caller.descriptor, request, strlen(request), MSG_NOSIGNAL) > 0 &&
+                 hear(&caller, line) && hear(&caller, line) && strcmp(line, "+OK") == 0;
+    hang_up(&caller);
+    return taken;
+}
+
+void crowd_wait_for_writes(const struct crowd *crowd) {
+    time_t begun = time(NULL);
+    while (!takes_a_write(crowd->served)) {
+        if (time(NULL) - begun > WAIT_MILLIS / 1000) {
+            fail_msg("no write was taken for a minute");
+        }
     }
 }
 

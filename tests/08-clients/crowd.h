@@ -44,6 +44,10 @@ void crowd_run(struct crowd *crowd, size_t replies, size_t errors_most);
 /* Asks for nothing more; reads until all is answered, or no client is connected. */
 void crowd_drain(struct crowd *crowd);
 
+/* Returns when the server takes writes, of a key that is not the crowd's: waits for that
+ * by asking, up to a minute. Connections that the server closes are made again. */
+void crowd_wait_for_writes(const struct crowd *crowd);
+
 /* Reads all keys, which belongs to the history, and notes what they are in *after. The
  * server is well, and nobody else asks. */
 void crowd_look(struct crowd *crowd, struct object_state after[OBJECTS]);
