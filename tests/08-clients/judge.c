@@ -2,7 +2,10 @@
  * order can be the first call of any strand that began before every other one left had
  * returned. Where the model then tells what the client was told, go on behind it. A
  * position in all strands, with a state, that led nowhere once is not tried again; of
- * those a hash is kept. */
+ * those a hash is kept.
+ *
+ * Calls that may have happened or not are many where the server fails, and nearly all of
+ * them have not: so it is tried without any first, then with one, with two, … */
 #include "judge.h"
 
 #include <inttypes.h>
@@ -13,7 +16,7 @@
 #include "memory.h"
 #include "served.h"
 
-enum { STEPS_MOST = 4000000, TRIED_SLOTS = 1 << 20 };
+enum { TRIED_SLOTS = 1 << 18 };
 
 struct strand {
     const struct call **calls;
@@ -24,8 +27,11 @@ struct search {
     struct strand *strands;
     size_t strand_count;
     size_t left;     /* replies that are not explained yet */
+    size_t unsure;   /* calls that may have happened or not */
+    size_t may;      /* so many of them may yet be taken */
     uint64_t *tried; /* a set of hashes: slots, 0: none */
-    size_t tried_count, steps;
+    size_t tried_count;
+    bool undecided; /* the set is full */
 };
 
 static bool is_sure(const struct call *call) {
@@ -44,7 +50,7 @@ static uint64_t fingerprint(const struct search *search,
     return hash | 1;
 }
 
-/* True: it is new, and is in the set now. */
+/* True: it is new, and in the set now. */
 static bool note_tried(struct search *search, uint64_t hash) {
     size_t slot = hash / 2 % TRIED_SLOTS;
     while (search->tried[slot] != 0) {
@@ -54,7 +60,8 @@ static bool note_tried(struct search *search, uint64_t hash) {
         slot = (slot + 1) % TRIED_SLOTS;
     }
     search->tried[slot] = hash;
-    return ++search->tried_count < TRIED_SLOTS / 2;
+    search->undecided |= ++search->tried_count > TRIED_SLOTS / 2;
+    return !search->undecided;
 }
 
 /* ---- the search ------------------------------------------------------------------ */
@@ -88,22 +95,24 @@ static bool try_next(struct search *search, struct strand *strand,
     }
     strand->at++;
     search->left -= is_sure(call);
+    search->may -= !is_sure(call);
     bool explained = explain(search, &after);
     strand->at--;
     search->left += is_sure(call);
+    search->may += !is_sure(call);
     return explained;
 }
 
-/* Those without a reply are tried last: few have to have happened. */
+/* Calls that are unsure are taken as late as may be. */
 static bool explain(struct search *search, const struct object_state *state) {
     if (search->left == 0) {
         return true;
     }
-    if (++search->steps > STEPS_MOST || !note_tried(search, fingerprint(search, state))) {
+    if (!note_tried(search, fingerprint(search, state))) {
         return false;
     }
     uint64_t first = first_return(search);
-    for (int sure = 1; sure >= 0; sure--) {
+    for (int sure = 1; sure >= (search->may > 0 ? 0 : 1); sure--) {
         for (size_t i = 0; i < search->strand_count; i++) {
             struct strand *strand = &search->strands[i];
             const struct call *call = head(strand);
@@ -144,6 +153,7 @@ static void add_calls(struct search *search, const struct history *history,
             }
             strand->calls[strand->end++] = call;
             search->left += is_sure(call);
+            search->unsure += !is_sure(call);
         }
     }
     search->strand_count = history->strands + more;
@@ -155,9 +165,16 @@ static bool judge_object(const struct history *history, unsigned object) {
                             .tried = memory_take_zeroed(TRIED_SLOTS * sizeof(uint64_t))};
     assert_true(search.strands != NULL && search.tried != NULL);
     add_calls(&search, history, object);
-    bool explained = explain(&search, &history->before[object]);
-    if (!explained && search.steps > STEPS_MOST) {
-        printf("object %u: undecided after %zu steps\n", object, search.steps);
+    bool explained = false;
+    for (size_t may = 0; !explained && !search.undecided && may <= search.unsure; may++) {
+        search.may = may;
+        search.tried_count = 0;
+        memset(search.tried, 0, TRIED_SLOTS * sizeof *search.tried);
+        explained = explain(&search, &history->before[object]);
+    }
+    if (search.undecided) {
+        printf("object %u: %d places were not enough to decide\n", object,
+               TRIED_SLOTS / 2);
     }
     for (size_t i = 0; i < search.strand_count; i++) {
         memory_give(search.strands[i].calls);
