@@ -19,10 +19,13 @@ enum { RETRY_MICROS = 1000 };
 static void ask(struct promises *promises);
 
 /* Of a store that was resumed meanwhile it says nothing: then `broken` is of the past. */
-static void note_broken(struct promises *promises, const struct promise_notice *notice) {
+static void note_failure(struct promises *promises, const struct promise_notice *notice) {
     struct kv_progress progress;
-    atomic_u64_store(&promises->rules->broken, notice->resumes + 1, memory_order_release);
     kv_progress(promises->kv, &progress);
+    if (progress.stopped) {
+        atomic_u64_store(&promises->rules->broken, notice->resumes + 1,
+                         memory_order_release);
+    }
     connections_fail(promises->connections, progress.durable, notice->message);
 }
 
@@ -36,7 +39,7 @@ static void notice_told(void *context) {
     if (notice->status == STATUS_OK) {
         connections_release(promises->connections, notice->sequence);
     } else {
-        note_broken(promises, notice);
+        note_failure(promises, notice);
     }
     ask(promises);
     promises->told(promises->context);
