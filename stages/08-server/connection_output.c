@@ -93,6 +93,7 @@ static void replace_held(struct connection *connection, uint64_t durable,
     if (output->status != STATUS_OK || output->first != NULL) {
         fresh.status = STATUS_NO_MEMORY;
     }
+    fresh.most_bytes = output->most_bytes;
     output_free(output);
     *output = fresh;
     connection->marked = fresh.appended - unmarked;

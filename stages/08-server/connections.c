@@ -63,15 +63,16 @@ void connections_each(struct connections *connections,
     }
 }
 
-static void retime(void *context, struct connection *connection) {
-    (void)context;
+static void apply_limits(void *context, struct connection *connection) {
+    const struct connection_limits *limits = context;
+    connection->output.most_bytes = limits->hard_output_bytes;
     connection_retime(connection);
 }
 
 void connections_limit(struct connections *connections,
                        const struct connection_limits *limits) {
     connections->limits = *limits;
-    connections_each(connections, retime, NULL);
+    connections_each(connections, apply_limits, &connections->limits);
 }
 
 static void finish(void *context, struct connection *connection) {

@@ -77,6 +77,7 @@ static void test_one_long_reply(void **state) {
     assert_ok(buf_reserve(&got, 1));
     serving_begin(&s);
     s.limits.hard_output_bytes = 300000;
+    s.limits.soft_output_bytes = 150000;
     connections_limit(&s.set, &s.limits);
     int client = client_come(&s);
     client_say(&s, client, "PARTS 1000000 1\nBIG 1000000\n");
