@@ -67,6 +67,7 @@ static void apply_limits(void *context, struct connection *connection) {
     const struct connection_limits *limits = context;
     connection->output.most_bytes = limits->hard_output_bytes;
     connection_retime(connection);
+    connection_written(connection); /* so that what waits already is judged */
 }
 
 void connections_limit(struct connections *connections,

@@ -108,6 +108,24 @@ static void beyond_the_hard_limit(void **state) {
     siege_end(&siege);
 }
 
+/* Limits that are changed are those of clients who are there, too: more than a quarter of
+ * a MiB waits for this one, and soon it is gone. */
+static void too_much_for_too_long(void **state) {
+    (void)state;
+    struct siege siege;
+    struct caller slow;
+    siege_begin(&siege, NULL);
+    set_big(&siege, 4 * MIB);
+    call(&slow, &siege.served);
+    say_often(&slow, 16, "GET big\r\n");
+    siege_await_clients(&siege, 2);
+    ask(&siege.witness, "CONFIG SET client-output-buffer-limit \"normal 0 256kb 1\"",
+        "+OK");
+    siege_await_clients(&siege, 1);
+    hang_up(&slow);
+    siege_end(&siege);
+}
+
 /* A client that listens to others has to keep up with them; they do not wait for it. */
 static void deaf_monitors(void **state) {
     (void)state;
@@ -279,6 +297,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(never_read),
         cmocka_unit_test(beyond_the_hard_limit),
+        cmocka_unit_test(too_much_for_too_long),
         cmocka_unit_test(deaf_monitors),
         cmocka_unit_test(streams_to_nobody),
         cmocka_unit_test(sends_for_ever),
