@@ -20,11 +20,16 @@ struct connection_limits host_limits(const struct config *config) {
     return limits;
 }
 
-/* The password first: it alone can fail. */
+/* What can fail comes first. */
 static enum status configure(void *state, const struct config *config,
                              struct error *error) {
     struct host *host = state;
     struct connection_limits limits = host_limits(config);
+    enum status status =
+        host_descriptors_allow(host, (uint64_t)config->maxclients, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
     if (password_set(host->password, slice_of(config->requirepass)) != STATUS_OK) {
         return error_no_memory(error, "the password", strlen(config->requirepass));
     }

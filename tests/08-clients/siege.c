@@ -29,7 +29,13 @@ static uint64_t peak_bytes(const struct siege *siege) {
 }
 
 void siege_begin(struct siege *siege, const char *const *more) {
+    siege_begin_with(siege, 0, more);
+}
+
+void siege_begin_with(struct siege *siege, unsigned descriptors,
+                      const char *const *more) {
     make_directory(&siege->served);
+    siege->served.descriptors = descriptors;
     start(&siege->served, more);
     call(&siege->witness, &siege->served);
     siege->steps = 0;

@@ -15,6 +15,9 @@ struct siege {
 /* Starts a server in a directory of its own, with `more` arguments (NULL: none). */
 void siege_begin(struct siege *siege, const char *const *more);
 
+/* The same with so many descriptors at most. */
+void siege_begin_with(struct siege *siege, unsigned descriptors, const char *const *more);
+
 /* The witness asks, and gets what is right. Where there is one loop (io-threads 1) it has
  * seen by then all that other clients sent before. */
 void siege_step(struct siege *siege);
