@@ -41,6 +41,11 @@ static enum status configure(void *state, const struct config *config,
                      memory_order_relaxed);
     atomic_u64_store(&host->shutdown_seconds, (uint64_t)config->shutdown_timeout,
                      memory_order_relaxed);
+    mutex_lock(&host->mutex);
+    if (host->listener != NULL) {
+        listener_set_keepalive(host->listener, (unsigned)config->tcp_keepalive);
+    }
+    mutex_unlock(&host->mutex);
     for (size_t i = 0; i < host->io_count; i++) {
         io_thread_limit(&host->ios[i], &limits);
     }

@@ -23,6 +23,7 @@ struct listener {
     int reserve; /* a descriptor; -1: none */
     struct timer pause;
     size_t next; /* whose turn it is */
+    struct atomic_u64 keepalive_seconds;
     struct atomic_u64 accepted;
     struct atomic_u64 refused;
     struct entrance *unix_entrance; /* NULL: none */
@@ -55,7 +56,8 @@ static void admit(struct listener *listener, int descriptor) {
         refuse(listener, descriptor, "-ERR max number of clients reached\r\n");
         return;
     }
-    socket_prepare(descriptor, options->keepalive_seconds);
+    socket_prepare(descriptor, (unsigned)atomic_u64_load(&listener->keepalive_seconds,
+                                                         memory_order_relaxed));
     socket_peer(descriptor, &peer);
     size_t turn = listener->next++ % options->connections_count;
     if (connections_take(options->connections[turn], descriptor, &peer) != STATUS_OK) {
@@ -213,6 +215,7 @@ enum status listener_open(struct loop *loop, const struct listener_options *opti
     }
     listener->loop = loop;
     listener->options = *options;
+    listener_set_keepalive(listener, options->keepalive_seconds);
     listener->reserve = -1;
     listener->pause = (struct timer){.due = pause_is_over, .context = listener};
     if (loop_timer_add(loop, &listener->pause) != STATUS_OK) {
@@ -242,6 +245,10 @@ void listener_close(struct listener *listener) {
         socket_close(listener->reserve);
     }
     memory_give(listener);
+}
+
+void listener_set_keepalive(struct listener *listener, unsigned seconds) {
+    atomic_u64_store(&listener->keepalive_seconds, seconds, memory_order_relaxed);
 }
 
 uint16_t listener_port(const struct listener *listener) {

@@ -6,7 +6,8 @@
  * long as it takes to say so; where even that fails, or memory does, clients wait in the
  * backlog and are looked at again a tenth of a second later.
  *
- * All functions are for the thread of the listener's loop, but for the counts. */
+ * All functions are for the thread of the listener's loop, but for the counts and the
+ * keepalive. */
 #ifndef STRATA_LISTENER_H
 #define STRATA_LISTENER_H
 
@@ -38,6 +39,9 @@ MUST_CHECK enum status listener_open(struct loop *loop,
 
 /* Nobody is let in any more. NULL is allowed. */
 void listener_close(struct listener *listener);
+
+/* Of those who come from now on; as in the options. */
+void listener_set_keepalive(struct listener *listener, unsigned seconds);
 
 /* The port of TCP; 0: none. */
 uint16_t listener_port(const struct listener *listener);

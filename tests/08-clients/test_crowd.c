@@ -2,6 +2,7 @@
  * descriptors for. */
 #include "siege.h"
 
+#include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -270,11 +271,71 @@ static void few_descriptors(void **state) {
     memory_give(callers);
 }
 
+/* ---- who is gone without a word -------------------------------------------------- */
+
+/* The timer of the server's socket for this client, as /proc/net/tcp tells it: which one
+ * it is, and seconds until it is due. 2 is that of keepalive. */
+static unsigned timer_of(const struct siege *siege, const struct caller *caller,
+                         unsigned long *seconds) {
+    struct sockaddr_in mine;
+    socklen_t bytes = sizeof mine;
+    char line[512];
+    unsigned local, remote, kind, found = UINT32_MAX;
+    unsigned long when;
+    assert_int_equal(getsockname(caller->descriptor, (struct sockaddr *)&mine, &bytes),
+                     0);
+    FILE *file = fopen("/proc/net/tcp", "re");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (sscanf(line, " %*[^:]: %*[^:]:%x %*[^:]:%x %*x %*[^ ] %x:%lx", &local,
+                   &remote, &kind, &when) == 4 &&
+            local == siege->served.port && remote == ntohs(mine.sin_port)) {
+            found = kind;
+            *seconds = when / (unsigned long)sysconf(_SC_CLK_TCK);
+        }
+    }
+    (void)fclose(file);
+    assert_true(found != UINT32_MAX);
+    return found;
+}
+
+/* 1 is that of bytes which the other side has not yet acknowledged. */
+static unsigned resting_timer_of(struct siege *siege, const struct caller *caller,
+                                 unsigned long *seconds) {
+    unsigned kind;
+    while ((kind = timer_of(siege, caller, seconds)) == 1) {
+        siege_step(siege);
+    }
+    return kind;
+}
+
+static void keepalive(void **state) {
+    (void)state;
+    struct siege siege;
+    struct caller first, none, another;
+    unsigned long seconds = 0;
+    siege_begin(&siege, NULL);
+    expect_let_in(&siege, &first);
+    assert_int_equal(resting_timer_of(&siege, &first, &seconds), 2);
+    assert_in_range(seconds, 200, 300);
+    ask(&siege.witness, "CONFIG SET tcp-keepalive 0", "+OK");
+    expect_let_in(&siege, &none);
+    assert_int_equal(resting_timer_of(&siege, &none, &seconds), 0);
+    ask(&siege.witness, "CONFIG SET tcp-keepalive 1000", "+OK");
+    expect_let_in(&siege, &another);
+    assert_int_equal(resting_timer_of(&siege, &another, &seconds), 2);
+    assert_in_range(seconds, 900, 1000);
+    hang_up(&first);
+    hang_up(&none);
+    hang_up(&another);
+    siege_end(&siege);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(crowd_of_one_loop),   cmocka_unit_test(crowd_of_four_loops),
         cmocka_unit_test(most_clients),        cmocka_unit_test(few_descriptors),
-        cmocka_unit_test(no_descriptors_left),
+        cmocka_unit_test(no_descriptors_left), cmocka_unit_test(keepalive),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
