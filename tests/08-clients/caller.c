@@ -12,9 +12,12 @@
 enum { CLIENT_SECONDS = 60 };
 
 void call(struct caller *caller, const struct served *served) {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                                  .sin_port = htons((uint16_t)served->port)};
+    call_at(caller, htonl(INADDR_LOOPBACK), served->port);
+}
+
+void call_at(struct caller *caller, uint32_t to, unsigned port) {
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_addr.s_addr = to, .sin_port = htons((uint16_t)port)};
     const struct timeval most = {.tv_sec = CLIENT_SECONDS};
     const int on = 1;
     caller->at = caller->end = 0;

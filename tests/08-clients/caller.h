@@ -13,6 +13,10 @@ struct caller {
 
 /* What it says goes out at once (TCP_NODELAY). */
 void call(struct caller *caller, const struct served *served);
+
+/* The same at an address of IPv4, which is in the order of the network. */
+void call_at(struct caller *caller, uint32_t address, unsigned port);
+
 void hang_up(struct caller *caller);
 
 /* Sends all of the text, or of the bytes, as it is. */
