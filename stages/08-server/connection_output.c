@@ -227,12 +227,15 @@ void connection_written(struct connection *connection) {
 }
 
 bool connection_has_room(struct connection *connection) {
-    if (connection->state != CONNECTION_DEAD &&
-        output_pending(&connection->output) >
-            connection_limits(connection)->hard_output_bytes) {
-        connection_kill(connection);
+    if (connection->state == CONNECTION_DEAD) {
+        return false;
     }
-    return connection->state != CONNECTION_DEAD;
+    if (output_pending(&connection->output) >
+        connection_limits(connection)->hard_output_bytes) {
+        connection_kill(connection); /* and with that it may be freed */
+        return false;
+    }
+    return true;
 }
 
 bool connection_full(struct connection *connection) {

@@ -96,7 +96,9 @@ bool hear(struct caller *caller, char line[512]) {
 
 void expect_line(struct caller *caller, const char *expected) {
     char line[512];
-    assert_true(hear(caller, line));
+    if (!hear(caller, line)) {
+        fail_msg("the end, and not \"%s\"", expected);
+    }
     assert_string_equal(line, expected);
 }
 
