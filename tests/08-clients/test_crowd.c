@@ -26,7 +26,7 @@ static void expect_let_in(struct siege *siege, struct caller *caller) {
 
 /* ---- idle ones, and busy ones among them ----------------------------------------- */
 
-enum { BUSY = 50, ROUNDS = 10, BATCH = 100 };
+enum { BUSY = 50, ROUNDS = 5, BATCH = 100 };
 
 /* Sanitizers have each connection cost ten times as much, in time and in memory. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)

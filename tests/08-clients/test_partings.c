@@ -19,7 +19,7 @@ static void end_saying(struct caller *caller) {
 /* Who has no more to say gets all replies, those of workers and long ones too; and what
  * was said in part is not carried out. */
 static void half_closed(const char *mode) {
-    enum { TIMES = 300, LONG = 1 << 20 };
+    enum { TIMES = 200, LONG = 1 << 20 };
     const char *const more[] = {"--appendfsync", mode, NULL};
     struct siege siege;
     struct caller *caller = memory_take(sizeof *caller);
@@ -68,7 +68,7 @@ static void half_closes(void **state) {
  * letter as well. */
 static void resets(void **state) {
     (void)state;
-    enum { CALLERS = 150, TIMES = 40 };
+    enum { CALLERS = 60, TIMES = 40 };
     struct siege siege;
     struct caller *caller = memory_take(sizeof *caller);
     char line[512];
@@ -117,7 +117,7 @@ static void resets(void **state) {
 
 /* ---- the server ------------------------------------------------------------------ */
 
-enum { WRITERS = 6, WRITES = 3000, SLOW = 4, ODD = 4, LEAVERS = WRITERS + SLOW + ODD };
+enum { WRITERS = 6, WRITES = 1000, SLOW = 4, ODD = 4, LEAVERS = WRITERS + SLOW + ODD };
 
 /* Of each kind: writers with a pipeline under way, those who asked for much and read
  * nothing, half a request, silence, and one who listens and does not read. */
