@@ -220,6 +220,7 @@ static enum connection_answer take_request(void *session,
         return CONNECTION_DONE;
     }
     guest->request = *request;
+    guest->output.most_bytes = output->most_bytes;
     guest->busy = true;
     executor_give(commons->executor, &guest->job);
     return CONNECTION_PENDING;

@@ -167,6 +167,9 @@ static enum status open_all(struct host *host, const char *config_path,
         host->has_mutex = status == STATUS_OK;
     }
     if (status == STATUS_OK) {
+        status = host_descriptors_divide(host, error);
+    }
+    if (status == STATUS_OK) {
         status = open_store(host, error);
     }
     if (status == STATUS_OK) {

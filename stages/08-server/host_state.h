@@ -64,6 +64,13 @@ extern const struct server_ops host_ops; /* host_ops.c; the state is a struct ho
 /* From a config, limits of connections. */
 struct connection_limits host_limits(const struct config *config);
 
+/* host_descriptors.c: before the store is opened. INVALID: there are too few. */
+MUST_CHECK enum status host_descriptors_divide(struct host *host, struct error *error);
+
+/* Whether there can be so many clients. INVALID, with the reason alone. */
+MUST_CHECK enum status host_descriptors_allow(const struct host *host, uint64_t clients,
+                                              struct error *error);
+
 /* host_stop.c: watches signals, and readies what a stop needs. IO, NO_MEMORY. */
 MUST_CHECK enum status host_stop_init(struct host *host, struct error *error);
 void host_stop_free(struct host *host);
