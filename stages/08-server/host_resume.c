@@ -20,7 +20,6 @@ static void resume(void *context) {
     struct host *host = context;
     struct promise_rules *rules = &host->commons.rules;
     struct error error = {0};
-    bool was_broken = is_broken(host) || host->broken_told;
     atomic_u64_store(&host->commons.failed_writes, 0, memory_order_relaxed);
     if (kv_resume(host->kv, &error) != STATUS_OK) {
         atomic_u64_store(&host->commons.failed_writes, 1, memory_order_relaxed);
@@ -32,10 +31,8 @@ static void resume(void *context) {
         host->broken_told = true;
     } else {
         atomic_u64_add(&rules->resumes, 1, memory_order_release);
-        if (was_broken) {
-            server_log(&host->log, LOGLEVEL_NOTICE,
-                       "a write or sync had failed; the store takes writes again");
-        }
+        server_log(&host->log, LOGLEVEL_NOTICE,
+                   "a write or sync had failed; the store takes writes again");
         host->broken_told = false;
     }
     loop_post(host->ios[0].loop, &host->resumed_task);
