@@ -135,7 +135,8 @@ static enum status listen_for_clients(struct host *host, struct error *error) {
         .connections_count = host->io_count,
         .clients = &host->commons.clients,
     };
-    return listener_open(host->ios[0].loop, &options, &host->listener, error);
+    status = listener_open(host->ios[0].loop, &options, &host->listener, error);
+    return status == STATUS_BUSY ? STATUS_IO : status; /* BUSY is the database */
 }
 
 static enum status open_metrics(struct host *host, struct error *error) {

@@ -67,6 +67,12 @@ static enum status load(const struct command_run *run, struct config *config,
     return status;
 }
 
+/* For advice about what could not be opened; it outlives the config. */
+static void name_directory(struct command_run *run, const struct config *config) {
+    memcpy(run->values, config->dir, sizeof config->dir);
+    run->dir = run->values;
+}
+
 /* Others go on with what is not waited for; nothing of theirs was promised. */
 static void end_at_once(struct host *host) {
     struct error error = {0};
@@ -87,6 +93,7 @@ static enum status run_server(struct command_run *run) {
     }
     enum status status = load(run, &config, &path);
     if (status == STATUS_OK) {
+        name_directory(run, &config);
         status = host_open(&world_system, &config, path, &host, run->error);
     }
     if (status != STATUS_OK) {
@@ -112,7 +119,8 @@ const struct command command_server = {
     .arguments_least = 0,
     .arguments_most = -1,
     .own_options = true,
-    .directory = DIRECTORY_UNUSED,
+    .values_bytes = CONFIG_TEXT_BYTES,
+    .directory = DIRECTORY_OWN,
     .interruptible = true,
     .run = run_server,
 };

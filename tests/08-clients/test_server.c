@@ -213,12 +213,14 @@ static void refuses(void **state) {
     (void)snprintf(port, sizeof port, "%u", served.port);
     const char *const same_port[] = {"--port", port, "--dir", second.dir, NULL};
     assert_false(try_start(&second, same_port));
-    assert_int_equal(end_code(&second), 5);
+    assert_int_equal(end_code(&second), 4);
     assert_non_null(strstr(second.told, port));
+    assert_null(strstr(second.told, "open"));
     const char *const same_directory[] = {"--port", port, "--dir", served.dir, NULL};
     assert_false(try_start(&second, same_directory));
     assert_int_equal(end_code(&second), 5);
     assert_non_null(strstr(second.told, served.dir));
+    assert_non_null(strstr(second.told, "has it open"));
     const char *const nonsense[] = {"--prot", port, NULL};
     assert_false(try_start(&second, nonsense));
     assert_int_equal(end_code(&second), 2);
