@@ -212,6 +212,7 @@ static enum connection_answer take_request(void *session,
         end_request(guest, request, guest->replied);
         return CONNECTION_DONE;
     }
+    client_entry_began(&guest->entry, &guest->session, guest->begun_micros);
     guest->request = *request;
     guest->busy = true;
     executor_give(commons->executor, &guest->job);
