@@ -273,7 +273,7 @@ fuzz_runs = $(FUZZ_TARGETS:%='tests/fuzz/run.sh build/fuzz % $1')
 engine_sources = $(shell find common stages harness tests faults -name '*.[ch]')
 
 all: $(NUMBERS:%=all-%) build/leveldb-export ## the programs and harnesses of all stages: build/strata-NN, build/harness-NN
-demo: all ## a walk: write, crash, recover, and the harness at work
+demo: all | build/.packages-clients ## a walk: write, crash, recover, the harness at work, the server
 	@bash harness/demo.sh
 
 # Fixed seeds, so that a red run can be had again. The legs run what is quick in each: all
@@ -365,7 +365,7 @@ tidy: run-check build/.packages-format build/.packages-tidy build/.packages-benc
 	@.ci/tidy.sh --objects build/check && echo 'tidy: nothing to say'
 format: build/.packages-format ## lays out all sources as .clang-format says
 	@clang-format -i $(engine_sources)
-notes-check: all ## runs again what the notes show, and compares
+notes-check: all | build/.packages-clients ## runs again what the notes show, and compares
 	@notes/check.sh
 install: $(call programs,release) ## the programs into $(DESTDIR)$(PREFIX)/bin
 	install -d '$(DESTDIR)$(PREFIX)/bin'
