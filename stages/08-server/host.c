@@ -225,6 +225,10 @@ static void tell_ready(struct host *host) {
     if (host->config.unixsocket[0] != '\0') {
         server_log(log, LOGLEVEL_NOTICE, "listening at %s", host->config.unixsocket);
     }
+    if (host->metrics != NULL) {
+        server_log(log, LOGLEVEL_NOTICE, "metrics at http://%s:%d/metrics",
+                   host->config.metrics_bind, (int)host->config.metrics_port);
+    }
     if (host->address_count > 0) {
         server_log(log, LOGLEVEL_NOTICE, "ready: redis-cli -p %u", port);
     } else {
