@@ -317,7 +317,7 @@ asan tsan sim: %: run-% run-release ## all tests and checks in that flavour
 
 check-NN: ; @echo 'make check-01, and so on for: $(NUMBERS)' ## tests of common/, the harness, the program and stage NN
 crash: $(NUMBERS:%=crash-%) ## power losses on fresh seeds: make crash SECONDS=600 SEED=7
-fuzz: run-fuzz ## makes up logs, tables and manifests for their readers: make fuzz SECONDS=600
+fuzz: run-fuzz ## makes up logs, tables, manifests and requests for their readers: make fuzz SECONDS=600
 	@tests/run.sh --seconds $$(($(SECONDS) + 120)) $(call fuzz_runs,-max_total_time=$(SECONDS))
 crash-NN: ; @echo 'make crash-01, and so on for: $(NUMBERS)' ## the same for one stage
 
