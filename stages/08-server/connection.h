@@ -5,9 +5,12 @@
  *                  connection goes no further until connection_resume (PENDING)
  *   a held reply   a reply may promise what is not durable yet. connection_hold keeps all
  *                  that this tick wrote, until connections_release or connections_fail
- *   a slow client  more than soft_output_bytes wait for it: nothing more of it is read or
- *                  carried out until half of that is gone; more than hard_output_bytes,
- *                  or more than lasting_output_bytes for too long: it is closed
+ *   a slow client  more than soft_output_bytes wait for it: nothing more of it is carried
+ *                  out until half of that is gone; more than hard_output_bytes, or more
+ *                  than lasting_output_bytes for too long: it is closed
+ *   a long pipeline   many clients take no reply before they have sent all. Who waits for
+ *                  them to take some and does not read meanwhile waits for ever; so of a
+ *                  slow client that is trusted ahead_bytes are read, and kept
  *   the end        a peer that sends no more gets all answers to what it sent. One that
  *                  is told to go (a protocol error, QUIT) gets what was written, the end,
  *                  and a second to say goodbye: closing before it has read would reset

@@ -186,7 +186,8 @@ static void judge(struct connection *connection) {
 
 /* All is sent; is all over? */
 static void end_if_over(struct connection *connection) {
-    bool answered = connection->ended && connection->served;
+    bool answered = connection->ended && connection->served &&
+                    output_pending(&connection->ahead) == 0;
     if (connection->state == CONNECTION_OPEN && !answered) {
         return;
     }
@@ -238,6 +239,9 @@ bool connection_full(struct connection *connection) {
     bool full = connection->state != CONNECTION_DEAD &&
                 output_pending(&connection->output) >=
                     connection_limits(connection)->soft_output_bytes;
-    connection->full |= full;
+    if (full && !connection->full) {
+        connection->full = true;
+        loop_again(connection->set->loop, &connection->watch); /* it may read ahead */
+    }
     return full;
 }

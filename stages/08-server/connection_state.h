@@ -43,6 +43,7 @@ struct connection {
     bool trimmed;  /* has given memory back since the last read */
 
     struct resp_parser parser;
+    struct output ahead; /* read, and for the parser to have */
     struct output output;
     struct resp_writer writer;
     uint64_t marked; /* position up to which output is of earlier ticks */

@@ -9,7 +9,8 @@
 
 struct connection_limits {
     struct resp_limits request;
-    size_t read_bytes; /* of one connection in a tick, about */
+    size_t read_bytes;  /* of one connection in a tick, about */
+    size_t ahead_bytes; /* read of who has to take replies first, about */
     size_t soft_output_bytes;
     size_t hard_output_bytes;
     size_t lasting_output_bytes;
@@ -21,6 +22,7 @@ static inline struct connection_limits connection_limits_default(void) {
     return (struct connection_limits){
         .request = resp_limits_default(),
         .read_bytes = (size_t)256 << 10,
+        .ahead_bytes = (size_t)64 << 20,
         .soft_output_bytes = (size_t)1 << 20,
         .hard_output_bytes = (size_t)256 << 20,
         .lasting_output_bytes = (size_t)128 << 20,

@@ -130,8 +130,16 @@ static void show(const struct client *client) {
                 client_out(client), client_err(client));
 }
 
+void expect_code(const struct client *client, int code) {
+    if (client->code != code) {
+        show(client);
+    }
+    assert_int_equal(client->code, code);
+}
+
 void expect_well(const struct client *client) {
-    if (client->code != 0 || client->err.length > 0) {
+    expect_code(client, 0);
+    if (client->err.length > 0) {
         show(client);
         fail();
     }

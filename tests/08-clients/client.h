@@ -27,7 +27,10 @@ void client_free(struct client *client);
 const char *client_out(const struct client *client);
 const char *client_err(const struct client *client);
 
-/* It ended with 0 and had nothing to complain about. Shows all that it printed if not. */
+/* How it ended. All of these show what it printed if it is not so. */
+void expect_code(const struct client *client, int code);
+
+/* It ended with 0 and had nothing to complain about. */
 void expect_well(const struct client *client);
 
 /* The same, and this is what it printed. */

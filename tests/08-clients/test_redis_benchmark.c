@@ -55,7 +55,7 @@ static void with_protocol_3(void **state) {
 static void without_keepalive(void **state) {
     struct place *place = *state;
     BENCHMARK(place, "2000", "-k", "0");
-    assert_int_equal(place->client.code, 0);
+    expect_code(&place->client, 0);
     assert_string_equal(client_err(&place->client),
                         "WARNING: Keepalive disabled. You probably need 'echo 1 > "
                         "/proc/sys/net/ipv4/tcp_tw_reuse' for Linux and 'sudo sysctl -w "
