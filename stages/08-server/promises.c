@@ -4,9 +4,10 @@
  * is flushed unheld was durable when the hook looked, and D does not go back.
  *
  * Why each held reply is released: `wanted` is at least its sequence. While wanted is
- * beyond what a sync was asked for, either a notice is asked for at once, or all are under way and the next
- * one that is told asks again, or the store had no room or memory for it and a timer
- * does. That is no failure: nothing was lost, and reads must go on to wait. */
+ * beyond what a sync was asked for, either a notice is asked for at once, or all are
+ * under way and the next one that is told asks again, or the store had no room or memory
+ * for it and a timer does. That is no failure: nothing was lost, and reads must go on to
+ * wait. */
 #include "promises.h"
 
 #include <stdio.h>

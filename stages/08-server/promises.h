@@ -10,8 +10,8 @@
  *     no         nothing is held, nothing is asked
  *
  * The mode may change at any time. Notices of the interval are told when W has passed
- * them, as a rule: what is held needs one of its own, and one of another mode lets nothing
- * go. In a mode that holds nothing, nothing stays held.
+ * them, as a rule: what is held needs one of its own, and one of another mode lets
+ * nothing go. In a mode that holds nothing, nothing stays held.
  *
  * When a sync fails the store takes no more writes (kv.h). Held replies become errors,
  * whether they were to reads or writes: what they tell may not survive. From then on
