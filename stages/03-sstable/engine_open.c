@@ -71,7 +71,8 @@ enum status engine_close(void *opened, struct error *error) {
         }
     }
     engine_free_retired(engine); /* there are no readers, but upkeep is still at work */
-    engine->parts->commit->close(engine->commit); /* it may still wait for the log */
+    engine->parts->commit->close(engine->commit);    /* it may still wait for the log */
+    engine->parts->horizon->let_go(engine->horizon); /* of tables that upkeep removes */
     enum status stopped = engine_stop(engine, status == STATUS_OK ? error : NULL);
     engine->parts->horizon->close(engine->horizon);
     retired_free(&engine->retired, &engine->readers); /* of what was still going on */

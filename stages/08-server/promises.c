@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 
+#include "failpoint.h"
 #include "kv_async.h"
 
 enum { RETRY_MICROS = 1000 };
@@ -32,6 +33,7 @@ static void notice_told(void *context) {
     struct promises *promises = notice->promises;
     notice->asked = false;
     promises->under_way--;
+    failpoint_pass(notice_told_not_released);
     if (notice->status != STATUS_OK) {
         note_broken(promises, notice);
     } else if (notice->always) {
@@ -103,6 +105,7 @@ static void ask(struct promises *promises) {
     } else if (status != STATUS_OK) {
         tell(notice, notice->sequence, status, &error);
     }
+    failpoint_pass(notice_asked_not_told);
 }
 
 static void ask_again(void *context) {
@@ -182,6 +185,7 @@ void promises_tick_ends(struct promises *promises) {
     if (link_alone(&promises->touched) && written == 0) {
         return;
     }
+    failpoint_pass(replied_not_held);
     look_at_durable(promises);
     while ((promise = link_take_first(&promises->touched)) != NULL) {
         uint64_t sequence = broken ? promise->written : promise->sequence;

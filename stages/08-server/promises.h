@@ -89,6 +89,11 @@ MUST_CHECK enum status promises_init(struct promises *promises, struct kv *kv,
 void promises_free(struct promises *promises); /* it is idle */
 
 void promise_init(struct promise *promise, struct connection *connection);
+/* In this tick: before the hook. */
+static inline bool promise_is_made(const struct promise *promise) {
+    return !link_alone(&promise->link);
+}
+
 void promise_forget(struct promise *promise); /* before the connection is gone */
 
 /* A request has been carried out: it saw or wrote up to that sequence. */

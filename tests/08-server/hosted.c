@@ -33,6 +33,9 @@ enum status hosted_start(struct hosted *hosted, struct error *error) {
                                    &hosted->host, error);
     if (status == STATUS_OK) {
         status = host_resume_init(hosted->host);
+        if (status == STATUS_OK) {
+            status = host_watch_init(hosted->host);
+        }
         if (status != STATUS_OK) {
             (void)error_set(error, status, "no timer");
             assert_ok(host_close(hosted->host, NULL));
