@@ -349,7 +349,7 @@ $(foreach stage,$(STAGES),$(eval $(call stage_targets,$(call number,$(stage)),$(
 
 # One area alone, while working on it: make check-common.
 $(foreach area,$(AREAS),$(eval check-$(area): $(call tests,check,$(area))))
-check-program check-08-clients: $(call programs,check)
+check-program check-08-clients: $(call programs,check) build/fail_nth.so
 $(AREAS:%=check-%): check-%:
 	@tests/run.sh $(call test_runs,check,$*,$(LAST)) $(call quoted,$(call scripts,$*))
 

@@ -70,9 +70,6 @@ static void note_promise(struct guest *guest, bool replied) {
     const struct session *session = &guest->session;
     bool wrote =
         !session->rejected && (session_command(session)->flags & COMMAND_WRITES) != 0;
-    if (wrote && session->store_failed) {
-        atomic_u64_store(&guest->io->commons->failed_writes, 1, memory_order_relaxed);
-    }
     promises_note(&guest->io->promises, &guest->promise, session->access.sequence, wrote,
                   replied);
 }

@@ -316,6 +316,18 @@ static void close_threads(struct host *host) {
     memory_give(host->ios);
 }
 
+/* A store that a failure has stopped gets one more try: what it holds in memory was
+ * acknowledged, and nobody else writes it to the disk. */
+static enum status save(struct host *host, struct error *error) {
+    struct kv_progress progress;
+    enum status status = kv_sync(host->kv, error);
+    kv_progress(host->kv, &progress);
+    if (progress.stopped && kv_resume(host->kv, error) == STATUS_OK) {
+        status = kv_sync(host->kv, error);
+    }
+    return status;
+}
+
 enum status host_close(struct host *host, struct error *error) {
     if (host == NULL) {
         return STATUS_OK;
@@ -336,7 +348,7 @@ enum status host_close(struct host *host, struct error *error) {
     keyspace_close(host->keyspace);
     failpoint_pass(clients_gone_not_synced);
     struct error failure = {0};
-    enum status synced = host->kv != NULL ? kv_sync(host->kv, &failure) : STATUS_OK;
+    enum status synced = host->kv != NULL ? save(host, &failure) : STATUS_OK;
     enum status status = kv_close(host->kv, error);
     if (status == STATUS_OK && synced != STATUS_OK) {
         status = synced;

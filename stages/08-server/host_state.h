@@ -50,7 +50,6 @@ struct host {
     bool stopping, killed, cut_short;
     struct executor_job resume_job;
     struct loop_task resumed_task;
-    bool resuming;
     bool broken_told; /* in the log */
 
     /* Any thread. */

@@ -20,10 +20,13 @@ enum { RETRY_MICROS = 1000 };
 static void ask(struct promises *promises);
 
 /* Of a store that was resumed meanwhile it says nothing: then `broken` is of the past. */
-static void note_broken(struct promises *promises, const struct promise_notice *notice) {
+static void note_failure(struct promises *promises, const struct promise_notice *notice) {
     struct kv_progress progress;
-    atomic_u64_store(&promises->rules->broken, notice->resumes + 1, memory_order_release);
     kv_progress(promises->kv, &progress);
+    if (progress.stopped) {
+        atomic_u64_store(&promises->rules->broken, notice->resumes + 1,
+                         memory_order_release);
+    }
     connections_fail(promises->connections, progress.durable, notice->message);
 }
 
@@ -35,7 +38,7 @@ static void notice_told(void *context) {
     promises->under_way--;
     failpoint_pass(notice_told_not_released);
     if (notice->status != STATUS_OK) {
-        note_broken(promises, notice);
+        note_failure(promises, notice);
     } else if (notice->always) {
         connections_release(promises->connections, notice->sequence);
     }

@@ -18,6 +18,7 @@ struct asked_notice {
 
 struct fake {
     uint64_t durable;
+    bool stopped;
     enum status refusal; /* of notices; OK: none */
     struct asked_notice asked[ASKED_MOST];
     size_t count, told;
@@ -39,7 +40,7 @@ static enum status fake_close(void *store, struct error *error) {
 
 static void fake_progress(void *store, struct kv_progress *progress) {
     (void)store;
-    *progress = (struct kv_progress){.durable = fake.durable};
+    *progress = (struct kv_progress){.durable = fake.durable, .stopped = fake.stopped};
 }
 
 static enum status fake_notify(void *store, uint64_t sequence, enum durability durability,
@@ -214,6 +215,7 @@ static void test_failure(void **state) {
     turn(&p.serving);
     reply(1, "write", 8, true);
     turn(&p.serving);
+    fake.stopped = true;
     tell(STATUS_IO);
     assert_client(0, "-IOERR the disk is broken\r\n");
     assert_client(1, "-IOERR the disk is broken\r\n-IOERR the disk is broken\r\n");
@@ -226,6 +228,7 @@ static void test_failure(void **state) {
     tell(STATUS_IO); /* those are of the time before */
     tell(STATUS_IO);
     assert_client(0, "-IOERR the disk is broken\r\n");
+    fake.stopped = false;
     assert_false(promise_rules_broken(&p.rules));
     reply(0, "read", 10, false);
     assert_client(0, "");
