@@ -278,7 +278,7 @@ fuzz_runs = $(FUZZ_TARGETS:%='tests/fuzz/run.sh build/fuzz % $1')
 engine_sources = $(shell find common stages harness tests faults -name '*.[ch]')
 
 all: $(NUMBERS:%=all-%) build/leveldb-export ## the programs and harnesses of all stages: build/strata-NN, build/harness-NN
-demo: all ## a walk: write, crash, recover, and the harness at work
+demo: all | build/.packages-clients ## a walk: write, crash, recover, the harness at work, the server
 	@bash harness/demo.sh
 
 # Fixed seeds, so that a red run can be had again. The legs run what is quick in each: all
@@ -331,7 +331,7 @@ asan tsan sim: %: run-% run-release ## all tests and checks in that flavour
 
 check-NN: ; @echo 'make check-01, and so on for: $(NUMBERS)' ## tests of common/, the harness, the program and stage NN
 crash: $(NUMBERS:%=crash-%) ## power losses on fresh seeds: make crash SECONDS=600 SEED=7
-fuzz: run-fuzz ## makes up logs, tables and manifests for their readers: make fuzz SECONDS=600
+fuzz: run-fuzz ## makes up logs, tables, manifests and requests for their readers: make fuzz SECONDS=600
 	@tests/run.sh --seconds $$(($(SECONDS) + 120)) $(call fuzz_runs,-max_total_time=$(SECONDS))
 crash-NN: ; @echo 'make crash-01, and so on for: $(NUMBERS)' ## the same for one stage
 
@@ -379,7 +379,7 @@ tidy: run-check build/.packages-format build/.packages-tidy build/.packages-benc
 	@.ci/tidy.sh --objects build/check && echo 'tidy: nothing to say'
 format: build/.packages-format ## lays out all sources as .clang-format says
 	@clang-format -i $(engine_sources)
-notes-check: all ## runs again what the notes show, and compares
+notes-check: all | build/.packages-clients ## runs again what the notes show, and compares
 	@notes/check.sh
 install: $(call programs,release) ## the programs, the notes and the server's unit under $(DESTDIR)$(PREFIX)
 	install -d $(patsubst %,'$(DESTDIR)$(PREFIX)/%',bin share/doc/strata/notes lib/systemd/system)

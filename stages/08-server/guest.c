@@ -219,6 +219,7 @@ static enum connection_answer take_request(void *session,
         end_request(guest, request, guest->replied);
         return CONNECTION_DONE;
     }
+    client_entry_began(&guest->entry, &guest->session, guest->begun_micros);
     guest->request = *request;
     guest->output.most_bytes = output->most_bytes;
     guest->busy = true;

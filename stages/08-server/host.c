@@ -142,7 +142,8 @@ static enum status listen_for_clients(struct host *host, struct error *error) {
         .refused = note_refused,
         .context = host,
     };
-    return listener_open(host->ios[0].loop, &options, &host->listener, error);
+    status = listener_open(host->ios[0].loop, &options, &host->listener, error);
+    return status == STATUS_BUSY ? STATUS_IO : status; /* BUSY is the database */
 }
 
 static enum status open_metrics(struct host *host, struct error *error) {
@@ -233,6 +234,10 @@ static void tell_ready(struct host *host) {
     }
     if (host->config.unixsocket[0] != '\0') {
         server_log(log, LOGLEVEL_NOTICE, "listening at %s", host->config.unixsocket);
+    }
+    if (host->metrics != NULL) {
+        server_log(log, LOGLEVEL_NOTICE, "metrics at http://%s:%d/metrics",
+                   host->config.metrics_bind, (int)host->config.metrics_port);
     }
     if (host->address_count > 0) {
         server_log(log, LOGLEVEL_NOTICE, "ready: redis-cli -p %u", port);

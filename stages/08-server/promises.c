@@ -4,9 +4,10 @@
  * is flushed unheld was durable when the hook looked, and D does not go back.
  *
  * Why each held reply is released: `wanted` is at least its sequence. While wanted is
- * beyond `asked`, either a notice is asked for at once, or all are under way and the next
- * one that is told asks again, or the store had no room or memory for it and a timer
- * does. That is no failure: nothing was lost, and reads must go on to wait. */
+ * beyond what a sync was asked for, either a notice is asked for at once, or all are
+ * under way and the next one that is told asks again, or the store had no room or memory
+ * for it and a timer does. That is no failure: nothing was lost, and reads must go on to
+ * wait. */
 #include "promises.h"
 
 #include <stdio.h>
@@ -36,10 +37,10 @@ static void notice_told(void *context) {
     notice->asked = false;
     promises->under_way--;
     failpoint_pass(notice_told_not_released);
-    if (notice->status == STATUS_OK) {
-        connections_release(promises->connections, notice->sequence);
-    } else {
+    if (notice->status != STATUS_OK) {
         note_failure(promises, notice);
+    } else if (notice->always) {
+        connections_release(promises->connections, notice->sequence);
     }
     ask(promises);
     promises->told(promises->context);
@@ -81,14 +82,18 @@ static enum config_appendfsync mode_of(const struct promises *promises) {
 static void ask(struct promises *promises) {
     struct promise_notice *notice = free_notice(promises);
     bool always = mode_of(promises) == APPENDFSYNC_ALWAYS;
+    uint64_t *asked = &promises->asked[always], before = *asked;
     struct error error = {0};
-    if (promises->wanted <= promises->asked || notice == NULL ||
+    if (!always) {
+        connections_release(promises->connections, UINT64_MAX);
+    }
+    if (promises->wanted <= before || notice == NULL ||
         (!always && promises->under_way > 0)) {
         return;
     }
-    uint64_t before = promises->asked;
     notice->asked = true;
-    notice->sequence = promises->asked = promises->wanted;
+    notice->always = always;
+    notice->sequence = *asked = promises->wanted;
     notice->resumes = atomic_u64_load(&promises->rules->resumes, memory_order_acquire);
     promises->under_way++;
     enum status status =
@@ -97,7 +102,7 @@ static void ask(struct promises *promises) {
     if (status == STATUS_STALLED || status == STATUS_NO_MEMORY) {
         notice->asked = false;
         promises->under_way--;
-        promises->asked = before;
+        *asked = before;
         loop_timer_set(promises->loop, &promises->retry,
                        loop_now_micros(promises->loop) + RETRY_MICROS);
     } else if (status != STATUS_OK) {

@@ -9,6 +9,10 @@
  *                counts is the change, be its client there or not
  *     no         nothing is held, nothing is asked
  *
+ * The mode may change at any time. Notices of the interval are told when W has passed
+ * them, as a rule: what is held needs one of its own, and one of another mode lets
+ * nothing go. In a mode that holds nothing, nothing stays held.
+ *
  * When a sync fails the store takes no more writes (kv.h). Held replies become errors,
  * whether they were to reads or writes: what they tell may not survive. From then on
  * until the store is resumed, reads are answered at once, from memory and tables as they
@@ -39,6 +43,7 @@ static inline bool promise_rules_broken(const struct promise_rules *rules) {
 struct promise_notice {
     struct promises *promises;
     bool asked;
+    bool always; /* it is told of a sync */
     uint64_t sequence;
     uint64_t resumes; /* when it was asked for */
     /* written by whoever is told, before the task is posted */
@@ -56,10 +61,10 @@ struct promises {
     void (*told)(void *context); /* after each notice */
     void *context;
     uint64_t tick;
-    uint64_t durable; /* D, as it was when that was last looked at */
-    uint64_t written; /* the greatest of this tick; its client may be gone */
-    uint64_t wanted;  /* a notice is to be asked for */
-    uint64_t asked;   /* and has been, up to here */
+    uint64_t durable;  /* D, as it was when that was last looked at */
+    uint64_t written;  /* the greatest of this tick; its client may be gone */
+    uint64_t wanted;   /* a notice is to be asked for */
+    uint64_t asked[2]; /* and has been, up to here: for the interval, for a sync */
     size_t under_way;
     struct link touched;
     struct timer retry;
