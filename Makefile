@@ -226,6 +226,13 @@ build/bench: $(BENCH) $(bench_set)
 	    -Wl,--start-group $(bench_set) -Wl,--end-group \
 	    $(call libraries,release,$(LAST)) -lleveldb -lrocksdb -lm
 
+# The servers of Strata and Redis beside each other, and what asks them at a constant rate.
+OPEN_LOOP := $(call objects,release,$(wildcard harness/bench-server/*.c) \
+    $(addprefix common/,program/output.c histogram.c buf.c memory.c status.c clock.c))
+build/open-loop: $(OPEN_LOOP)
+	$(say) LD $@
+	$(Q)$(call link,release) -o $@ $^
+
 build/.packages-%: .ci/packages .ci/packages.sh
 	@mkdir -p build
 	@.ci/packages.sh $*
@@ -345,6 +352,8 @@ zoo: all ## seeds every bug of faults/bugs/ and demands that it is found: make z
 	@faults/zoo.sh $(BUG)
 bench: build/bench ## Strata beside LevelDB and RocksDB: make bench ARGS='--quick' (ARGS=--help)
 	build/bench --dir build $(ARGS)
+bench-server: build/open-loop build/strata-$(LAST) build/.packages-clients ## Strata's server beside Redis: make bench-server ARGS='--quick' (ARGS=--help)
+	@harness/bench-server/compare.sh --dir build $(ARGS)
 coverage: run-coverage run-release build/.packages-coverage ## which lines the tests reach
 	@find build/coverage -name '*.gcda' -delete
 	@tests/run.sh --seconds 300 $(call leg,coverage); code=$$?; \
@@ -374,7 +383,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 ifeq ($(filter -j% --jobserver%,$(MAKEFLAGS)),)
 MAKEFLAGS += -j$(CORES)
 endif
-.PHONY: all demo run check check-NN crash crash-NN fuzz asan tsan sim zoo bench coverage tidy format \
+.PHONY: all demo run check check-NN crash crash-NN fuzz asan tsan sim zoo bench bench-server coverage tidy format \
     notes-check install clean help FORCE $(FLAVOURS:%=run-%) $(AREAS:%=check-%)
 .SECONDARY:
 .DELETE_ON_ERROR:
