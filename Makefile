@@ -360,7 +360,7 @@ zoo: all ## seeds every bug of faults/bugs/ and demands that it is found: make z
 	@faults/zoo.sh $(BUG)
 bench: build/bench ## Strata beside LevelDB and RocksDB: make bench ARGS='--quick' (ARGS=--help)
 	build/bench --dir build $(ARGS)
-bench-server: build/open-loop build/strata-$(LAST) build/.packages-clients ## Strata's server beside Redis: make bench-server ARGS='--quick' (ARGS=--help)
+bench-server: build/open-loop build/strata-$(LAST) build/redis-server ## Strata's server beside Redis: make bench-server ARGS='--quick' (ARGS=--help)
 	@harness/bench-server/compare.sh --dir build $(ARGS)
 coverage: run-coverage run-release build/.packages-coverage ## which lines the tests reach
 	@find build/coverage -name '*.gcda' -delete

@@ -73,6 +73,7 @@ always   open-10000     10 0 10000
 
 # ---- options -------------------------------------------------------------------------
 rounds=3 quick=no json=no dir=. only=. program=$here/build/release/strata-08 settings=()
+redis=$here/build/redis-server # of Debian's redis-tools
 
 refuse() {
     echo "bench-server: $1" >&2
@@ -101,7 +102,7 @@ done
 case $rounds in
 0* | *[!0-9]* | '') refuse "\"$rounds\" is not a number of rounds" ;;
 esac
-for needed in redis-server redis-benchmark redis-cli "$program" "$here/build/open-loop"; do
+for needed in "$redis" redis-benchmark redis-cli "$program" "$here/build/open-loop"; do
     command -v "$needed" >/dev/null || refuse "$needed is missing"
 done
 
@@ -139,7 +140,7 @@ begin() { # $1 who, $2 appendfsync
     free_port
     mkdir "$work/data"
     if [ "$1" = redis ]; then
-        redis-server --port "$port" --bind 127.0.0.1 --dir "$work/data" --save '' \
+        "$redis" --port "$port" --bind 127.0.0.1 --dir "$work/data" --save '' \
             --appendonly yes --appendfsync "$2" >"$work/log" 2>&1 &
     else
         "$program" server --port "$port" --dir "$work/data" --appendfsync "$2" \
@@ -268,7 +269,7 @@ done
 [ -s "$work/figures" ] || refuse "--only $only: there is no such row"
 
 # ---- the report ----------------------------------------------------------------------
-versions="redis $(redis-server --version | sed 's/.* v=\([^ ]*\).*/\1/'), strata $(
+versions="redis $("$redis" --version | sed 's/.* v=\([^ ]*\).*/\1/'), strata $(
     "$program" --version 2>/dev/null | awk '{ print $NF; exit }')"
 awk -F'\t' -v json=$json -v versions="$versions" -v rounds="$rounds" -v load="$load" \
     -v cores="$(nproc)" -f "$here/harness/bench-server/report.awk" "$work/figures"
