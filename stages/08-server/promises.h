@@ -3,9 +3,10 @@
  *     always     what a tick wrote or observed beyond D is held, connection by
  *                connection, and one notice is asked for the greatest sequence of the
  *                tick; when that is durable, the replies go out
- *     everysec   nothing is held; while there are writes, one notice of the interval is
- *                under way, so the syncer knows of them. What is written while it is, is
- *                asked for when it is told: at most two intervals are at risk
+ *     everysec   nothing is held; while there are writes, a notice of the interval is
+ *                asked for, so that the syncer knows of them. What is written meanwhile
+ *                is asked for when it is told, and a tenth of a second has passed: at
+ *                most two intervals and that tenth are at risk
  *     no         nothing is held, nothing is asked
  *
  * When a sync fails the store takes no more writes (kv.h). Held replies become errors,
@@ -55,9 +56,10 @@ struct promises {
     void (*told)(void *context); /* after each notice */
     void *context;
     uint64_t tick;
-    uint64_t durable; /* D, as it was when that was last looked at */
-    uint64_t wanted;  /* a notice is to be asked for */
-    uint64_t asked;   /* and has been, up to here */
+    uint64_t durable;      /* D, as it was when that was last looked at */
+    uint64_t wanted;       /* a notice is to be asked for */
+    uint64_t asked;        /* and has been, up to here */
+    uint64_t asked_micros; /* when; 0: never, or it was stalled */
     size_t under_way;
     struct link touched;
     struct timer retry;
