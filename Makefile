@@ -28,13 +28,13 @@ HARNESS_ADD_01 := $(wildcard harness/*.c)
 
 ADD_02  := $(wildcard stages/02-memtable/*.c)
 PROGRAM_ADD_02 := $(SHELL_SOURCES)
-LINKS_ADD_02 := -ledit
+LINKS_ADD_02 := -ledit -lxxhash
 DROP_02 := $(addprefix stages/01-wal/,store.c scan_store.c sorted_copy.c)
 
 ADD_03  := $(wildcard stages/03-sstable/*.c)
 DROP_03 := $(addprefix stages/02-memtable/,store.c)
 PROGRAM_ADD_03 := $(FLUSH_SOURCES)
-LINKS_ADD_03 := -lsnappy -lzstd -llz4 -lxxhash
+LINKS_ADD_03 := -lsnappy -lzstd -llz4
 
 ADD_04  := $(wildcard stages/04-manifest/*.c)
 DROP_04 := $(addprefix stages/03-sstable/,store.c)
