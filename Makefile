@@ -288,8 +288,7 @@ demo: all ## a walk: write, crash, recover, and the harness at work
 # that have no part which the last one lacks; check-NN has that in full, too.
 FULL := 01 02 03 $(LAST)
 BRIEF := $(filter-out $(FULL),$(NUMBERS))
-check: $(addprefix run-,release check asan tsan sim clang fuzz) all build/bench build/open-loop \
-        build/redis-server build/.packages-format ## every test of every stage, and short legs of all the rest
+check: $(addprefix run-,release check asan tsan sim clang fuzz) all build/bench build/open-loop build/redis-server build/.packages-format ## every test of every stage, and short legs of all the rest
 	@tests/run.sh \
 	    --seconds 300 $(foreach number,$(FULL),'build/check/harness-$(number) check') \
 	    $(foreach number,$(BRIEF),'build/check/harness-$(number) list') \
