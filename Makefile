@@ -28,13 +28,13 @@ HARNESS_ADD_01 := $(wildcard harness/*.c)
 
 ADD_02  := $(wildcard stages/02-memtable/*.c)
 PROGRAM_ADD_02 := $(SHELL_SOURCES)
-LINKS_ADD_02 := -ledit
+LINKS_ADD_02 := -ledit -lxxhash
 DROP_02 := $(addprefix stages/01-wal/,store.c scan_store.c sorted_copy.c)
 
 ADD_03  := $(wildcard stages/03-sstable/*.c)
 DROP_03 := $(addprefix stages/02-memtable/,store.c)
 PROGRAM_ADD_03 := $(FLUSH_SOURCES)
-LINKS_ADD_03 := -lsnappy -lzstd -llz4 -lxxhash
+LINKS_ADD_03 := -lsnappy -lzstd -llz4
 
 ADD_04  := $(wildcard stages/04-manifest/*.c)
 DROP_04 := $(addprefix stages/03-sstable/,store.c)
@@ -234,6 +234,13 @@ build/bench: $(BENCH) $(bench_set)
 	    -Wl,--start-group $(bench_set) -Wl,--end-group \
 	    $(call libraries,release,$(LAST)) -lleveldb -lrocksdb -lm
 
+# The servers of Strata and Redis beside each other, and what asks them at a constant rate.
+OPEN_LOOP := $(call objects,release,$(wildcard harness/bench-server/*.c) \
+    $(addprefix common/,program/output.c histogram.c buf.c memory.c status.c clock.c))
+build/open-loop: $(OPEN_LOOP)
+	$(say) LD $@
+	$(Q)$(call link,release) -o $@ $^
+
 build/.packages-%: .ci/packages .ci/packages.sh
 	@mkdir -p build
 	@.ci/packages.sh $*
@@ -287,7 +294,7 @@ demo: all | build/.packages-clients ## a walk: write, crash, recover, the harnes
 FULL := 01 02 03 $(LAST)
 BRIEF := $(filter-out $(FULL),$(NUMBERS))
 LEGS := asan sim clang tsan
-check: $(addprefix run-,release check fuzz) $(LEGS:%=leg-%) all build/bench build/.packages-format ## every test of every stage, and short legs of all the rest
+check: $(addprefix run-,release check fuzz) $(LEGS:%=leg-%) all build/bench build/open-loop build/redis-server build/.packages-format ## every test of every stage, and short legs of all the rest
 	@tests/run.sh \
 	    --seconds 300 $(foreach number,$(FULL),'build/check/harness-$(number) check') \
 	    $(foreach number,$(BRIEF),'build/check/harness-$(number) list') \
@@ -367,6 +374,8 @@ zoo: all ## seeds every bug of faults/bugs/ and demands that it is found: make z
 	@faults/zoo.sh $(BUG)
 bench: build/bench ## Strata beside LevelDB and RocksDB: make bench ARGS='--quick' (ARGS=--help)
 	build/bench --dir build $(ARGS)
+bench-server: build/open-loop build/strata-$(LAST) build/redis-server ## Strata's server beside Redis: make bench-server ARGS='--quick' (ARGS=--help)
+	@harness/bench-server/compare.sh --dir build $(ARGS)
 coverage: leg-coverage run-release build/.packages-coverage ## which lines the tests reach
 	@find build/coverage -name '*.gcda' -delete
 	@tests/run.sh --seconds 300 $(call leg,coverage); code=$$?; \
@@ -400,7 +409,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 ifeq ($(filter -j% --jobserver%,$(MAKEFLAGS)),)
 MAKEFLAGS += -j$(CORES)
 endif
-.PHONY: all demo run check check-NN crash crash-NN fuzz asan tsan sim zoo bench coverage tidy format \
+.PHONY: all demo run check check-NN crash crash-NN fuzz asan tsan sim zoo bench bench-server coverage tidy format \
     notes-check install clean help FORCE $(FLAVOURS:%=run-%) $(AREAS:%=check-%) \
     $(LEGS:%=leg-%) leg-coverage
 .SECONDARY:

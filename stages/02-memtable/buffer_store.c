@@ -96,7 +96,7 @@ static enum status recover_buffer(struct buffer_store *store, struct write_buffe
     struct wal *wal = NULL;
     struct recovery recovery;
     enum status status =
-        write_buffer_open(store->options.memory_bytes, 0, &buffer, error);
+        write_buffer_open(store->options.memory_bytes, 0, 0, &buffer, error);
     if (status == STATUS_OK) {
         status = recover(&store->directory, &store->options, &replay_everything,
                          replay_change, buffer, &wal, &recovery, error);

@@ -15,7 +15,7 @@
 #include "failpoint.h"
 #include "kv_async.h"
 
-enum { RETRY_MICROS = 1000 };
+enum { RETRY_MICROS = 1000, PAUSE_MICROS = 100000 };
 
 static void ask(struct promises *promises);
 
@@ -79,6 +79,17 @@ static enum config_appendfsync mode_of(const struct promises *promises) {
                                                     memory_order_relaxed);
 }
 
+/* everysec: nobody waits for the notice, and each wakes a thread and then the loop. So
+ * after one there is a pause, a small part of the interval; the timer ends it. */
+static bool pauses(struct promises *promises) {
+    uint64_t until = promises->asked_micros + PAUSE_MICROS;
+    if (promises->asked_micros == 0 || until <= loop_now_micros(promises->loop)) {
+        return false;
+    }
+    loop_timer_set(promises->loop, &promises->retry, until);
+    return true;
+}
+
 static void ask(struct promises *promises) {
     struct promise_notice *notice = free_notice(promises);
     bool always = mode_of(promises) == APPENDFSYNC_ALWAYS;
@@ -88,13 +99,14 @@ static void ask(struct promises *promises) {
         connections_release(promises->connections, UINT64_MAX);
     }
     if (promises->wanted <= before || notice == NULL ||
-        (!always && promises->under_way > 0)) {
+        (!always && (promises->under_way > 0 || pauses(promises)))) {
         return;
     }
     notice->asked = true;
     notice->always = always;
     notice->sequence = *asked = promises->wanted;
     notice->resumes = atomic_u64_load(&promises->rules->resumes, memory_order_acquire);
+    promises->asked_micros = loop_now_micros(promises->loop);
     promises->under_way++;
     enum status status =
         kv_notify(promises->kv, notice->sequence,
@@ -103,6 +115,7 @@ static void ask(struct promises *promises) {
         notice->asked = false;
         promises->under_way--;
         *asked = before;
+        promises->asked_micros = 0;
         loop_timer_set(promises->loop, &promises->retry,
                        loop_now_micros(promises->loop) + RETRY_MICROS);
     } else if (status != STATUS_OK) {

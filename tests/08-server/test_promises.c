@@ -251,11 +251,20 @@ static void test_everysec(void **state) {
     assert_int_equal(fake.asked[0].durability, DURABILITY_INTERVAL);
     tell(STATUS_OK);
     turn(&p.serving);
+    assert_int_equal(fake.count, 1); /* not yet again */
+    pass(&p.serving, 99999);
+    assert_int_equal(fake.count, 1);
+    pass(&p.serving, 1);
     assert_int_equal(fake.count, 2);
     assert_int_equal(fake.asked[1].sequence, 12);
     tell(STATUS_OK);
-    turn(&p.serving);
+    pass(&p.serving, 200000);
     assert_int_equal(fake.count, 2);
+    reply(0, "write", 13, true);
+    assert_client(0, "+write\r\n");
+    assert_int_equal(fake.count, 3); /* at once */
+    tell(STATUS_OK);
+    turn(&p.serving);
     end();
 }
 
