@@ -160,7 +160,8 @@ build/$1/$2: build/$1/$2.o $(call objects,$1,$(call helpers,$2)) \
         build/$1/$3/harness.a build/$1/$3/program.a build/$1/$3/library.a
 	$(Q)$$(call link,$1) -o $$@ $$(filter %.o,$$^) \
 	    -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group \
-	    $(call libraries,$1,$3) -lxxhash -lcmocka $(if $(filter test_leveldb%,$(notdir $2)),-lleveldb)
+	    $(call libraries,$1,$3) -lxxhash -lcmocka $(if $(filter test_leveldb%,$(notdir $2)),-lleveldb) \
+	    $(if $(filter test_hiredis%,$(notdir $2)),-lhiredis)
 endef
 
 # Other sources in a test's folder are linked into each test of that folder.
@@ -197,6 +198,13 @@ build/fuzz/seeds: build/fuzz/tests/fuzz/seeds
 	@rm -rf $@ && mkdir -p $@ && $< $@ >/dev/null
 
 harnesses = $(NUMBERS:%=build/$1/harness-%)
+
+# Tests of 08-clients need clients, and Redis itself. Debian's redis-tools has its server, under
+# the name by which it checks dumps; the package redis-server would start a service.
+$(foreach flavour,$(FLAVOURS),$(call objects,$(flavour),$(wildcard tests/08-clients/*.c))): \
+    | build/.packages-clients build/redis-server
+build/redis-server: | build/.packages-clients
+	@ln -sf "$$(command -v redis-check-rdb || command -v redis-server)" $@
 
 # What the harness loads before the program when it makes a system call fail.
 build/fail_nth.so: faults/fail_nth.c build/check/.command | build/.packages-build

@@ -139,11 +139,19 @@ static enum status start_anew(struct engine *engine, struct error *error) {
     return status;
 }
 
+/* Whoever asks for a resume when nothing has failed passes the gate with all others: to
+ * be alone he would wait for whole compactions, and everybody else for him. */
 enum status engine_resume(void *opened, struct error *error) {
     struct engine *engine = opened;
     struct error failure = {0};
-    gate_enter_alone(&engine->gate);
+    gate_enter(&engine->gate);
     enum status status = engine_usable(engine, NULL);
+    gate_leave(&engine->gate);
+    if (status == STATUS_OK) {
+        return STATUS_OK;
+    }
+    gate_enter_alone(&engine->gate);
+    status = engine_usable(engine, NULL);
     if (status != STATUS_OK) {
         status = start_anew(engine, &failure);
         if (status != STATUS_OK) {
