@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,7 +23,8 @@ unsigned free_port(void) {
     return ntohs(address.sin_port);
 }
 
-static void exec_server(const char *const *arguments, int log) {
+static void exec_server(const char *const *arguments, unsigned descriptors, int log) {
+    const struct rlimit limit = {descriptors, descriptors};
     const char *line[ARGUMENTS_MAX + 2] = {getenv("STRATA_PROGRAM"), "server"};
     size_t count = 2;
     while (*arguments != NULL) {
@@ -32,6 +34,9 @@ static void exec_server(const char *const *arguments, int log) {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)dup2(log, STDERR_FILENO);
     close(log);
+    if (descriptors > 0) {
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
     (void)execv(line[0], (char *const *)(uintptr_t)line);
     _exit(127);
 }
@@ -42,7 +47,7 @@ bool try_start(struct served *served, const char *const *arguments) {
     served->process = fork();
     assert_true(served->process >= 0);
     if (served->process == 0) {
-        exec_server(arguments, ends[1]);
+        exec_server(arguments, served->descriptors, ends[1]);
     }
     close(ends[1]);
     served->log = fdopen(ends[0], "r");
@@ -94,6 +99,7 @@ void start(struct served *served, const char *const *more) {
 void make_directory(struct served *served) {
     (void)snprintf(served->dir, sizeof served->dir, "%s", "/tmp/strata-server-XXXXXX");
     assert_non_null(mkdtemp(served->dir));
+    served->descriptors = 0;
 }
 
 void remove_directory(const struct served *served) {

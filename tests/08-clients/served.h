@@ -13,11 +13,12 @@ struct served {
     char dir[64];
     pid_t process;
     unsigned port;
-    FILE *log;       /* its standard error, from the line that it was ready on */
-    char told[4096]; /* what it said until then, or until it ended */
+    FILE *log;            /* its standard error, from the line that it was ready on */
+    char told[4096];      /* what it said until then, or until it ended */
+    unsigned descriptors; /* that it may have, at most; 0: as this process */
 };
 
-/* Makes served->dir, empty; removes it, and what is in it. */
+/* Makes served->dir, empty, with no limit of descriptors; removes it, and what is in it. */
 void make_directory(struct served *served);
 void remove_directory(const struct served *served);
 
