@@ -33,7 +33,7 @@ _Noreturn void process_end(int code);
 char *const *process_environment(void);
 
 /* The microseconds in which the service manager wants a sign of life ("WATCHDOG=1"), of
- * this process (sd_watchdog_enabled(3): WATCHDOG_USEC, WATCHDOG_PID); 0: it wants none. */
+ * this process (sd_watchdog_enabled(3): WATCHDOG_USEC, WATCHDOG_PID); 0: none. */
 uint64_t process_watchdog_micros(char *const environment[]);
 
 /* Tells the service manager (sd_notify(3)): "READY=1", "STOPPING=1", "STATUS=..." lines,
