@@ -194,7 +194,8 @@ static void the_log_tells(void **state) {
     for (int i = 0; i < 5; i++) {
         hosted_pass(&h, 1000000);
     }
-    assert_true(hosted_has_logged(&h, "was closed: it was silent for too long (timeout)"));
+    assert_true(
+        hosted_has_logged(&h, "was closed: it was silent for too long (timeout)"));
     buf_free(&text);
     close(first);
     assert_ok(hosted_stop(&h, NULL));

@@ -129,7 +129,7 @@ static const struct errand errands[] = {
     {"QUIT", "+OK\r\n"},
 };
 
-/* Memory may be missing anywhere in the store, and then writes fail until it is resumed. */
+/* Memory may be missing anywhere in the store: then writes fail until it is resumed. */
 static void recover(struct hosted *h) {
     struct error error = {0};
     for (int i = 0; i < 5; i++) {
