@@ -141,6 +141,7 @@ struct kv_progress {
     uint64_t issued;
     uint64_t written; /* W */
     uint64_t durable; /* D */
+    bool stopped;     /* by a failure: writes are refused until kv_resume */
 };
 
 /* name, words, unit. Counters count since open. A stage leaves at 0 what it does not

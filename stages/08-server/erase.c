@@ -75,7 +75,8 @@ static enum status prepare(struct erasure *erasure, struct error *error) {
         status = take_out(erasure, error);
     }
     if (status == STATUS_OK) {
-        status = write_buffer_open(UINT64_MAX, erasure->last, &erasure->buffer, error);
+        status = write_buffer_open(UINT64_MAX, engine->options.write_buffer_bytes,
+                                   erasure->last, &erasure->buffer, error);
     }
     if (status == STATUS_OK) {
         status = past_open(engine, &erasure->past, error);
@@ -121,6 +122,9 @@ static enum status put_in_force(struct erasure *erasure, struct error *error) {
     enum status status = engine_record(engine, &erasure->edit, &after, error);
     if (status == STATUS_OK) {
         place(erasure, after);
+    } else if (engine_usable_catalog(engine, NULL) != STATUS_OK) {
+        snapshots_part_in_doubt(engine, erasure->past, erasure->last);
+        erasure->past = NULL;
     }
     mutex_unlock(&engine->editing);
     return status;

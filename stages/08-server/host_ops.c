@@ -16,6 +16,7 @@ struct connection_limits host_limits(const struct config *config) {
     limits.lasting_output_bytes =
         output->soft_bytes > 0 ? (size_t)output->soft_bytes : SIZE_MAX;
     limits.lasting_micros = (uint64_t)output->seconds * 1000000;
+    limits.keepalive_seconds = (unsigned)config->tcp_keepalive;
     limits.idle_micros = (uint64_t)config->timeout * 1000000;
     return limits;
 }
@@ -41,11 +42,6 @@ static enum status configure(void *state, const struct config *config,
                      memory_order_relaxed);
     atomic_u64_store(&host->shutdown_seconds, (uint64_t)config->shutdown_timeout,
                      memory_order_relaxed);
-    mutex_lock(&host->mutex);
-    if (host->listener != NULL) {
-        listener_set_keepalive(host->listener, (unsigned)config->tcp_keepalive);
-    }
-    mutex_unlock(&host->mutex);
     for (size_t i = 0; i < host->io_count; i++) {
         io_thread_limit(&host->ios[i], &limits);
     }

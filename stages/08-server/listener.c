@@ -23,7 +23,6 @@ struct listener {
     int reserve; /* a descriptor; -1: none */
     struct timer pause;
     size_t next; /* whose turn it is */
-    struct atomic_u64 keepalive_seconds;
     struct atomic_u64 accepted;
     struct atomic_u64 refused;
     struct entrance *unix_entrance; /* NULL: none */
@@ -35,10 +34,16 @@ struct listener {
 
 /* Tells why, as far as that can be done at once. What the client has said already is
  * read, because to close before that would reset the connection, and lose the words. */
-static void refuse(struct listener *listener, int descriptor, const char *why) {
+static void refuse(struct listener *listener, int descriptor, const char *told,
+                   const char *why) {
     unsigned char said[1024];
-    struct slice words = slice_of(why);
+    struct slice words = slice_of(told);
     size_t count;
+    if (listener->options.refused != NULL) {
+        struct socket_peer peer;
+        socket_peer(descriptor, &peer);
+        listener->options.refused(listener->options.context, peer.name, why);
+    }
     enum socket_outcome outcome = socket_write(descriptor, &words, 1, &count);
     if (outcome == SOCKET_DONE) {
         socket_end_writing(descriptor);
@@ -53,16 +58,16 @@ static void admit(struct listener *listener, int descriptor) {
     const struct listener_options *options = &listener->options;
     struct socket_peer peer;
     if (!clients_enter(options->clients)) {
-        refuse(listener, descriptor, "-ERR max number of clients reached\r\n");
+        refuse(listener, descriptor, "-ERR max number of clients reached\r\n",
+               "there are maxclients already");
         return;
     }
-    socket_prepare(descriptor, (unsigned)atomic_u64_load(&listener->keepalive_seconds,
-                                                         memory_order_relaxed));
+    socket_prepare(descriptor);
     socket_peer(descriptor, &peer);
     size_t turn = listener->next++ % options->connections_count;
     if (connections_take(options->connections[turn], descriptor, &peer) != STATUS_OK) {
         clients_leave(options->clients);
-        refuse(listener, descriptor, "-ERR out of memory\r\n");
+        refuse(listener, descriptor, "-ERR out of memory\r\n", "no memory");
         return;
     }
     atomic_u64_add(&listener->accepted, 1, memory_order_relaxed);
@@ -80,7 +85,8 @@ static bool use_reserve(struct listener *listener, int listening) {
     socket_close(listener->reserve);
     bool let_in = socket_accept(listening, &descriptor) == SOCKET_DONE;
     if (let_in) {
-        refuse(listener, descriptor, "-ERR max number of clients reached\r\n");
+        refuse(listener, descriptor, "-ERR max number of clients reached\r\n",
+               "the process may have no more descriptors (ulimit -n, LimitNOFILE)");
     }
     listener->reserve = socket_reserve();
     return let_in;
@@ -215,7 +221,6 @@ enum status listener_open(struct loop *loop, const struct listener_options *opti
     }
     listener->loop = loop;
     listener->options = *options;
-    listener_set_keepalive(listener, options->keepalive_seconds);
     listener->reserve = -1;
     listener->pause = (struct timer){.due = pause_is_over, .context = listener};
     if (loop_timer_add(loop, &listener->pause) != STATUS_OK) {
@@ -245,10 +250,6 @@ void listener_close(struct listener *listener) {
         socket_close(listener->reserve);
     }
     memory_give(listener);
-}
-
-void listener_set_keepalive(struct listener *listener, unsigned seconds) {
-    atomic_u64_store(&listener->keepalive_seconds, seconds, memory_order_relaxed);
 }
 
 uint16_t listener_port(const struct listener *listener) {

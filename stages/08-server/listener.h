@@ -6,8 +6,7 @@
  * long as it takes to say so; where even that fails, or memory does, clients wait in the
  * backlog and are looked at again a tenth of a second later.
  *
- * All functions are for the thread of the listener's loop, but for the counts and the
- * keepalive. */
+ * All functions are for the thread of the listener's loop, but for the counts. */
 #ifndef STRATA_LISTENER_H
 #define STRATA_LISTENER_H
 
@@ -22,11 +21,13 @@ struct listener_options {
     const char *unix_path; /* NULL: none */
     unsigned unix_permissions;
     unsigned backlog;
-    unsigned keepalive_seconds; /* 0: none */
     /* Where clients go. */
     struct connections *const *connections;
     size_t connections_count;
     struct clients *clients;
+    /* Told of each who is sent away, and why; NULL: nobody is. */
+    void (*refused)(void *context, const char *peer, const char *why);
+    void *context;
 };
 
 struct listener;
@@ -39,9 +40,6 @@ MUST_CHECK enum status listener_open(struct loop *loop,
 
 /* Nobody is let in any more. NULL is allowed. */
 void listener_close(struct listener *listener);
-
-/* Of those who come from now on; as in the options. */
-void listener_set_keepalive(struct listener *listener, unsigned seconds);
 
 /* The port of TCP; 0: none. */
 uint16_t listener_port(const struct listener *listener);

@@ -9,13 +9,13 @@ struct output_piece {
     unsigned char *data; /* own bytes, or memory that was taken over */
     size_t length;
     size_t capacity; /* as far as more may be put behind it */
-    size_t own_bytes;
-    bool open; /* a place that is kept */
+    size_t memory;   /* this, and the data */
+    bool open;       /* a place that is kept */
     unsigned char own[];
 };
 
 static void piece_free(struct output *output, struct output_piece *piece) {
-    output->own_bytes -= piece->own_bytes;
+    output->memory -= piece->memory;
     if (piece->data != piece->own) {
         memory_give(piece->data);
     }
@@ -51,8 +51,8 @@ static struct output_piece *add_piece(struct output *output, size_t capacity) {
         return NULL;
     }
     *piece = (struct output_piece){
-        .data = piece->own, .capacity = capacity, .own_bytes = sizeof *piece + capacity};
-    output->own_bytes += piece->own_bytes;
+        .data = piece->own, .capacity = capacity, .memory = sizeof *piece + capacity};
+    output->memory += piece->memory;
     put_last(output, piece);
     return piece;
 }
@@ -95,6 +95,8 @@ void output_append_buf(struct output *output, struct buf *buf) {
     if (piece != NULL) {
         piece->data = buf->data;
         piece->length = piece->capacity = buf->length;
+        piece->memory += buf->capacity;
+        output->memory += buf->capacity;
         output->appended += buf->length;
         *buf = (struct buf){0};
     }
@@ -130,7 +132,7 @@ void output_join(struct output *to, struct output *from) {
         put_last(to, from->first);
         to->last = from->last;
         to->appended += output_pending(from);
-        to->own_bytes += from->own_bytes;
+        to->memory += from->memory;
     }
     *from = (struct output){0};
 }

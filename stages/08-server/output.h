@@ -27,7 +27,7 @@ enum {
 struct output_piece;
 
 /* In the caller's storage; {0} is an empty one. To be read by the caller: status,
- * appended, sent; most_bytes is the caller's to set. */
+ * appended, sent, memory; most_bytes is the caller's to set. */
 struct output {
     enum status status;
     size_t most_bytes; /* that may wait; four times as much memory. 0: any number */
@@ -35,8 +35,8 @@ struct output {
     uint64_t sent;     /* of the first that is still to be sent */
     struct output_piece *first;
     struct output_piece *last;
-    size_t skipped;   /* bytes of the first piece that are sent */
-    size_t own_bytes; /* memory of the pieces, but for what was taken over */
+    size_t skipped; /* bytes of the first piece that are sent */
+    size_t memory;  /* that the pieces take */
 };
 
 void output_free(struct output *output);
@@ -50,7 +50,7 @@ static inline uint64_t output_pending(const struct output *output) {
  * most_bytes, so it is not looked at when that is appended. */
 static inline void output_begin_part(struct output *output) {
     bool full = output_pending(output) > output->most_bytes ||
-                output->own_bytes / 4 > output->most_bytes;
+                output->memory / 4 > output->most_bytes;
     if (output->most_bytes > 0 && full && output->status == STATUS_OK) {
         output->status = STATUS_LIMIT;
     }
