@@ -98,7 +98,7 @@ static void ask(struct promises *promises) {
     if (!always) {
         connections_release(promises->connections, UINT64_MAX);
     }
-    if (promises->wanted <= before || notice == NULL ||
+    if (promises->over || promises->wanted <= before || notice == NULL ||
         (!always && (promises->under_way > 0 || pauses(promises)))) {
         return;
     }
