@@ -11,6 +11,7 @@
 
 #include "atomic.h"
 #include "buf.h"
+#include "connection.h"
 #include "redis_command.h"
 #include "thread.h"
 
@@ -24,8 +25,10 @@ struct client_entry {
     int descriptor;
     bool local_socket; /* of the file system */
     char peer[CLIENT_NAME_BYTES];
-    char local[CLIENT_NAME_BYTES]; /* the server's side */
-    uint64_t since_micros;         /* monotonic */
+    char local[CLIENT_NAME_BYTES];        /* the server's side */
+    uint64_t since_micros;                /* monotonic */
+    const struct connection_meter *meter; /* NULL: nothing is measured */
+    size_t own_bytes;                     /* of what stands behind the connection */
     void *connection;
 
     /* Written by its owner's thread, read by any. */
@@ -34,8 +37,6 @@ struct client_entry {
     struct atomic_u64 protocol;
     struct atomic_u64 monitors;
     struct atomic_u64 no_evict;
-    struct atomic_u64 output_bytes; /* that wait for it */
-    struct atomic_u64 query_bytes;
 
     /* guarded by the list's mutex */
     struct buf name, library_name, library_version;

@@ -82,6 +82,13 @@ void connection_kill(struct connection *connection) {
     }
 }
 
+void connection_kill_for(struct connection *connection, const char *why) {
+    if (connection->why == NULL) {
+        connection->why = why;
+    }
+    connection_kill(connection);
+}
+
 void connection_finish(struct connection *connection) {
     if (connection->state == CONNECTION_OPEN) {
         connection->state = CONNECTION_CLOSING;
@@ -122,12 +129,15 @@ void connection_linger(struct connection *connection) {
     discard(connection);
 }
 
+static const char no_memory[] = "no memory for what it asks";
+
 /* ---- requests -------------------------------------------------------------------- */
 
 /* The client has broken the protocol: it is told, whatever it wished to hear. */
 static void refuse(struct connection *connection, const struct error *error) {
     struct resp_writer writer = {&connection->output, 2, false};
     resp_write_error(&writer, error->message);
+    connection->why = "it broke the protocol";
     connection_finish(connection);
 }
 
@@ -159,7 +169,7 @@ static bool serve(struct connection *connection) {
         case STATUS_NO_SPACE:
         case STATUS_STALLED:
         default:
-            connection_kill(connection);
+            connection_kill_for(connection, no_memory);
             return false;
         }
         connection->pending =
@@ -213,7 +223,7 @@ static void read_ahead(struct connection *connection, size_t *budget) {
     output_append(&connection->ahead, bytes, count);
     *budget -= count;
     if (connection->ahead.status != STATUS_OK) {
-        connection_kill(connection);
+        connection_kill_for(connection, no_memory);
     }
 }
 
@@ -232,7 +242,7 @@ static void read_some(struct connection *connection, size_t *budget) {
     unsigned char *to;
     size_t bytes, count;
     if (resp_parser_room(&connection->parser, &to, &bytes) != STATUS_OK) {
-        connection_kill(connection);
+        connection_kill_for(connection, no_memory);
         return;
     }
     bytes = least(bytes, *budget);
@@ -240,6 +250,7 @@ static void read_some(struct connection *connection, size_t *budget) {
                                                    : read_to(connection, to, bytes);
     if (connection->state == CONNECTION_OPEN) {
         resp_parser_filled(&connection->parser, count);
+        connection_measure(connection);
         *budget -= count;
     }
 }
@@ -319,6 +330,10 @@ static void arrive(void *context) {
     if (loop_watch(set->loop, &connection->watch, NULL) != STATUS_OK) {
         goto no_watch;
     }
+    if (set->limits.keepalive_seconds > 0) {
+        socket_keepalive(connection->descriptor, set->limits.keepalive_seconds);
+    }
+    connection_measure(connection);
     connection->busy = true;
     connection->session = set->handler->open(set->context, connection);
     if (connection->session == NULL) {
@@ -375,6 +390,8 @@ void connection_facts(const struct connection *connection,
     *facts = (struct connection_facts){
         .name = connection->peer.name,
         .own_name = connection->peer.own,
+        .meter = &connection->meter,
+        .why = connection->why,
         .local = connection->peer.local,
         .descriptor = connection->descriptor,
         .age_micros = now - connection->opened_micros,

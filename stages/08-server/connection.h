@@ -20,6 +20,7 @@
 #ifndef STRATA_CONNECTION_H
 #define STRATA_CONNECTION_H
 
+#include "atomic.h"
 #include "resp_parser.h"
 #include "resp_writer.h"
 #include "socket.h"
@@ -77,9 +78,21 @@ void connection_finish(struct connection *connection);
 /* It is closed now, and what was written is lost. */
 void connection_kill(struct connection *connection);
 
+/* What it holds, as it was when something was read last, or a tick ended. Any thread may
+ * read it, for as long as the connection lives. */
+struct connection_meter {
+    struct atomic_u64 query_bytes;  /* read, and not carried out yet */
+    struct atomic_u64 query_room;   /* for more */
+    struct atomic_u64 output_bytes; /* that wait to be sent */
+    struct atomic_u64 output_memory;
+    struct atomic_u64 memory; /* all that it takes */
+};
+
 struct connection_facts {
-    const char *name; /* of the peer; lives as long as the connection, as the next */
-    const char *own_name;
+    const char *name;     /* of the peer; all of these live as long as the connection */
+    const char *own_name; /* of the server's side */
+    const struct connection_meter *meter;
+    const char *why; /* the server ended it; NULL: it did not */
     bool local;
     int descriptor;
     uint64_t age_micros;

@@ -63,15 +63,20 @@ void connections_each(struct connections *connections,
     }
 }
 
-static void retime(void *context, struct connection *connection) {
-    (void)context;
+static void limit(void *context, struct connection *connection) {
+    const bool *keepalive = context;
     connection_retime(connection);
+    if (*keepalive) {
+        socket_keepalive(connection->descriptor,
+                         connection->set->limits.keepalive_seconds);
+    }
 }
 
 void connections_limit(struct connections *connections,
                        const struct connection_limits *limits) {
+    bool keepalive = limits->keepalive_seconds != connections->limits.keepalive_seconds;
     connections->limits = *limits;
-    connections_each(connections, retime, NULL);
+    connections_each(connections, limit, &keepalive);
 }
 
 static void finish(void *context, struct connection *connection) {

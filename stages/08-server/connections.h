@@ -14,8 +14,9 @@ struct connection_limits {
     size_t soft_output_bytes;
     size_t hard_output_bytes;
     size_t lasting_output_bytes;
-    uint64_t lasting_micros; /* for which that many may wait */
-    uint64_t idle_micros;    /* after which a silent client is closed; 0: never */
+    uint64_t lasting_micros;    /* for which that many may wait */
+    uint64_t idle_micros;       /* after which a silent client is closed; 0: never */
+    unsigned keepalive_seconds; /* after which a silent peer is asked; 0: never */
 };
 
 static inline struct connection_limits connection_limits_default(void) {

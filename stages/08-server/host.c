@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "config_value.h"
+#include "failpoint.h"
 #include "host_state.h"
 #include "memory.h"
 #include "process.h"
@@ -117,6 +118,11 @@ static enum status split_addresses(struct host *host, struct error *error) {
     return STATUS_OK;
 }
 
+static void note_refused(void *context, const char *peer, const char *why) {
+    struct host *host = context;
+    server_sent_away(&host->server, peer, "refused", why);
+}
+
 static enum status listen_for_clients(struct host *host, struct error *error) {
     const struct config *config = &host->config;
     enum status status = split_addresses(host, error);
@@ -130,10 +136,11 @@ static enum status listen_for_clients(struct host *host, struct error *error) {
         .unix_path = config->unixsocket[0] != '\0' ? config->unixsocket : NULL,
         .unix_permissions = (unsigned)config->unixsocketperm,
         .backlog = (unsigned)config->tcp_backlog,
-        .keepalive_seconds = (unsigned)config->tcp_keepalive,
         .connections = host->connections,
         .connections_count = host->io_count,
         .clients = &host->commons.clients,
+        .refused = note_refused,
+        .context = host,
     };
     return listener_open(host->ios[0].loop, &options, &host->listener, error);
 }
@@ -259,7 +266,7 @@ static void join_threads(struct host *host) {
 enum status host_run(struct host *host, struct error *error) {
     enum status status = start_threads(host, error);
     if (status == STATUS_OK) {
-        status = host_resume_init(host) == STATUS_OK
+        status = host_resume_init(host) == STATUS_OK && host_watch_init(host) == STATUS_OK
                      ? STATUS_OK
                      : error_no_memory(error, "a timer", sizeof(struct timer *));
     }
@@ -295,6 +302,9 @@ static void close_threads(struct host *host) {
     if (host->has_resume) {
         host_resume_free(host);
     }
+    if (host->has_watch) {
+        host_watch_free(host);
+    }
     for (size_t i = 0; i < host->io_count; i++) {
         io_thread_close(&host->ios[i]);
     }
@@ -319,6 +329,7 @@ enum status host_close(struct host *host, struct error *error) {
     password_close(host->password);
     scan_table_close(host->scans);
     keyspace_close(host->keyspace);
+    failpoint_pass(clients_gone_not_synced);
     struct error failure = {0};
     enum status synced = host->kv != NULL ? kv_sync(host->kv, &failure) : STATUS_OK;
     enum status status = kv_close(host->kv, error);

@@ -12,6 +12,7 @@ struct connection_limits host_limits(const struct config *config) {
     limits.lasting_output_bytes =
         output->soft_bytes > 0 ? (size_t)output->soft_bytes : SIZE_MAX;
     limits.lasting_micros = (uint64_t)output->seconds * 1000000;
+    limits.keepalive_seconds = (unsigned)config->tcp_keepalive;
     limits.idle_micros = (uint64_t)config->timeout * 1000000;
     return limits;
 }

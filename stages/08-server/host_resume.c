@@ -1,6 +1,7 @@
 /* A store that has stopped at a failed write or sync (kv.h) is resumed by itself: once a
  * second somebody who may wait tries, until the disk has room again, or works. What was
  * told as an error may then be there or not; what was acknowledged is. */
+#include "failpoint.h"
 #include "host_state.h"
 
 enum { EVERY_MICROS = 1000000 };
@@ -20,8 +21,8 @@ static void resume(void *context) {
     struct host *host = context;
     struct promise_rules *rules = &host->commons.rules;
     struct error error = {0};
-    bool was_broken = is_broken(host) || host->broken_told;
     atomic_u64_store(&host->commons.failed_writes, 0, memory_order_relaxed);
+    atomic_u64_store(&host->server.writes_fail, 1, memory_order_relaxed);
     if (kv_resume(host->kv, &error) != STATUS_OK) {
         atomic_u64_store(&host->commons.failed_writes, 1, memory_order_relaxed);
         if (!host->broken_told) {
@@ -31,11 +32,11 @@ static void resume(void *context) {
         }
         host->broken_told = true;
     } else {
+        failpoint_pass(store_resumed_not_told);
         atomic_u64_add(&rules->resumes, 1, memory_order_release);
-        if (was_broken) {
-            server_log(&host->log, LOGLEVEL_NOTICE,
-                       "a write or sync had failed; the store takes writes again");
-        }
+        server_log(&host->log, LOGLEVEL_NOTICE,
+                   "a write or sync had failed; the store takes writes again");
+        atomic_u64_store(&host->server.writes_fail, 0, memory_order_relaxed);
         host->broken_told = false;
     }
     loop_post(host->ios[0].loop, &host->resumed_task);
@@ -49,6 +50,7 @@ static void resumed(void *context) {
 
 static void look(void *context) {
     struct host *host = context;
+    host_watch(host);
     if (is_broken(host) ||
         atomic_u64_load(&host->commons.failed_writes, memory_order_relaxed) != 0) {
         host->resuming = true;

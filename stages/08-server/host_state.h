@@ -27,7 +27,7 @@ struct host {
     struct io_thread *ios;
     size_t io_count; /* that are open */
     struct metrics_http *metrics;
-    bool has_log, has_server, has_executor, has_mutex, has_signals, has_resume;
+    bool has_log, has_server, has_executor, has_mutex, has_signals, has_resume, has_watch;
 
     /* Of listening. */
     char bind[CONFIG_TEXT_BYTES];
@@ -42,7 +42,11 @@ struct host {
     /* Of the first loop's thread. */
     int signals;
     struct loop_watch signal_watch;
-    struct timer deadline, resume_timer;
+    struct timer deadline, resume_timer, watchdog;
+    uint64_t watchdog_micros; /* from sign to sign; 0: nobody waits for them */
+    struct server_log_pause watchdog_pause;
+    struct kv_stats seen; /* a second ago */
+    uint64_t seen_saves;
     bool stopping, killed, cut_short;
     struct executor_job resume_job;
     struct loop_task resumed_task;
@@ -67,6 +71,11 @@ void host_stop_free(struct host *host);
 
 /* The first loop's thread. */
 void host_stop(struct host *host, const char *why);
+
+/* host_watch.c: what is told of the store, once a second, and the watchdog. */
+MUST_CHECK enum status host_watch_init(struct host *host);
+void host_watch_free(struct host *host);
+void host_watch(struct host *host);
 
 /* host_resume.c */
 MUST_CHECK enum status host_resume_init(struct host *host);

@@ -9,6 +9,7 @@ struct output_piece {
     unsigned char *data; /* own bytes, or memory that was taken over */
     size_t length;
     size_t capacity; /* as far as more may be put behind it */
+    size_t memory;   /* this, and the data */
     bool open;       /* a place that is kept */
     unsigned char own[];
 };
@@ -48,7 +49,9 @@ static struct output_piece *add_piece(struct output *output, size_t capacity) {
         output->status = STATUS_NO_MEMORY;
         return NULL;
     }
-    *piece = (struct output_piece){.data = piece->own, .capacity = capacity};
+    *piece = (struct output_piece){
+        .data = piece->own, .capacity = capacity, .memory = sizeof *piece + capacity};
+    output->memory += piece->memory;
     put_last(output, piece);
     return piece;
 }
@@ -89,6 +92,8 @@ void output_append_buf(struct output *output, struct buf *buf) {
     if (piece != NULL) {
         piece->data = buf->data;
         piece->length = piece->capacity = buf->length;
+        piece->memory += buf->capacity;
+        output->memory += buf->capacity;
         output->appended += buf->length;
         *buf = (struct buf){0};
     }
@@ -124,6 +129,7 @@ void output_join(struct output *to, struct output *from) {
         put_last(to, from->first);
         to->last = from->last;
         to->appended += output_pending(from);
+        to->memory += from->memory;
     }
     *from = (struct output){0};
 }
@@ -154,6 +160,7 @@ void output_advance(struct output *output, size_t count) {
         struct output_piece *piece = output->first;
         count -= piece->length;
         output->first = piece->next;
+        output->memory -= piece->memory;
         piece_free(piece);
     }
     output->skipped = count;

@@ -25,7 +25,7 @@ enum {
 struct output_piece;
 
 /* In the caller's storage; {0} is an empty one. To be read by the caller: status,
- * appended, sent. */
+ * appended, sent, memory. */
 struct output {
     enum status status;
     uint64_t appended; /* the position behind the last byte */
@@ -33,6 +33,7 @@ struct output {
     struct output_piece *first;
     struct output_piece *last;
     size_t skipped; /* bytes of the first piece that are sent */
+    size_t memory;  /* that the pieces take */
 };
 
 void output_free(struct output *output);

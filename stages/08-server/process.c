@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -71,6 +72,16 @@ static const char *find_variable(char *const environment[], const char *name) {
         }
     }
     return NULL;
+}
+
+uint64_t process_watchdog_micros(char *const environment[]) {
+    const char *micros = find_variable(environment, "WATCHDOG_USEC");
+    const char *process = find_variable(environment, "WATCHDOG_PID");
+    if (micros == NULL ||
+        (process != NULL && strtoull(process, NULL, 10) != (uint64_t)getpid())) {
+        return 0;
+    }
+    return strtoull(micros, NULL, 10);
 }
 
 enum status process_notify(char *const environment[], const char *state,

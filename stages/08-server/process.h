@@ -28,6 +28,10 @@ _Noreturn void process_end(int code);
 /* What the process was started with: NAME=VALUE, ended by NULL. */
 char *const *process_environment(void);
 
+/* The microseconds in which the service manager wants a sign of life ("WATCHDOG=1"), of
+ * this process (sd_watchdog_enabled(3): WATCHDOG_USEC, WATCHDOG_PID); 0: it wants none. */
+uint64_t process_watchdog_micros(char *const environment[]);
+
 /* Tells the service manager (sd_notify(3)): "READY=1", "STOPPING=1", "STATUS=..." lines,
  * as one datagram to the socket that NOTIFY_SOCKET in `environment` names: a path, or @
  * and an abstract name. OK also where there is none: nobody wants to know. INVALID: it

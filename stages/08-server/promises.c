@@ -5,11 +5,13 @@
  *
  * Why each held reply is released: `wanted` is at least its sequence. While wanted is
  * beyond `asked`, either a notice is asked for at once, or all are under way and the next
- * one that is told asks again, or the store had no room for it and a timer does. */
+ * one that is told asks again, or the store had no room or memory for it and a timer
+ * does. That is no failure: nothing was lost, and reads must go on to wait. */
 #include "promises.h"
 
 #include <stdio.h>
 
+#include "failpoint.h"
 #include "kv_async.h"
 
 enum { RETRY_MICROS = 1000 };
@@ -30,6 +32,7 @@ static void notice_told(void *context) {
     struct promises *promises = notice->promises;
     notice->asked = false;
     promises->under_way--;
+    failpoint_pass(notice_told_not_released);
     if (notice->status == STATUS_OK) {
         connections_release(promises->connections, notice->sequence);
     } else {
@@ -88,7 +91,7 @@ static void ask(struct promises *promises) {
     enum status status =
         kv_notify(promises->kv, notice->sequence,
                   always ? DURABILITY_ALWAYS : DURABILITY_INTERVAL, tell, notice, &error);
-    if (status == STATUS_STALLED) {
+    if (status == STATUS_STALLED || status == STATUS_NO_MEMORY) {
         notice->asked = false;
         promises->under_way--;
         promises->asked = before;
@@ -97,6 +100,7 @@ static void ask(struct promises *promises) {
     } else if (status != STATUS_OK) {
         tell(notice, notice->sequence, status, &error);
     }
+    failpoint_pass(notice_asked_not_told);
 }
 
 static void ask_again(void *context) {
@@ -150,6 +154,9 @@ void promises_note(struct promises *promises, struct promise *promise, uint64_t 
     if (wrote && sequence > promise->written) {
         promise->written = sequence;
     }
+    if (wrote && sequence > promises->written) {
+        promises->written = sequence;
+    }
     link_add(&promises->touched, &promise->link);
 }
 
@@ -159,25 +166,31 @@ static void look_at_durable(struct promises *promises) {
     promises->durable = progress.durable;
 }
 
+static void want(struct promises *promises, uint64_t sequence) {
+    promises->wanted = sequence > promises->wanted ? sequence : promises->wanted;
+}
+
 void promises_tick_ends(struct promises *promises) {
     enum config_appendfsync mode = mode_of(promises);
     bool broken = promise_rules_broken(promises->rules);
+    uint64_t written = promises->written;
     struct promise *promise;
     promises->tick++;
-    if (link_alone(&promises->touched)) {
+    promises->written = 0;
+    if (link_alone(&promises->touched) && written == 0) {
         return;
     }
+    failpoint_pass(replied_not_held);
     look_at_durable(promises);
     while ((promise = link_take_first(&promises->touched)) != NULL) {
-        bool for_write = broken || mode != APPENDFSYNC_ALWAYS;
-        uint64_t sequence = for_write ? promise->written : promise->sequence;
-        if (sequence <= promises->durable || mode == APPENDFSYNC_NO) {
-            continue;
-        }
-        if (mode == APPENDFSYNC_ALWAYS) {
+        uint64_t sequence = broken ? promise->written : promise->sequence;
+        if (mode == APPENDFSYNC_ALWAYS && sequence > promises->durable) {
             connection_hold(promise->connection, sequence, promise->replies);
+            want(promises, sequence);
         }
-        promises->wanted = sequence > promises->wanted ? sequence : promises->wanted;
+    }
+    if (mode == APPENDFSYNC_EVERYSEC && written > promises->durable) {
+        want(promises, written);
     }
     ask(promises);
 }

@@ -5,7 +5,8 @@
  *                tick; when that is durable, the replies go out
  *     everysec   nothing is held; while there are writes, one notice of the interval is
  *                under way, so the syncer knows of them. What is written while it is, is
- *                asked for when it is told: at most two intervals are at risk
+ *                asked for when it is told: at most two intervals are at risk. What
+ *                counts is the change, be its client there or not
  *     no         nothing is held, nothing is asked
  *
  * When a sync fails the store takes no more writes (kv.h). Held replies become errors,
@@ -56,6 +57,7 @@ struct promises {
     void *context;
     uint64_t tick;
     uint64_t durable; /* D, as it was when that was last looked at */
+    uint64_t written; /* the greatest of this tick; its client may be gone */
     uint64_t wanted;  /* a notice is to be asked for */
     uint64_t asked;   /* and has been, up to here */
     size_t under_way;
@@ -82,6 +84,11 @@ MUST_CHECK enum status promises_init(struct promises *promises, struct kv *kv,
 void promises_free(struct promises *promises); /* it is idle */
 
 void promise_init(struct promise *promise, struct connection *connection);
+/* In this tick: before the hook. */
+static inline bool promise_is_made(const struct promise *promise) {
+    return !link_alone(&promise->link);
+}
+
 void promise_forget(struct promise *promise); /* before the connection is gone */
 
 /* A request has been carried out: it saw or wrote up to that sequence. */

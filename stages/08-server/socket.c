@@ -94,15 +94,18 @@ static void set_option(int descriptor, int level, int name, int value) {
     (void)setsockopt(descriptor, level, name, &value, sizeof value);
 }
 
-void socket_prepare(int descriptor, unsigned keepalive_seconds) {
-    enum { PROBES = 3 };
-    int seconds = (int)keepalive_seconds;
+void socket_prepare(int descriptor) {
     set_option(descriptor, IPPROTO_TCP, TCP_NODELAY, 1);
-    if (seconds > 0) {
-        set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1);
-        set_option(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, seconds);
-        set_option(descriptor, IPPROTO_TCP, TCP_KEEPINTVL,
-                   (seconds + PROBES - 1) / PROBES);
+}
+
+/* The times of TCP are seconds up to 32767 (MAX_TCP_KEEPIDLE of Linux). */
+void socket_keepalive(int descriptor, unsigned seconds) {
+    enum { PROBES = 3, SECONDS_MOST = 32767 };
+    int idle = seconds < SECONDS_MOST ? (int)seconds : SECONDS_MOST;
+    set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, idle > 0);
+    if (idle > 0) {
+        set_option(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, idle);
+        set_option(descriptor, IPPROTO_TCP, TCP_KEEPINTVL, (idle + PROBES - 1) / PROBES);
         set_option(descriptor, IPPROTO_TCP, TCP_KEEPCNT, PROBES);
     }
 }

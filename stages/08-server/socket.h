@@ -30,12 +30,15 @@ struct socket_peer {
 /* Takes one connection that waits. DONE, LATER, FULL, TIGHT. */
 enum socket_outcome socket_accept(int listening, int *descriptor);
 
-/* Who is at the other end; of a unix socket, the path that is listened at. */
+/* Who is at the other end; of a unix socket both are the path that is listened at. */
 void socket_peer(int descriptor, struct socket_peer *peer);
 
-/* Small replies go at once (TCP_NODELAY); with keepalive_seconds, a peer that is gone for
- * twice as long is found out. What the socket does not have is passed over. */
-void socket_prepare(int descriptor, unsigned keepalive_seconds);
+/* Small replies go at once (TCP_NODELAY). What the socket does not have is passed
+ * over. */
+void socket_prepare(int descriptor);
+
+/* A peer that is gone for twice as long is found out; 0: never. As above. */
+void socket_keepalive(int descriptor, unsigned seconds);
 
 /* At least one byte if DONE. LATER, ENDED, BROKEN. */
 enum socket_outcome socket_read(int descriptor, void *to, size_t bytes, size_t *count);

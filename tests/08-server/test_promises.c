@@ -18,7 +18,7 @@ struct asked_notice {
 
 struct fake {
     uint64_t durable;
-    bool stalled;
+    enum status refusal; /* of notices; OK: none */
     struct asked_notice asked[ASKED_MOST];
     size_t count, told;
 };
@@ -45,8 +45,8 @@ static void fake_progress(void *store, struct kv_progress *progress) {
 static enum status fake_notify(void *store, uint64_t sequence, enum durability durability,
                                kv_told *told, void *context, struct error *error) {
     (void)store;
-    if (fake.stalled) {
-        return error_set(error, STATUS_STALLED, "too many");
+    if (fake.refusal != STATUS_OK) {
+        return error_set(error, fake.refusal, "refused");
     }
     assert_true(fake.count < ASKED_MOST);
     fake.asked[fake.count++] = (struct asked_notice){sequence, durability, told, context};
@@ -181,18 +181,27 @@ static void test_many_ticks(void **state) {
     end();
 }
 
-static void test_stalled(void **state) {
+/* What is asked of a store without room or memory is asked again: nothing has failed yet,
+ * and what reads observe is still to be waited for. */
+static void test_refused(void **state) {
     (void)state;
-    begin(APPENDFSYNC_ALWAYS);
-    fake.stalled = true;
-    reply(0, "OK", 10, true);
-    assert_client(0, "");
-    fake.stalled = false;
-    pass(&p.serving, 1000);
-    assert_int_equal(fake.count, 1);
-    tell(STATUS_OK);
-    assert_client(0, "+OK\r\n");
-    end();
+    static const enum status refusals[] = {STATUS_STALLED, STATUS_NO_MEMORY};
+    for (size_t i = 0; i < 2; i++) {
+        begin(APPENDFSYNC_ALWAYS);
+        fake.refusal = refusals[i];
+        reply(0, "OK", 10, true);
+        assert_client(0, "");
+        assert_false(promise_rules_broken(&p.rules));
+        reply(1, "read", 10, false);
+        assert_client(1, "");
+        fake.refusal = STATUS_OK;
+        pass(&p.serving, 1000);
+        assert_int_equal(fake.count, 1);
+        tell(STATUS_OK);
+        assert_client(0, "+OK\r\n");
+        assert_client(1, "+read\r\n");
+        end();
+    }
 }
 
 static void test_failure(void **state) {
@@ -245,6 +254,20 @@ static void test_everysec(void **state) {
     end();
 }
 
+/* Others may see what somebody wrote who was gone before the tick's end. */
+static void test_writer_leaves(void **state) {
+    (void)state;
+    begin(APPENDFSYNC_EVERYSEC);
+    reply(0, "write", 10, true);
+    promise_forget(&p.made[0]);
+    assert_client(0, "+write\r\n");
+    assert_int_equal(fake.count, 1);
+    assert_int_equal(fake.asked[0].sequence, 10);
+    tell(STATUS_OK);
+    turn(&p.serving);
+    end();
+}
+
 static void test_no(void **state) {
     (void)state;
     begin(APPENDFSYNC_NO);
@@ -257,8 +280,9 @@ static void test_no(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_always),   cmocka_unit_test(test_many_ticks),
-        cmocka_unit_test(test_stalled),  cmocka_unit_test(test_failure),
-        cmocka_unit_test(test_everysec), cmocka_unit_test(test_no),
+        cmocka_unit_test(test_refused),  cmocka_unit_test(test_failure),
+        cmocka_unit_test(test_everysec), cmocka_unit_test(test_writer_leaves),
+        cmocka_unit_test(test_no),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
