@@ -215,10 +215,14 @@ static void refuses(void **state) {
     assert_false(try_start(&second, same_port));
     assert_int_equal(end_code(&second), 5);
     assert_non_null(strstr(second.told, port));
+    assert_null(strstr(second.told, "LOCK")); /* which has nothing to do with it */
     const char *const same_directory[] = {"--port", port, "--dir", served.dir, NULL};
     assert_false(try_start(&second, same_directory));
     assert_int_equal(end_code(&second), 5);
     assert_non_null(strstr(second.told, served.dir));
+    char holder[32];
+    (void)snprintf(holder, sizeof holder, "process %d (", (int)served.process);
+    assert_non_null(strstr(second.told, holder));
     const char *const nonsense[] = {"--prot", port, NULL};
     assert_false(try_start(&second, nonsense));
     assert_int_equal(end_code(&second), 2);
