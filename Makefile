@@ -28,13 +28,13 @@ HARNESS_ADD_01 := $(wildcard harness/*.c)
 
 ADD_02  := $(wildcard stages/02-memtable/*.c)
 PROGRAM_ADD_02 := $(SHELL_SOURCES)
-LINKS_ADD_02 := -ledit
+LINKS_ADD_02 := -ledit -lxxhash
 DROP_02 := $(addprefix stages/01-wal/,store.c scan_store.c sorted_copy.c)
 
 ADD_03  := $(wildcard stages/03-sstable/*.c)
 DROP_03 := $(addprefix stages/02-memtable/,store.c)
 PROGRAM_ADD_03 := $(FLUSH_SOURCES)
-LINKS_ADD_03 := -lsnappy -lzstd -llz4 -lxxhash
+LINKS_ADD_03 := -lsnappy -lzstd -llz4
 
 ADD_04  := $(wildcard stages/04-manifest/*.c)
 DROP_04 := $(addprefix stages/03-sstable/,store.c)
@@ -234,6 +234,13 @@ build/bench: $(BENCH) $(bench_set)
 	    -Wl,--start-group $(bench_set) -Wl,--end-group \
 	    $(call libraries,release,$(LAST)) -lleveldb -lrocksdb -lm
 
+# The servers of Strata and Redis beside each other, and what asks them at a constant rate.
+OPEN_LOOP := $(call objects,release,$(wildcard harness/bench-server/*.c) \
+    $(addprefix common/,program/output.c histogram.c buf.c memory.c status.c clock.c))
+build/open-loop: $(OPEN_LOOP)
+	$(say) LD $@
+	$(Q)$(call link,release) -o $@ $^
+
 build/.packages-%: .ci/packages .ci/packages.sh
 	@mkdir -p build
 	@.ci/packages.sh $*
@@ -278,7 +285,7 @@ fuzz_runs = $(FUZZ_TARGETS:%='tests/fuzz/run.sh build/fuzz % $1')
 engine_sources = $(shell find common stages harness tests faults -name '*.[ch]')
 
 all: $(NUMBERS:%=all-%) build/leveldb-export ## the programs and harnesses of all stages: build/strata-NN, build/harness-NN
-demo: all ## a walk: write, crash, recover, and the harness at work
+demo: all | build/.packages-clients ## a walk: write, crash, recover, the harness at work, the server
 	@bash harness/demo.sh
 
 # Fixed seeds, so that a red run can be had again. The legs run what is quick in each: all
@@ -287,7 +294,7 @@ demo: all ## a walk: write, crash, recover, and the harness at work
 FULL := 01 02 03 $(LAST)
 BRIEF := $(filter-out $(FULL),$(NUMBERS))
 LEGS := asan sim clang tsan
-check: $(addprefix run-,release check fuzz) $(LEGS:%=leg-%) all build/bench build/.packages-format ## every test of every stage, and short legs of all the rest
+check: $(addprefix run-,release check fuzz) $(LEGS:%=leg-%) all build/bench build/open-loop build/redis-server build/.packages-format ## every test of every stage, and short legs of all the rest
 	@tests/run.sh \
 	    --seconds 300 $(foreach number,$(FULL),'build/check/harness-$(number) check') \
 	    $(foreach number,$(BRIEF),'build/check/harness-$(number) list') \
@@ -331,7 +338,7 @@ asan tsan sim: %: run-% run-release ## all tests and checks in that flavour
 
 check-NN: ; @echo 'make check-01, and so on for: $(NUMBERS)' ## tests of common/, the harness, the program and stage NN
 crash: $(NUMBERS:%=crash-%) ## power losses on fresh seeds: make crash SECONDS=600 SEED=7
-fuzz: run-fuzz ## makes up logs, tables and manifests for their readers: make fuzz SECONDS=600
+fuzz: run-fuzz ## makes up logs, tables, manifests and requests for their readers: make fuzz SECONDS=600
 	@tests/run.sh --seconds $$(($(SECONDS) + 120)) $(call fuzz_runs,-max_total_time=$(SECONDS))
 crash-NN: ; @echo 'make crash-01, and so on for: $(NUMBERS)' ## the same for one stage
 
@@ -349,7 +356,7 @@ $(foreach stage,$(STAGES),$(eval $(call stage_targets,$(call number,$(stage)),$(
 
 # One area alone, while working on it: make check-common.
 $(foreach area,$(AREAS),$(eval check-$(area): $(call tests,check,$(area))))
-check-program check-08-clients: $(call programs,check)
+check-program check-08-clients: $(call programs,check) build/fail_nth.so
 $(AREAS:%=check-%): check-%:
 	@tests/run.sh $(call test_runs,check,$*,$(LAST)) $(call quoted,$(call scripts,$*))
 
@@ -367,6 +374,8 @@ zoo: all ## seeds every bug of faults/bugs/ and demands that it is found: make z
 	@faults/zoo.sh $(BUG)
 bench: build/bench ## Strata beside LevelDB and RocksDB: make bench ARGS='--quick' (ARGS=--help)
 	build/bench --dir build $(ARGS)
+bench-server: build/open-loop build/strata-$(LAST) build/redis-server ## Strata's server beside Redis: make bench-server ARGS='--quick' (ARGS=--help)
+	@harness/bench-server/compare.sh --dir build $(ARGS)
 coverage: leg-coverage run-release build/.packages-coverage ## which lines the tests reach
 	@find build/coverage -name '*.gcda' -delete
 	@tests/run.sh --seconds 300 $(call leg,coverage); code=$$?; \
@@ -379,7 +388,7 @@ tidy: run-check build/.packages-format build/.packages-tidy build/.packages-benc
 	@.ci/tidy.sh --objects build/check && echo 'tidy: nothing to say'
 format: build/.packages-format ## lays out all sources as .clang-format says
 	@clang-format -i $(engine_sources)
-notes-check: all ## runs again what the notes show, and compares
+notes-check: all | build/.packages-clients ## runs again what the notes show, and compares
 	@notes/check.sh
 install: $(call programs,release) ## the programs, the notes and the server's unit under $(DESTDIR)$(PREFIX)
 	install -d $(patsubst %,'$(DESTDIR)$(PREFIX)/%',bin share/doc/strata/notes lib/systemd/system)
@@ -400,7 +409,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 ifeq ($(filter -j% --jobserver%,$(MAKEFLAGS)),)
 MAKEFLAGS += -j$(CORES)
 endif
-.PHONY: all demo run check check-NN crash crash-NN fuzz asan tsan sim zoo bench coverage tidy format \
+.PHONY: all demo run check check-NN crash crash-NN fuzz asan tsan sim zoo bench bench-server coverage tidy format \
     notes-check install clean help FORCE $(FLAVOURS:%=run-%) $(AREAS:%=check-%) \
     $(LEGS:%=leg-%) leg-coverage
 .SECONDARY:

@@ -126,6 +126,8 @@ struct kv_read_options {
     const struct kv_snapshot *snapshot; /* NULL: of now */
     bool no_wait; /* STALLED where it would have to read a file: what is in memory, with
                      the block cache and open tables, does not answer it; from stage 03 */
+    size_t most_bytes; /* of kv_get_many: LIMIT if the values are more than that before
+                          all have been looked up; 0: as many as there are */
 };
 
 struct kv_iter_options {
@@ -139,6 +141,7 @@ struct kv_progress {
     uint64_t issued;
     uint64_t written; /* W */
     uint64_t durable; /* D */
+    bool stopped;     /* by a failure: writes are refused until kv_resume */
 };
 
 /* name, words, unit. Counters count since open. A stage leaves at 0 what it does not

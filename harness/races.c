@@ -358,7 +358,7 @@ static enum status keys_at(struct race *race, struct call *call, size_t i,
     for (unsigned key = 0; status == STATUS_OK && key < HISTORY_KEYS; key++) {
         struct buf value = {0};
         uint64_t observed = 0;
-        const struct kv_read_options options = {&observed, snapshot, false};
+        const struct kv_read_options options = {&observed, snapshot, false, 0};
         pause(race);
         status = kv_get(race->kv, program_key(key), &value, &options, error);
         if (status == STATUS_OK) {

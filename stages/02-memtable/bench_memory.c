@@ -112,7 +112,7 @@ static void bed_free(struct bed *bed) {
 
 static enum status fresh(struct bed *bed) {
     memtable_unref(bed->memtable);
-    bed->memtable = memtable_open();
+    bed->memtable = memtable_open(0);
     return bed->memtable == NULL ? STATUS_NO_MEMORY : STATUS_OK;
 }
 

@@ -1,6 +1,7 @@
 #include "memtable.h"
 
 #include "internal_key.h"
+#include "key_filter.h"
 #include "memory.h"
 #include "skiplist.h"
 
@@ -8,14 +9,18 @@ struct memtable {
     struct atomic_u64 references;
     struct arena arena;
     struct skiplist list;
+    struct key_filter filter;
 };
 
-struct memtable *memtable_open(void) {
+struct memtable *memtable_open(uint64_t expected_bytes) {
     struct memtable *memtable = memory_take_zeroed(sizeof *memtable);
-    if (memtable != NULL) {
-        atomic_u64_store(&memtable->references, 1, memory_order_relaxed);
-        skiplist_init(&memtable->list);
+    if (memtable == NULL ||
+        key_filter_init(&memtable->filter, expected_bytes) != STATUS_OK) {
+        memory_give(memtable);
+        return NULL;
     }
+    atomic_u64_store(&memtable->references, 1, memory_order_relaxed);
+    skiplist_init(&memtable->list);
     return memtable;
 }
 
@@ -28,6 +33,7 @@ void memtable_unref(struct memtable *memtable) {
     if (memtable != NULL &&
         atomic_u64_add(&memtable->references, UINT64_MAX, memory_order_acq_rel) == 1) {
         arena_free(&memtable->arena);
+        key_filter_free(&memtable->filter);
         memory_give(memtable);
     }
 }
@@ -79,6 +85,7 @@ void memtable_insert(struct memtable *memtable, const struct memtable_room *room
     unsigned char *value = room->piece.back;
     for (size_t i = 0; i < count; i++) {
         size_t bytes = skiplist_node_bytes(memtable_count(memtable), ops[i].key.length);
+        key_filter_add(&memtable->filter, ops[i].key);
         skiplist_insert(&memtable->list, node, value, ops[i].key,
                         tag_make(first + i, ops[i].type), value_of(&ops[i]));
         node += bytes;
@@ -90,6 +97,9 @@ void memtable_insert(struct memtable *memtable, const struct memtable_room *room
 
 enum lookup memtable_get(const struct memtable *memtable, struct slice key,
                          uint64_t sequence, struct slice *value) {
+    if (!key_filter_may_have(&memtable->filter, key)) {
+        return LOOKUP_ABSENT;
+    }
     const struct skiplist_node *node =
         skiplist_seek(&memtable->list, key, tag_seek(sequence));
     if (node == NULL || !slice_equal(skiplist_key(node), key)) {
@@ -111,7 +121,8 @@ uint64_t memtable_used(const struct memtable *memtable) {
 }
 
 uint64_t memtable_charged(const struct memtable *memtable) {
-    return arena_charged(&memtable->arena) + sizeof *memtable;
+    return arena_charged(&memtable->arena) + key_filter_bytes(&memtable->filter) +
+           sizeof *memtable;
 }
 
 /* ---- the iterator ---------------------------------------------------------------- */

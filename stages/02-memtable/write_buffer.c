@@ -6,10 +6,11 @@
 #include "failpoint.h"
 #include "memory.h"
 
-enum status write_buffer_open(uint64_t memory_bytes, uint64_t behind,
-                              struct write_buffer **out, struct error *error) {
+enum status write_buffer_open(uint64_t memory_bytes, uint64_t expected_bytes,
+                              uint64_t behind, struct write_buffer **out,
+                              struct error *error) {
     struct write_buffer *buffer = memory_take_zeroed(sizeof *buffer);
-    struct memtable *memtable = memtable_open();
+    struct memtable *memtable = memtable_open(expected_bytes);
     if (buffer == NULL || memtable == NULL) {
         memtable_unref(memtable);
         memory_give(buffer);

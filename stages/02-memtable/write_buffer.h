@@ -35,9 +35,10 @@ struct write_buffer {
     struct atomic_u64 references;
 };
 
-/* A buffer without a log, for the changes after `behind`. NO_MEMORY. */
-MUST_CHECK enum status write_buffer_open(uint64_t memory_bytes, uint64_t behind,
-                                         struct write_buffer **buffer,
+/* A buffer without a log, for the changes after `behind`; expected_bytes as
+ * memtable_open has them. NO_MEMORY. */
+MUST_CHECK enum status write_buffer_open(uint64_t memory_bytes, uint64_t expected_bytes,
+                                         uint64_t behind, struct write_buffer **buffer,
                                          struct error *error);
 void write_buffer_ref(struct write_buffer *buffer);
 

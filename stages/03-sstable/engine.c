@@ -103,9 +103,10 @@ enum status engine_freeze(struct engine *engine, struct error *error) {
         return STATUS_OK;
     }
     struct view *view = view_open();
-    enum status status = view == NULL
-                             ? error_no_memory(error, "a view", sizeof *view)
-                             : write_buffer_open(UINT64_MAX, last, &buffer, error);
+    enum status status =
+        view == NULL ? error_no_memory(error, "a view", sizeof *view)
+                     : write_buffer_open(UINT64_MAX, engine->options.write_buffer_bytes,
+                                         last, &buffer, error);
     if (status != STATUS_OK) {
         view_close(view);
         return status;

@@ -93,7 +93,8 @@ static enum status next_buffer(struct starting *s, uint64_t behind, struct error
     write_buffer_unref(s->buffer);
     s->buffer = NULL;
     s->last = behind;
-    return write_buffer_open(UINT64_MAX, behind, &s->buffer, error);
+    return write_buffer_open(UINT64_MAX, s->engine->options.write_buffer_bytes, behind,
+                             &s->buffer, error);
 }
 
 static enum status replay_change(void *context, const struct change_reader *change,

@@ -192,7 +192,7 @@ static enum status take_change(void *context, const struct change_reader *change
     }
     if (status == STATUS_OK && logs->buffer == NULL) {
         status =
-            write_buffer_open(UINT64_MAX, change->sequence - 1, &logs->buffer, error);
+            write_buffer_open(UINT64_MAX, 0, change->sequence - 1, &logs->buffer, error);
     }
     if (status == STATUS_OK) {
         status = write_buffer_replay(logs->buffer, change, error);

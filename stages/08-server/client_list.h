@@ -65,7 +65,8 @@ size_t client_list_count(struct client_list *list);
 void client_list_note(struct client_list *list, struct client_entry *entry,
                       const struct session *session, uint64_t now_micros);
 
-/* Its session is at a command now: for one that shows its own entry. By its owner. */
+/* Its session is at a command now: for one that shows its own entry, or that takes long.
+ * By its owner. */
 void client_entry_began(struct client_entry *entry, const struct session *session,
                         uint64_t now_micros);
 

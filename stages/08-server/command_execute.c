@@ -110,7 +110,7 @@ enum command_outcome command_execute(struct session *session,
         session->reply = REPLY_SKIP;
     }
     session->writer->muted = session->reply != REPLY_ON;
-    session->failed = session->store_failed = false;
+    session->failed = false;
     keyspace_begin(&session->access, session->commons->keyspace, session->may_wait);
     if (is_let_in(session, request)) {
         outcome = run(session, request);

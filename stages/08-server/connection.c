@@ -172,6 +172,10 @@ static bool serve(struct connection *connection) {
             connection_kill_for(connection, no_memory);
             return false;
         }
+        if (connection->output.status != STATUS_OK) {
+            connection_kill(connection); /* and with it what it has asked for since */
+            return false;
+        }
         connection->pending =
             handler->command(connection->session, &request) == CONNECTION_PENDING;
         if (connection->pending || connection->state != CONNECTION_OPEN) {
@@ -323,6 +327,7 @@ static void arrive(void *context) {
     uint64_t now = loop_now_micros(set->loop);
     connection->opened_micros = connection->active_micros = now;
     connection->ended = set->finishing;
+    connection->output.most_bytes = set->limits.hard_output_bytes;
     link_add(&set->all, &connection->link);
     if (loop_timer_add(set->loop, &connection->timer) != STATUS_OK) {
         goto no_timer;

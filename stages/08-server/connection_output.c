@@ -93,6 +93,7 @@ static void replace_held(struct connection *connection, uint64_t durable,
     if (output->status != STATUS_OK || output->first != NULL) {
         fresh.status = STATUS_NO_MEMORY;
     }
+    fresh.most_bytes = output->most_bytes;
     output_free(output);
     *output = fresh;
     connection->marked = fresh.appended - unmarked;
@@ -250,13 +251,16 @@ void connection_written(struct connection *connection) {
 }
 
 bool connection_has_room(struct connection *connection) {
-    if (connection->state != CONNECTION_DEAD &&
-        output_pending(&connection->output) >
-            connection_limits(connection)->hard_output_bytes) {
+    if (connection->state == CONNECTION_DEAD) {
+        return false;
+    }
+    if (output_pending(&connection->output) >
+        connection_limits(connection)->hard_output_bytes) {
         connection_kill_for(connection, "more replies wait for it than may "
                                         "(client-output-buffer-limit)");
+        return false; /* it may be freed by now */
     }
-    return connection->state != CONNECTION_DEAD;
+    return true;
 }
 
 bool connection_full(struct connection *connection) {

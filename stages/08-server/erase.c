@@ -75,7 +75,8 @@ static enum status prepare(struct erasure *erasure, struct error *error) {
         status = take_out(erasure, error);
     }
     if (status == STATUS_OK) {
-        status = write_buffer_open(UINT64_MAX, erasure->last, &erasure->buffer, error);
+        status = write_buffer_open(UINT64_MAX, engine->options.write_buffer_bytes,
+                                   erasure->last, &erasure->buffer, error);
     }
     if (status == STATUS_OK) {
         status = past_open(engine, &erasure->past, error);

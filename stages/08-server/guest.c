@@ -70,9 +70,6 @@ static void note_promise(struct guest *guest, bool replied) {
     const struct session *session = &guest->session;
     bool wrote =
         !session->rejected && (session_command(session)->flags & COMMAND_WRITES) != 0;
-    if (wrote && session->store_failed) {
-        atomic_u64_store(&guest->io->commons->failed_writes, 1, memory_order_relaxed);
-    }
     promises_note(&guest->io->promises, &guest->promise, session->access.sequence, wrote,
                   replied);
 }
@@ -222,7 +219,9 @@ static enum connection_answer take_request(void *session,
         end_request(guest, request, guest->replied);
         return CONNECTION_DONE;
     }
+    client_entry_began(&guest->entry, &guest->session, guest->begun_micros);
     guest->request = *request;
+    guest->output.most_bytes = output->most_bytes;
     guest->busy = true;
     executor_give(commons->executor, &guest->job);
     return CONNECTION_PENDING;

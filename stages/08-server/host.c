@@ -142,7 +142,8 @@ static enum status listen_for_clients(struct host *host, struct error *error) {
         .refused = note_refused,
         .context = host,
     };
-    return listener_open(host->ios[0].loop, &options, &host->listener, error);
+    status = listener_open(host->ios[0].loop, &options, &host->listener, error);
+    return status == STATUS_BUSY ? STATUS_IO : status; /* BUSY is the database */
 }
 
 static enum status open_metrics(struct host *host, struct error *error) {
@@ -165,6 +166,9 @@ static enum status open_all(struct host *host, const char *config_path,
                      ? STATUS_OK
                      : error_no_memory(error, "a lock", sizeof host->mutex);
         host->has_mutex = status == STATUS_OK;
+    }
+    if (status == STATUS_OK) {
+        status = host_descriptors_divide(host, error);
     }
     if (status == STATUS_OK) {
         status = open_store(host, error);
@@ -230,6 +234,10 @@ static void tell_ready(struct host *host) {
     }
     if (host->config.unixsocket[0] != '\0') {
         server_log(log, LOGLEVEL_NOTICE, "listening at %s", host->config.unixsocket);
+    }
+    if (host->metrics != NULL) {
+        server_log(log, LOGLEVEL_NOTICE, "metrics at http://%s:%d/metrics",
+                   host->config.metrics_bind, (int)host->config.metrics_port);
     }
     if (host->address_count > 0) {
         server_log(log, LOGLEVEL_NOTICE, "ready: redis-cli -p %u", port);
@@ -311,6 +319,18 @@ static void close_threads(struct host *host) {
     memory_give(host->ios);
 }
 
+/* A store that a failure has stopped gets one more try: what it holds in memory was
+ * acknowledged, and nobody else writes it to the disk. */
+static enum status save(struct host *host, struct error *error) {
+    struct kv_progress progress;
+    enum status status = kv_sync(host->kv, error);
+    kv_progress(host->kv, &progress);
+    if (progress.stopped && kv_resume(host->kv, error) == STATUS_OK) {
+        status = kv_sync(host->kv, error);
+    }
+    return status;
+}
+
 enum status host_close(struct host *host, struct error *error) {
     if (host == NULL) {
         return STATUS_OK;
@@ -331,7 +351,7 @@ enum status host_close(struct host *host, struct error *error) {
     keyspace_close(host->keyspace);
     failpoint_pass(clients_gone_not_synced);
     struct error failure = {0};
-    enum status synced = host->kv != NULL ? kv_sync(host->kv, &failure) : STATUS_OK;
+    enum status synced = host->kv != NULL ? save(host, &failure) : STATUS_OK;
     enum status status = kv_close(host->kv, error);
     if (status == STATUS_OK && synced != STATUS_OK) {
         status = synced;

@@ -50,7 +50,6 @@ struct host {
     bool stopping, killed, cut_short;
     struct executor_job resume_job;
     struct loop_task resumed_task;
-    bool resuming;
     bool broken_told; /* in the log */
 
     /* Any thread. */
@@ -64,6 +63,13 @@ extern const struct server_ops host_ops; /* host_ops.c; the state is a struct ho
 
 /* From a config, limits of connections. */
 struct connection_limits host_limits(const struct config *config);
+
+/* host_descriptors.c: before the store is opened. INVALID: there are too few. */
+MUST_CHECK enum status host_descriptors_divide(struct host *host, struct error *error);
+
+/* Whether there can be so many clients. INVALID, with the reason alone. */
+MUST_CHECK enum status host_descriptors_allow(const struct host *host, uint64_t clients,
+                                              struct error *error);
 
 /* host_stop.c: watches signals, and readies what a stop needs. IO, NO_MEMORY. */
 MUST_CHECK enum status host_stop_init(struct host *host, struct error *error);

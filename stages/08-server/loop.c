@@ -73,16 +73,14 @@ void loop_stop(struct loop *loop) {
     wake(loop);
 }
 
-static void clear_wake(void *context, unsigned events) {
-    struct loop *loop = context;
-    eventfd_t count;
+/* The eventfd is not read: edge-triggered, each write to it is an event of its own. */
+static void woken(void *context, unsigned events) {
+    (void)context;
     (void)events;
-    int failed = eventfd_read(loop->wake, &count);
-    (void)failed; /* nothing to clear */
 }
 
-/* The eventfd is read before the tasks are taken. So one that is posted after they are
- * taken is told of by another write. */
+/* The event was taken before the tasks are. So one that is posted after they are taken is
+ * told of by another. */
 static void run_tasks(struct loop *loop) {
     mutex_lock(&loop->lock);
     struct loop_task *task = loop->first;
@@ -266,8 +264,8 @@ static enum status open_descriptors(struct loop *loop, struct error *error) {
     if (loop->wake < 0) {
         return error_set_errno(error, errno, "eventfd");
     }
-    loop->wake_watch = (struct loop_watch){
-        .ready = clear_wake, .context = loop, .descriptor = loop->wake};
+    loop->wake_watch =
+        (struct loop_watch){.ready = woken, .context = loop, .descriptor = loop->wake};
     return loop_watch(loop, &loop->wake_watch, error);
 }
 

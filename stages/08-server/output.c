@@ -14,7 +14,8 @@ struct output_piece {
     unsigned char own[];
 };
 
-static void piece_free(struct output_piece *piece) {
+static void piece_free(struct output *output, struct output_piece *piece) {
+    output->memory -= piece->memory;
     if (piece->data != piece->own) {
         memory_give(piece->data);
     }
@@ -24,7 +25,7 @@ static void piece_free(struct output_piece *piece) {
 void output_free(struct output *output) {
     while (output->first != NULL) {
         struct output_piece *next = output->first->next;
-        piece_free(output->first);
+        piece_free(output, output->first);
         output->first = next;
     }
     *output = (struct output){0};
@@ -56,12 +57,14 @@ static struct output_piece *add_piece(struct output *output, size_t capacity) {
     return piece;
 }
 
-/* Pieces grow with what waits: an answer to one command needs little. */
+/* Twice what the piece before has taken in: an answer to one command needs little, and so
+ * does what stands between long values, or behind a place that was kept. */
 static size_t next_capacity(const struct output *output) {
-    uint64_t pending = output_pending(output);
-    return pending < OUTPUT_PIECE_LEAST  ? OUTPUT_PIECE_LEAST
-           : pending > OUTPUT_PIECE_MOST ? OUTPUT_PIECE_MOST
-                                         : (size_t)pending;
+    const struct output_piece *last = output->last;
+    size_t twice = last == NULL || last->data != last->own ? 0 : 2 * last->length;
+    return twice < OUTPUT_PIECE_LEAST  ? OUTPUT_PIECE_LEAST
+           : twice > OUTPUT_PIECE_MOST ? OUTPUT_PIECE_MOST
+                                       : twice;
 }
 
 void output_append(struct output *output, const void *bytes, size_t count) {
@@ -160,8 +163,7 @@ void output_advance(struct output *output, size_t count) {
         struct output_piece *piece = output->first;
         count -= piece->length;
         output->first = piece->next;
-        output->memory -= piece->memory;
-        piece_free(piece);
+        piece_free(output, piece);
     }
     output->skipped = count;
     if (output->first == NULL) {

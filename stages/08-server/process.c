@@ -62,6 +62,19 @@ void process_run_id(char text[PROCESS_RUN_ID_BYTES]) {
     }
 }
 
+uint64_t process_descriptors(uint64_t wanted) {
+    struct rlimit limit = {0};
+    (void)getrlimit(RLIMIT_NOFILE, &limit); /* it cannot fail for a valid buffer */
+    if (limit.rlim_cur < wanted) {
+        struct rlimit raised = limit;
+        raised.rlim_cur = wanted < limit.rlim_max ? (rlim_t)wanted : limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &raised) == 0) {
+            limit = raised;
+        }
+    }
+    return limit.rlim_cur;
+}
+
 /* ---- the service manager --------------------------------------------------------- */
 
 static const char *find_variable(char *const environment[], const char *name) {

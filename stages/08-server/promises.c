@@ -4,9 +4,10 @@
  * is flushed unheld was durable when the hook looked, and D does not go back.
  *
  * Why each held reply is released: `wanted` is at least its sequence. While wanted is
- * beyond `asked`, either a notice is asked for at once, or all are under way and the next
- * one that is told asks again, or the store had no room or memory for it and a timer
- * does. That is no failure: nothing was lost, and reads must go on to wait. */
+ * beyond what a sync was asked for, either a notice is asked for at once, or all are
+ * under way and the next one that is told asks again, or the store had no room or memory
+ * for it and a timer does. That is no failure: nothing was lost, and reads must go on to
+ * wait. */
 #include "promises.h"
 
 #include <stdio.h>
@@ -14,15 +15,21 @@
 #include "failpoint.h"
 #include "kv_async.h"
 
-enum { RETRY_MICROS = 1000 };
+enum { RETRY_MICROS = 1000, PAUSE_MICROS = 100000 };
 
 static void ask(struct promises *promises);
 
-/* Of a store that was resumed meanwhile it says nothing: then `broken` is of the past. */
-static void note_broken(struct promises *promises, const struct promise_notice *notice) {
+/* Nothing is held any more beyond D, and nothing wanted: sequences beyond it may be given
+ * to other changes after a resume, and have to be asked for again. Of a store that was
+ * resumed meanwhile a failure says nothing: then `broken` is of the past. */
+static void note_failure(struct promises *promises, const struct promise_notice *notice) {
     struct kv_progress progress;
-    atomic_u64_store(&promises->rules->broken, notice->resumes + 1, memory_order_release);
     kv_progress(promises->kv, &progress);
+    if (progress.stopped) {
+        atomic_u64_store(&promises->rules->broken, notice->resumes + 1,
+                         memory_order_release);
+    }
+    promises->wanted = promises->asked = progress.durable;
     connections_fail(promises->connections, progress.durable, notice->message);
 }
 
@@ -33,10 +40,10 @@ static void notice_told(void *context) {
     notice->asked = false;
     promises->under_way--;
     failpoint_pass(notice_told_not_released);
-    if (notice->status == STATUS_OK) {
+    if (notice->status != STATUS_OK) {
+        note_failure(promises, notice);
+    } else if (notice->always) {
         connections_release(promises->connections, notice->sequence);
-    } else {
-        note_broken(promises, notice);
     }
     ask(promises);
     promises->told(promises->context);
@@ -75,18 +82,34 @@ static enum config_appendfsync mode_of(const struct promises *promises) {
                                                     memory_order_relaxed);
 }
 
+/* everysec: nobody waits for the notice, and each wakes a thread and then the loop. So
+ * after one there is a pause, a small part of the interval; the timer ends it. */
+static bool pauses(struct promises *promises) {
+    uint64_t until = promises->asked_micros + PAUSE_MICROS;
+    if (promises->asked_micros == 0 || until <= loop_now_micros(promises->loop)) {
+        return false;
+    }
+    loop_timer_set(promises->loop, &promises->retry, until);
+    return true;
+}
+
 static void ask(struct promises *promises) {
     struct promise_notice *notice = free_notice(promises);
     bool always = mode_of(promises) == APPENDFSYNC_ALWAYS;
+    uint64_t *asked = &promises->asked[always], before = *asked;
     struct error error = {0};
-    if (promises->wanted <= promises->asked || notice == NULL ||
-        (!always && promises->under_way > 0)) {
+    if (!always) {
+        connections_release(promises->connections, UINT64_MAX);
+    }
+    if (promises->over || promises->wanted <= before || notice == NULL ||
+        (!always && (promises->under_way > 0 || pauses(promises)))) {
         return;
     }
-    uint64_t before = promises->asked;
     notice->asked = true;
-    notice->sequence = promises->asked = promises->wanted;
+    notice->always = always;
+    notice->sequence = *asked = promises->wanted;
     notice->resumes = atomic_u64_load(&promises->rules->resumes, memory_order_acquire);
+    promises->asked_micros = loop_now_micros(promises->loop);
     promises->under_way++;
     enum status status =
         kv_notify(promises->kv, notice->sequence,
@@ -94,7 +117,8 @@ static void ask(struct promises *promises) {
     if (status == STATUS_STALLED || status == STATUS_NO_MEMORY) {
         notice->asked = false;
         promises->under_way--;
-        promises->asked = before;
+        *asked = before;
+        promises->asked_micros = 0;
         loop_timer_set(promises->loop, &promises->retry,
                        loop_now_micros(promises->loop) + RETRY_MICROS);
     } else if (status != STATUS_OK) {

@@ -90,17 +90,11 @@ static const char *code_of(enum status status) {
     return "ERR";
 }
 
-static bool is_of_the_store(enum status status) {
-    return status == STATUS_IO || status == STATUS_NO_SPACE || status == STATUS_CORRUPT ||
-           status == STATUS_NO_MEMORY;
-}
-
 enum command_outcome session_fail(struct session *session, enum status status,
                                   const struct error *error) {
     if (status == STATUS_STALLED && !session->may_wait) {
         return COMMAND_WOULD_WAIT;
     }
-    session->store_failed |= is_of_the_store(status);
     bool has_words = error != NULL && error->message[0] != '\0';
     return session_errorf(session, "%s %s", code_of(status),
                           has_words ? error->message : status_words(status));

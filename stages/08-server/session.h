@@ -59,7 +59,6 @@ struct session {
     size_t number;                 /* of its command; index->count: unknown */
     bool rejected;                 /* it was never run: unknown, or refused */
     bool failed;                   /* it was run, and the reply is an error */
-    bool store_failed;             /* because the store, or memory, was no good */
     bool closes;                   /* the connection ends when the reply is sent */
     struct reply_stream *stream;
 };

@@ -11,7 +11,7 @@ static void lookups_equal_the_history(void **state) {
     uint64_t random = test_seed();
     static struct history history;
     for (int round = 0; round < 60; round++) {
-        struct memtable *memtable = memtable_open();
+        struct memtable *memtable = memtable_open(random_below(&random, 8192));
         uint64_t keys = 1 + random_below(&random, 40);
         history.count = 0;
         for (size_t i = 0; i < VERSIONS_MAX; i++) {
@@ -42,7 +42,7 @@ static void iterators_show_every_version(void **state) {
     (void)state;
     uint64_t random = test_seed();
     static struct history history;
-    struct memtable *memtable = memtable_open();
+    struct memtable *memtable = memtable_open(4096);
     history.count = 0;
     for (size_t i = 0; i < VERSIONS_MAX; i++) {
         history_add(&history, memtable, random_version(&random, 30));
@@ -81,8 +81,8 @@ static void costs_are_the_history_s(void **state) {
     (void)state;
     uint64_t random = test_seed();
     size_t blocks = counted_memory_blocks();
-    struct memtable *whole = memtable_open();
-    struct memtable *single = memtable_open();
+    struct memtable *whole = memtable_open(4096);
+    struct memtable *single = memtable_open(4096);
     uint64_t sequence = 1;
     for (int round = 0; round < 200; round++) {
         struct version versions[20];
@@ -123,7 +123,7 @@ static void values_of_any_length_come_back(void **state) {
     static const size_t lengths[] = {0, 1, 127, 128, 129, 16383, 16384, 70000};
     enum { LENGTHS = sizeof lengths / sizeof lengths[0] };
     static unsigned char bytes[70000];
-    struct memtable *memtable = memtable_open();
+    struct memtable *memtable = memtable_open(4096);
     for (size_t i = 0; i < LENGTHS; i++) {
         struct memtable_room room;
         memset(bytes, (int)(i + 1), lengths[i]);
@@ -152,9 +152,9 @@ static void no_memory_is_a_value(void **state) {
     struct memtable_room room;
     struct slice value;
     counted_memory_fail(1, false);
-    assert_null(memtable_open());
+    assert_null(memtable_open(4096));
     counted_memory_fail(0, false);
-    struct memtable *memtable = memtable_open();
+    struct memtable *memtable = memtable_open(4096);
     counted_memory_fail(1, true);
     assert_int_equal(memtable_reserve(memtable, &op, 1, &room), STATUS_NO_MEMORY);
     assert_null(memtable_iter(memtable));

@@ -115,7 +115,7 @@ static void walks_equal_the_model(void **state) {
     static struct history history;
     static struct picture picture;
     for (int round = 0; round < 600; round++) {
-        struct memtable *memtable = memtable_open();
+        struct memtable *memtable = memtable_open(0);
         struct version bounds[2];
         struct iter *iter;
         uint64_t keys = 1 + random_below(&random, round % 2 == 0 ? 6 : 60);
@@ -148,7 +148,7 @@ static void no_memory_ends_a_move(void **state) {
     (void)state;
     uint64_t random = test_seed();
     static struct history history;
-    struct memtable *memtable = memtable_open();
+    struct memtable *memtable = memtable_open(0);
     for (history.count = 0; history.count < VERSIONS_MAX;) {
         history_add(&history, memtable, random_version(&random, 20));
     }

@@ -19,7 +19,7 @@ static void begin(struct bench *bench, uint64_t memory_bytes) {
     struct wal *wal;
     simulation_begin(&bench->sim);
     assert_ok(directory_make(bench->sim.world.files, "db", NULL));
-    assert_ok(write_buffer_open(memory_bytes, 0, &bench->buffer, NULL));
+    assert_ok(write_buffer_open(memory_bytes, 4096, 0, &bench->buffer, NULL));
     assert_ok(wal_open("db", &bench->sim.options, &start, &wal, NULL));
     write_buffer_start(bench->buffer, wal, 0);
 }
@@ -140,7 +140,7 @@ static void replayed_changes_have_their_sequences(void **state) {
     struct error error = {0};
     size_t blocks = counted_memory_blocks();
     const struct kv_op ops[] = {put_op("a", "1"), put_op("a", "2")};
-    assert_ok(write_buffer_open(1 << 20, 0, &buffer, NULL));
+    assert_ok(write_buffer_open(1 << 20, 4096, 0, &buffer, NULL));
     buffer->memory_bytes = memtable_cost(buffer->memtable, ops, 2);
     assert_ok(replay(buffer, 5, ops, 2, NULL));
     struct slice value;
@@ -166,10 +166,11 @@ static void no_memory_is_a_value(void **state) {
     const struct kv_op op = put_op("a", "1");
     for (size_t countdown = 1; countdown <= 2; countdown++) {
         counted_memory_fail(countdown, false);
-        assert_int_equal(write_buffer_open(1 << 20, 0, &buffer, NULL), STATUS_NO_MEMORY);
+        assert_int_equal(write_buffer_open(1 << 20, 4096, 0, &buffer, NULL),
+                         STATUS_NO_MEMORY);
     }
     counted_memory_fail(0, false);
-    assert_ok(write_buffer_open(1 << 20, 0, &buffer, NULL));
+    assert_ok(write_buffer_open(1 << 20, 4096, 0, &buffer, NULL));
     counted_memory_fail(1, false);
     assert_int_equal(write_buffer_reserve(buffer, &op, 1, &room, NULL), STATUS_NO_MEMORY);
     counted_memory_fail(1, false);

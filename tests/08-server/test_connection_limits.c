@@ -77,6 +77,7 @@ static void test_one_long_reply(void **state) {
     assert_ok(buf_reserve(&got, 1));
     serving_begin(&s);
     s.limits.hard_output_bytes = 300000;
+    s.limits.soft_output_bytes = 150000;
     connections_limit(&s.set, &s.limits);
     int client = client_come(&s);
     client_say(&s, client, "PARTS 1000000 1\nBIG 1000000\n");
@@ -120,6 +121,25 @@ static void test_much_for_too_long(void **state) {
     buf_free(&got);
 }
 
+/* Limits that are changed are those of who has stood still for long, too. */
+static void test_much_by_new_limits(void **state) {
+    (void)state;
+    static struct serving s;
+    serving_begin(&s);
+    int client = client_come(&s);
+    client_say(&s, client, "PARTS 1000000 3\n");
+    pass(&s, 100 * SECOND);
+    s.limits.lasting_output_bytes = 1500000;
+    connections_limit(&s.set, &s.limits);
+    turn(&s);
+    pass(&s, 60 * SECOND - 1);
+    assert_int_equal(s.closed, 0);
+    pass(&s, 1);
+    assert_int_equal(s.closed, 1);
+    close(client);
+    serving_end(&s);
+}
+
 /* What nobody asked for counts, too, and of a client who has long been silent. */
 static void test_pushed_for_too_long(void **state) {
     (void)state;
@@ -140,6 +160,31 @@ static void test_pushed_for_too_long(void **state) {
     assert_int_equal(s.closed, 0);
     pass(&s, 1);
     assert_int_equal(s.closed, 1);
+    close(client);
+    serving_end(&s);
+}
+
+/* What nobody asked for is not written to who takes none of it; asking is the last that
+ * may be done with such a connection. */
+static void test_pushed_without_end(void **state) {
+    (void)state;
+    static struct serving s;
+    serving_begin(&s);
+    s.limits.hard_output_bytes = 1500000;
+    connections_limit(&s.set, &s.limits);
+    int client = client_come(&s);
+    client_say(&s, client, "x\n");
+    struct connection *connection = s.sessions[0].connection;
+    size_t pushes = 0;
+    while (connection_has_room(connection)) {
+        resp_write_bulk(connection_writer(connection), slice_make(serving_bytes, 100000));
+        connection_written(connection);
+        turn(&s);
+        assert_true(++pushes < 1000);
+    }
+    assert_int_equal(s.closed, 1);
+    assert_true(s.sessions[0].closed);
+    assert_true(pushes > 15);
     close(client);
     serving_end(&s);
 }
@@ -421,7 +466,9 @@ int main(void) {
         cmocka_unit_test(test_hard_limit),
         cmocka_unit_test(test_one_long_reply),
         cmocka_unit_test(test_much_for_too_long),
+        cmocka_unit_test(test_much_by_new_limits),
         cmocka_unit_test(test_pushed_for_too_long),
+        cmocka_unit_test(test_pushed_without_end),
         cmocka_unit_test(test_drained),
         cmocka_unit_test(test_many_pieces),
         cmocka_unit_test(test_idle),
