@@ -58,8 +58,8 @@ void connection_written(struct connection *connection);
 
 /* To be asked before each part of a reply that may have many, and before what no request
  * asked for: if it is false, more than hard_output_bytes wait already, the connection is
- * closed, and what is still written is dropped; outside of a request it is freed, too. One
- * part more is always allowed, for a value may be longer than that. */
+ * closed, and what is still written is dropped; outside of a request it is freed, too.
+ * One part more is always allowed, for a value may be longer than that. */
 bool connection_has_room(struct connection *connection);
 
 /* Whether who has long replies to write should wait for `drained` first. */

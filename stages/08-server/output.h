@@ -71,8 +71,8 @@ struct output_piece *output_later(struct output *output);
 void output_fill(struct output *output, struct output_piece *later, const void *bytes,
                  size_t count);
 
-/* Moves all that waits in `from` behind what waits in `to`, and its status; `from` is then
- * as {0}. */
+/* Moves all that waits in `from` behind what waits in `to`, and its status; `from` is
+ * then as {0}. */
 void output_join(struct output *to, struct output *from);
 
 /* What is to be sent next and lies before the position `until`: as slices, at most

@@ -176,6 +176,25 @@ static void most_clients(void **state) {
 
 /* ---- descriptors ----------------------------------------------------------------- */
 
+/* Until nobody is let in any more; answers how many were. */
+static size_t let_in_all(struct siege *siege, struct caller *callers, size_t most) {
+    size_t let_in = 0;
+    char line[512];
+    for (size_t i = 0; i < most; i++) {
+        struct caller *caller = &callers[let_in];
+        call(caller, &siege->served);
+        say(caller, "PING\r\n");
+        assert_true(hear(caller, line));
+        if (strcmp(line, "+PONG") == 0) {
+            let_in++;
+        } else {
+            assert_string_equal(line, too_many);
+            hang_up(caller);
+        }
+    }
+    return let_in;
+}
+
 /* Clients take all that they can get; the store still has what it needs for new logs,
  * tables and compactions, and for a checkpoint. */
 static void no_descriptors_left(void **state) {
@@ -193,23 +212,11 @@ static void no_descriptors_left(void **state) {
     struct siege siege;
     struct caller *callers = memory_take(CALLERS * sizeof *callers);
     char line[512], *value = memory_take(VALUE + 1);
-    size_t let_in = 0;
     memset(value, 'v', VALUE);
     value[VALUE] = '\0';
     siege_begin_with(&siege, ALLOWED, more);
     siege_await_clients(&siege, 1);
-    for (size_t i = 0; i < CALLERS; i++) {
-        struct caller *caller = &callers[let_in];
-        call(caller, &siege.served);
-        say(caller, "PING\r\n");
-        assert_true(hear(caller, line));
-        if (strcmp(line, "+PONG") == 0) {
-            let_in++;
-        } else {
-            assert_string_equal(line, too_many);
-            hang_up(caller);
-        }
-    }
+    size_t let_in = let_in_all(&siege, callers, CALLERS);
     assert_in_range(let_in, 10, ALLOWED - 1);
     assert_int_equal(siege_info(&siege, "clients", "maxclients"), let_in + 1);
     (void)snprintf(line, sizeof line,
