@@ -8,8 +8,9 @@
  * The N-th to LAST-th calls at the point NAME fail, counted from 1 over the process and
  * all of its threads, with INFO as libfiu's failinfo (the errno). At the first of them a
  * byte is written to DESCRIPTOR, if that is not negative: so the caller learns whether
- * there was such a call. Where there is a descriptor HOLD, each of these calls waits until
- * it has read a byte from it; with an INFO of 0 it then goes on and does not fail. */
+ * there was such a call. Where there is a descriptor HOLD, each of these calls waits
+ * until it has read a byte from it; with an INFO of 0 it then goes on and does not
+ * fail. */
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>

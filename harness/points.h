@@ -29,8 +29,8 @@ bool points_of_sockets(enum failpoint point);
 /* Whether it is a moment of a server's (kind SERVER). */
 bool points_of_servers(enum failpoint point);
 
-/* Called at every pass of a MOMENT or of a SERVER's, under libfiu's read lock: it may take notes, and
- * neither yield nor touch libfiu. NULL: nobody is told. */
+/* Called at every pass of a MOMENT or of a SERVER's, under libfiu's read lock: it may
+ * take notes, and neither yield nor touch libfiu. NULL: nobody is told. */
 typedef void points_observer(void *context);
 void points_observe(points_observer *observer, void *context);
 

@@ -32,8 +32,8 @@ _Noreturn void process_end(int code);
 /* What the process was started with: NAME=VALUE, ended by NULL. */
 char *const *process_environment(void);
 
-/* The microseconds in which the service manager wants a sign of life ("WATCHDOG=1"), of
- * this process (sd_watchdog_enabled(3): WATCHDOG_USEC, WATCHDOG_PID); 0: it wants none. */
+/* The microseconds in which the service manager wants a sign of life ("WATCHDOG=1")
+ * of this process (sd_watchdog_enabled(3): WATCHDOG_USEC, WATCHDOG_PID); 0: none. */
 uint64_t process_watchdog_micros(char *const environment[]);
 
 /* Tells the service manager (sd_notify(3)): "READY=1", "STOPPING=1", "STATUS=..." lines,

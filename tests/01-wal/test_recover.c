@@ -1,5 +1,7 @@
 /* Recovery, through the store: what it keeps is durable before open returns, and nothing
- * is written where nothing is wrong. */
+ * is written where nothing is wrong.
+ *
+ * tidy: long because recovery is one idea with many ways to get it wrong. */
 #include "simulation.h"
 
 #include "recover.h"

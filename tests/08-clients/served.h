@@ -18,8 +18,7 @@ struct served {
     unsigned descriptors; /* that it may have, at most; 0: as this process */
 };
 
-/* Makes served->dir, empty, with no limit of descriptors; removes it, and what is in
- * it. */
+/* Makes served->dir, empty, with no limit of descriptors; removes it, and all in it. */
 void make_directory(struct served *served);
 void remove_directory(const struct served *served);
 

@@ -176,11 +176,12 @@ static void most_clients(void **state) {
 
 /* ---- descriptors ----------------------------------------------------------------- */
 
-/* Until nobody is let in any more; answers how many were. */
-static size_t let_in_all(struct siege *siege, struct caller *callers, size_t most) {
-    size_t let_in = 0;
+/* Calls until all of `callers` have called, or were turned away; answers how many are
+ * let in. */
+static size_t call_all(const struct siege *siege, struct caller *callers, size_t count) {
     char line[512];
-    for (size_t i = 0; i < most; i++) {
+    size_t let_in = 0;
+    for (size_t i = 0; i < count; i++) {
         struct caller *caller = &callers[let_in];
         call(caller, &siege->served);
         say(caller, "PING\r\n");
@@ -216,7 +217,7 @@ static void no_descriptors_left(void **state) {
     value[VALUE] = '\0';
     siege_begin_with(&siege, ALLOWED, more);
     siege_await_clients(&siege, 1);
-    size_t let_in = let_in_all(&siege, callers, CALLERS);
+    size_t let_in = call_all(&siege, callers, CALLERS);
     assert_in_range(let_in, 10, ALLOWED - 1);
     assert_int_equal(siege_info(&siege, "clients", "maxclients"), let_in + 1);
     (void)snprintf(line, sizeof line,

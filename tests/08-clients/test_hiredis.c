@@ -1,4 +1,4 @@
-/* hiredis, the client library in C, as a program uses it. Debian's (0.14) speaks RESP2. */
+/* hiredis, the client library in C, as a program uses it. Debian's 0.14 speaks RESP2. */
 #include "place.h"
 
 #include <hiredis/hiredis.h>

@@ -1,7 +1,7 @@
 /* Clients of the program at the same time, the death of the process, and a restart over
  * what it left, again and again: what all of them were told has one order that explains
- * it, and what was told is never lost. Nothing that was replied to is lost with the process
- * in any mode: the log is mapped, and what is stored there is the system's. */
+ * it, and what was told is never lost. Nothing that was replied to is lost with the
+ * process in any mode: the log is mapped, and what is stored there is the system's. */
 #include <signal.h>
 
 #include "caller.h"
@@ -75,8 +75,8 @@ static void say_often(struct caller *caller, bool writes, size_t client) {
     buf_free(&text);
 }
 
-/* Two clients write two keys at once, over and over, and two read them. Histories meet the
- * moment between the two keys too seldom. */
+/* Two clients write two keys at once, over and over, and two read them. Histories meet
+ * the moment between the two keys too seldom. */
 static void are_of_one_moment(void **state) {
     (void)state;
     struct served served;

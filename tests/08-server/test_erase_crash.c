@@ -3,7 +3,7 @@
  * and what an open has found stays, whatever comes next. */
 #include "erase.h"
 
-/* Of each crash point; the harness's crash.power looks at many more, of other programs. */
+/* Of each crash point; the harness looks at many more, of other programs. */
 enum { FIRST_STATES = 20, RANDOM_STATES = 6 };
 
 struct scene {
