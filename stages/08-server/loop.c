@@ -51,6 +51,8 @@ static void wake(struct loop *loop) {
     (void)failed;
 }
 
+/* It is woken with the lock held: once that is let go the task can run, and it may be the
+ * one behind which the loop is closed. */
 void loop_post(struct loop *loop, struct loop_task *task) {
     task->next = NULL;
     mutex_lock(&loop->lock);
@@ -60,12 +62,11 @@ void loop_post(struct loop *loop, struct loop_task *task) {
         loop->last->next = task;
     }
     loop->last = task;
-    bool tell = !loop->woken;
-    loop->woken = true;
-    mutex_unlock(&loop->lock);
-    if (tell) {
+    if (!loop->woken) {
+        loop->woken = true;
         wake(loop);
     }
+    mutex_unlock(&loop->lock);
 }
 
 void loop_stop(struct loop *loop) {

@@ -143,11 +143,34 @@ static void test_stop_from_another_thread(void **state) {
     }
 }
 
+static void post_last(void *argument) {
+    struct stopper *stopper = argument;
+    loop_post(stopper->loop, &stopper->last);
+}
+
+/* Who posts does nothing to the loop once the task can run: that may be the last one, and
+ * the loop is closed behind it. */
+static void test_closed_behind_a_task(void **state) {
+    (void)state;
+    for (int i = 0; i < 200; i++) {
+        struct stopper stopper = {0};
+        assert_ok(loop_open(&world_system, &stopper.loop, NULL));
+        stopper.last = (struct loop_task){.run = note, .context = &stopper};
+        assert_ok(thread_create(&stopper.thread, &threads_posix, post_last, &stopper));
+        while (!stopper.ran) {
+            loop_tick(stopper.loop, false);
+        }
+        loop_close(stopper.loop);
+        thread_join(&stopper.thread);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_run_in_order),
         cmocka_unit_test(test_wakes_each_time),
         cmocka_unit_test(test_stop_from_another_thread),
+        cmocka_unit_test(test_closed_behind_a_task),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
