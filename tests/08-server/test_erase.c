@@ -254,8 +254,8 @@ static void a_snapshot_of_before_keeps_nothing_of_after(void **state) {
 
 /* ---- failures -------------------------------------------------------------------- */
 
-/* Nobody knows whether everything was erased. Whatever a resume finds, snapshots of before
- * it see all, and one that is taken behind it what is there. */
+/* Nobody knows whether everything was erased. Whatever a resume finds, snapshots of
+ * before it see all, and one that is taken behind it what is there. */
 static void resume_in_doubt(struct kv *kv, struct kv_snapshot *before) {
     struct kv_snapshot *meanwhile, *behind;
     assert_ok(kv_snapshot_take(kv, &meanwhile, NULL));
