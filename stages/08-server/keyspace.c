@@ -383,6 +383,8 @@ enum status keyspace_write(struct keyspace_access *access,
         status = error_no_memory(error, "a change", count * sizeof *ops);
     } else {
         status = kv_write(access->keyspace->kv, ops, count, &options, error);
+    }
+    if (status == STATUS_OK) { /* that of a failed one may be another's after a resume */
         note(access, sequence);
     }
     buf_free(&room);

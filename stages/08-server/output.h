@@ -47,10 +47,11 @@ static inline uint64_t output_pending(const struct output *output) {
 }
 
 /* To be called before each part of a reply that may have many; a part may be longer than
- * most_bytes, so it is not looked at when that is appended. */
+ * most_bytes, so it is not looked at when that is appended. What is sent of a long one
+ * still takes memory, but is none that who reads has to answer for. */
 static inline void output_begin_part(struct output *output) {
     bool full = output_pending(output) > output->most_bytes ||
-                output->memory / 4 > output->most_bytes;
+                (output->memory - output->skipped) / 4 > output->most_bytes;
     if (output->most_bytes > 0 && full && output->status == STATUS_OK) {
         output->status = STATUS_LIMIT;
     }

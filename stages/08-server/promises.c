@@ -19,7 +19,9 @@ enum { RETRY_MICROS = 1000, PAUSE_MICROS = 100000 };
 
 static void ask(struct promises *promises);
 
-/* Of a store that was resumed meanwhile it says nothing: then `broken` is of the past. */
+/* Nothing is held any more beyond D, and nothing wanted: sequences beyond it may be given
+ * to other changes after a resume, and have to be asked for again. Of a store that was
+ * resumed meanwhile a failure says nothing: then `broken` is of the past. */
 static void note_failure(struct promises *promises, const struct promise_notice *notice) {
     struct kv_progress progress;
     kv_progress(promises->kv, &progress);
@@ -27,6 +29,7 @@ static void note_failure(struct promises *promises, const struct promise_notice 
         atomic_u64_store(&promises->rules->broken, notice->resumes + 1,
                          memory_order_release);
     }
+    promises->wanted = promises->asked = progress.durable;
     connections_fail(promises->connections, progress.durable, notice->message);
 }
 
@@ -98,7 +101,7 @@ static void ask(struct promises *promises) {
     if (!always) {
         connections_release(promises->connections, UINT64_MAX);
     }
-    if (promises->wanted <= before || notice == NULL ||
+    if (promises->over || promises->wanted <= before || notice == NULL ||
         (!always && (promises->under_way > 0 || pauses(promises)))) {
         return;
     }

@@ -68,6 +68,7 @@ struct promises {
     uint64_t asked[2];     /* and has been, up to here: for the interval, for a sync */
     uint64_t asked_micros; /* when; 0: never, or it was stalled */
     size_t under_way;
+    bool over;
     struct link touched;
     struct timer retry;
     struct promise_notice notices[PROMISE_NOTICES];
@@ -108,6 +109,12 @@ void promises_tick_ends(struct promises *promises);
 /* No notice is under way. */
 static inline bool promises_idle(const struct promises *promises) {
     return promises->under_way == 0;
+}
+
+/* When they are idle, and no client is left: no notice is asked for any more. What the
+ * last tick wrote is synced with all the rest, when the server closes. */
+static inline void promises_end(struct promises *promises) {
+    promises->over = true;
 }
 
 #endif

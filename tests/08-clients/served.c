@@ -73,6 +73,7 @@ int end_code(struct served *served) {
 int read_to_end(struct served *served) {
     char line[512];
     while (fgets(line, sizeof line, served->log) != NULL) {
+        (void)snprintf(served->told, sizeof served->told, "%s", line);
     }
     return end_code(served);
 }
@@ -110,5 +111,8 @@ void remove_directory(const struct served *served) {
 
 void assert_stops(struct served *served, int signal_number) {
     assert_int_equal(kill(served->process, signal_number), 0);
-    assert_int_equal(read_to_end(served), 0);
+    int code = read_to_end(served);
+    if (code != 0) {
+        fail_msg("it ends with %d: %s", code, served->told);
+    }
 }

@@ -35,7 +35,8 @@ void start(struct served *served, const char *const *more);
 /* Waits for its end: its exit code; 128 and more: the signal that ended it. */
 int end_code(struct served *served);
 
-/* The same, when nothing reads the log: as a client may wait for its end. */
+/* The same, when nothing reads the log: as a client may wait for its end. What it said
+ * last is in `told`. */
 int read_to_end(struct served *served);
 
 /* Sends the signal; it ends with 0. */

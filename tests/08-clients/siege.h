@@ -9,7 +9,7 @@ struct siege {
     struct served served;
     struct caller witness;
     size_t steps;
-    uint64_t memory; /* as it was at the beginning */
+    uint64_t memory; /* as it was at the beginning, or when it was marked */
 };
 
 /* Starts a server in a directory of its own, with `more` arguments (NULL: none). */
@@ -34,8 +34,11 @@ void siege_await_clients(struct siege *siege, size_t clients);
 /* The number that a line of INFO has; fails if there is no such line. */
 uint64_t siege_info(struct siege *siege, const char *section, const char *name);
 
-/* The most memory that the server has had in use so far (VmHWM) may be so much more than
- * it was at the beginning. Sanitizers have more of their own than can be bounded: there
+/* From here on memory is measured anew. */
+void siege_mark_memory(struct siege *siege);
+
+/* The most memory that the server has had in use since (VmHWM) may be so much more than
+ * it was then; logs that are mapped count. Sanitizers have more of their own than can be bounded: there
  * nothing is demanded. */
 void siege_check_memory(const struct siege *siege, uint64_t more_bytes);
 

@@ -121,6 +121,25 @@ static void test_much_for_too_long(void **state) {
     buf_free(&got);
 }
 
+/* Limits that are changed are those of who has stood still for long, too. */
+static void test_much_by_new_limits(void **state) {
+    (void)state;
+    static struct serving s;
+    serving_begin(&s);
+    int client = client_come(&s);
+    client_say(&s, client, "PARTS 1000000 3\n");
+    pass(&s, 100 * SECOND);
+    s.limits.lasting_output_bytes = 1500000;
+    connections_limit(&s.set, &s.limits);
+    turn(&s);
+    pass(&s, 60 * SECOND - 1);
+    assert_int_equal(s.closed, 0);
+    pass(&s, 1);
+    assert_int_equal(s.closed, 1);
+    close(client);
+    serving_end(&s);
+}
+
 /* What nobody asked for counts, too, and of a client who has long been silent. */
 static void test_pushed_for_too_long(void **state) {
     (void)state;
@@ -447,6 +466,7 @@ int main(void) {
         cmocka_unit_test(test_hard_limit),
         cmocka_unit_test(test_one_long_reply),
         cmocka_unit_test(test_much_for_too_long),
+        cmocka_unit_test(test_much_by_new_limits),
         cmocka_unit_test(test_pushed_for_too_long),
         cmocka_unit_test(test_pushed_without_end),
         cmocka_unit_test(test_drained),

@@ -253,6 +253,17 @@ static void parts_are_bounded(void **state) {
     assert_int_equal(output.status, STATUS_LIMIT);
     assert_int_equal(output_pending(&output), 1001);
     output_free(&output);
+    struct buf buf = {0}; /* a long one, of which most is sent */
+    assert_ok(buf_reserve(&buf, 100000));
+    memset(buf.data, 'v', 100000);
+    buf.length = 100000;
+    output.most_bytes = 10000;
+    output_begin_part(&output);
+    output_append_buf(&output, &buf);
+    output_advance(&output, 99500);
+    output_begin_part(&output);
+    assert_int_equal(output.status, STATUS_OK);
+    output_free(&output);
     output.most_bytes = 0;
     output_append(&output, bytes, 1000);
     output_begin_part(&output);
