@@ -38,8 +38,8 @@ uint64_t siege_info(struct siege *siege, const char *section, const char *name);
 void siege_mark_memory(struct siege *siege);
 
 /* The most memory that the server has had in use since (VmHWM) may be so much more than
- * it was then; logs that are mapped count. Sanitizers have more of their own than can be bounded: there
- * nothing is demanded. */
+ * it was then; logs that are mapped count. Sanitizers have more of their own than can be
+ * bounded: there nothing is demanded. */
 void siege_check_memory(const struct siege *siege, uint64_t more_bytes);
 
 /* Whether there is something to be read, or the end, without waiting. */
