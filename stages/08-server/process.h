@@ -22,6 +22,10 @@ void process_facts(struct process_facts *facts);
 enum { PROCESS_RUN_ID_BYTES = 41 };
 void process_run_id(char text[PROCESS_RUN_ID_BYTES]);
 
+/* Raises the limit of descriptors that the process may have (RLIMIT_NOFILE) to so many,
+ * or as far as that is allowed; answers the limit, which may be higher already. */
+uint64_t process_descriptors(uint64_t wanted);
+
 /* Ends the process now, whatever its other threads do. */
 _Noreturn void process_end(int code);
 

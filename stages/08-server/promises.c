@@ -29,7 +29,7 @@ static void note_failure(struct promises *promises, const struct promise_notice 
         atomic_u64_store(&promises->rules->broken, notice->resumes + 1,
                          memory_order_release);
     }
-    promises->wanted = promises->asked = progress.durable;
+    promises->wanted = promises->asked[0] = promises->asked[1] = progress.durable;
     connections_fail(promises->connections, progress.durable, notice->message);
 }
 

@@ -220,6 +220,9 @@ static void refuses(void **state) {
     assert_false(try_start(&second, same_directory));
     assert_int_equal(end_code(&second), 5);
     assert_non_null(strstr(second.told, served.dir));
+    char holder[32];
+    (void)snprintf(holder, sizeof holder, "process %d (", (int)served.process);
+    assert_non_null(strstr(second.told, holder));
     assert_non_null(strstr(second.told, "has it open"));
     assert_int_equal(setenv("STRATA_DURABILITY", "none", 1), 0);
     const char *const none[] = {"--dir", second.dir, NULL};
