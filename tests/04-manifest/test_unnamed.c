@@ -40,7 +40,7 @@ static void hand_apply(struct hand *hand, struct edit *edit) {
 /* A table of the puts `first` to `last`, under a temporary name, in the edit. */
 static void write_table(struct hand *hand, struct simulation *sim, struct edit *edit,
                         unsigned level, uint64_t first, uint64_t last) {
-    struct memtable *memtable = memtable_open();
+    struct memtable *memtable = memtable_open(0);
     struct table_file *file;
     assert_non_null(memtable);
     for (uint64_t i = first; i <= last; i++) {
