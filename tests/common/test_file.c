@@ -103,9 +103,11 @@ static int scripted_close(struct file *file) {
 }
 
 static const struct file_ops scripted_ops = {
-    scripted_read_at,     scripted_write_at, scripted_sync,
-    scripted_with_length, scripted_allocate, scripted_size,
-    scripted_map,         scripted_unmap,    scripted_close,
+    scripted_read_at,  scripted_write_at,
+    scripted_sync,     scripted_with_length,
+    scripted_allocate, scripted_size,
+    scripted_map,      scripted_unmap,
+    scripted_close,    NULL,
 };
 
 static struct scripted script(const struct step *steps, size_t count, bool forever) {
