@@ -256,13 +256,18 @@ export CORES
 # harness. Its 256 MiB would be touched over and over, and take a quarter of the time.
 export ASAN_OPTIONS ?= quarantine_size_mb=16
 
-# Long tests of one thread, or of simulated ones: ThreadSanitizer has nothing to see there.
-UNTHREADED := $(addprefix %/test_,backup bad_input block_damage catalog_listing \
-    catalog_manifest checkpoint commit_group compact compact_faults erase_crash erase_races \
-    event_order expiry_store leveldb_after_crash leveldb_first_open leveldb_split log \
-    log_group manifest_crash merge_iter picker picker_contents picker_random snapshots \
-    table_damage table_sweep unnamed upgrade upkeep upkeep_limits upkeep_tables \
-    value_filter version_reads)
+# Long tests of one thread, or of simulated ones, or of a server with one client: ThreadSanitizer
+# has nothing to see there.
+UNTHREADED := $(addprefix %/test_,admin_memory backup bad_input block_damage catalog_listing \
+    catalog_manifest checkpoint commands commands_memory commands_random commands_threads \
+    commit_group compact compact_faults config config_file connection connection_limits \
+    differences differential erase erase_crash erase_races event_order expiry expiry_store \
+    glob held_replies hiredis host_memory leveldb_after_crash leveldb_first_open \
+    leveldb_split linear log log_group manifest_crash merge_iter output picker \
+    picker_contents picker_random redis_cli redis_cli_terminal redis_py resp_limits \
+    resp_number resp_parser resp_writer scan snapshots socket_faults table_damage \
+    table_sweep timers unnamed upgrade upkeep upkeep_limits upkeep_tables value_filter \
+    version_reads)
 tests = $(foreach test,$(filter-out $(if $(filter tsan,$1),$(UNTHREADED)),\
     $(filter $(addprefix tests/,$(addsuffix /%,$2)),$(TESTS))),build/$1/$(test))
 quoted = $(patsubst %,'%',$1)
@@ -280,7 +285,7 @@ fuzz_runs = $(FUZZ_TARGETS:%='tests/fuzz/run.sh build/fuzz % $1')
 engine_sources = $(shell find common stages harness tests faults -name '*.[ch]')
 
 all: $(NUMBERS:%=all-%) build/leveldb-export ## the programs and harnesses of all stages: build/strata-NN, build/harness-NN
-demo: all ## a walk: write, crash, recover, and the harness at work
+demo: all | build/.packages-clients ## a walk: write, crash, recover, the harness at work, the server
 	@bash harness/demo.sh
 
 # Fixed seeds, so that a red run can be had again. The legs run what is quick in each: all
@@ -288,25 +293,34 @@ demo: all ## a walk: write, crash, recover, and the harness at work
 # that have no part which the last one lacks; check-NN has that in full, too.
 FULL := 01 02 03 $(LAST)
 BRIEF := $(filter-out $(FULL),$(NUMBERS))
-check: $(addprefix run-,release check asan tsan sim clang fuzz) all build/bench build/open-loop build/redis-server build/.packages-format ## every test of every stage, and short legs of all the rest
+LEGS := asan sim clang tsan
+check: $(addprefix run-,release check fuzz) $(LEGS:%=leg-%) all build/bench build/open-loop build/redis-server build/.packages-format ## every test of every stage, and short legs of all the rest
 	@tests/run.sh \
 	    --seconds 300 $(foreach number,$(FULL),'build/check/harness-$(number) check') \
 	    $(foreach number,$(BRIEF),'build/check/harness-$(number) list') \
 	    --seconds 120 $(call test_runs,check,$(filter-out program,$(AREAS))) \
 	    $(foreach number,$(NUMBERS),$(call test_runs,check,program,$(number))) \
 	    $(call quoted,$(call scripts,build $(AREAS))) \
-	    $(foreach flavour,asan sim clang,$(call leg,$(flavour))) $(leg_tsan) \
+	    $(foreach flavour,$(LEGS),$(call leg,$(flavour))) \
 	    $(call fuzz_runs,-runs=20000 -seed=1) \
 	    '.ci/tidy.sh --quick --objects build/check' \
 	    $(if $(wildcard faults/bugs/*.patch),'faults/zoo.sh --quick') \
 	    $(if $(shell grep -ls '^<!-- check -->' notes/*.md README.md),'notes/check.sh')
 
 # A leg has the harness of each store that there is: those of 01 and 02, and the engine with the
-# parts that it has last. `make asan` and the like have all.
-leg = $(call test_runs,$1,$(AREAS),$(LAST)) \
-    $(foreach number,01 02 $(LAST),'build/$1/harness-$(number) list')
-# The harness simulates its threads in one: ThreadSanitizer has nothing to see there.
-leg_tsan = $(call test_runs,tsan,$(filter-out harness,$(AREAS)),$(LAST))
+# parts that it has last. `make asan` and the like have all. The harness simulates its threads in
+# one, where ThreadSanitizer has nothing to see; to a client it is all one who compiled the server.
+LEG_HARNESSES := 01 02 $(LAST)
+NOT_IN_tsan  := harness
+NOT_IN_sim   := $(NEED_PROGRAM)
+NOT_IN_clang := 08-clients
+leg_areas = $(filter-out $(NOT_IN_$1),$(AREAS))
+leg_harnesses = $(if $(filter harness,$(NOT_IN_$1)),,$(LEG_HARNESSES:%=build/$1/harness-%))
+leg = $(call test_runs,$1,$(call leg_areas,$1),$(LAST)) \
+    $(patsubst %,'% list',$(call leg_harnesses,$1))
+leg_needs = $(call tests,$1,$(call leg_areas,$1)) $(call leg_harnesses,$1) \
+    $(if $(filter $(NEED_PROGRAM),$(call leg_areas,$1)),build/$1/strata-$(LAST))
+$(foreach flavour,$(LEGS) coverage,$(eval leg-$(flavour): $(call leg_needs,$(flavour))))
 
 # A simulation is one real thread, so ThreadSanitizer has little to say of the harness and takes
 # long to say it: there the checks run for a moment, on two stages.
@@ -324,7 +338,7 @@ asan tsan sim: %: run-% run-release ## all tests and checks in that flavour
 
 check-NN: ; @echo 'make check-01, and so on for: $(NUMBERS)' ## tests of common/, the harness, the program and stage NN
 crash: $(NUMBERS:%=crash-%) ## power losses on fresh seeds: make crash SECONDS=600 SEED=7
-fuzz: run-fuzz ## makes up logs, tables and manifests for their readers: make fuzz SECONDS=600
+fuzz: run-fuzz ## makes up logs, tables, manifests and requests for their readers: make fuzz SECONDS=600
 	@tests/run.sh --seconds $$(($(SECONDS) + 120)) $(call fuzz_runs,-max_total_time=$(SECONDS))
 crash-NN: ; @echo 'make crash-01, and so on for: $(NUMBERS)' ## the same for one stage
 
@@ -342,7 +356,7 @@ $(foreach stage,$(STAGES),$(eval $(call stage_targets,$(call number,$(stage)),$(
 
 # One area alone, while working on it: make check-common.
 $(foreach area,$(AREAS),$(eval check-$(area): $(call tests,check,$(area))))
-check-program check-08-clients: $(call programs,check)
+check-program check-08-clients: $(call programs,check) build/fail_nth.so
 $(AREAS:%=check-%): check-%:
 	@tests/run.sh $(call test_runs,check,$*,$(LAST)) $(call quoted,$(call scripts,$*))
 
@@ -362,7 +376,7 @@ bench: build/bench ## Strata beside LevelDB and RocksDB: make bench ARGS='--quic
 	build/bench --dir build $(ARGS)
 bench-server: build/open-loop build/strata-$(LAST) build/redis-server ## Strata's server beside Redis: make bench-server ARGS='--quick' (ARGS=--help)
 	@harness/bench-server/compare.sh --dir build $(ARGS)
-coverage: run-coverage run-release build/.packages-coverage ## which lines the tests reach
+coverage: leg-coverage run-release build/.packages-coverage ## which lines the tests reach
 	@find build/coverage -name '*.gcda' -delete
 	@tests/run.sh --seconds 300 $(call leg,coverage); code=$$?; \
 	lcov -q --capture --directory build/coverage --base-directory . --no-external \
@@ -374,11 +388,15 @@ tidy: run-check build/.packages-format build/.packages-tidy build/.packages-benc
 	@.ci/tidy.sh --objects build/check && echo 'tidy: nothing to say'
 format: build/.packages-format ## lays out all sources as .clang-format says
 	@clang-format -i $(engine_sources)
-notes-check: all ## runs again what the notes show, and compares
+notes-check: all | build/.packages-clients ## runs again what the notes show, and compares
 	@notes/check.sh
-install: $(call programs,release) ## the programs into $(DESTDIR)$(PREFIX)/bin
-	install -d '$(DESTDIR)$(PREFIX)/bin'
+install: $(call programs,release) ## the programs, the notes and the server's unit under $(DESTDIR)$(PREFIX)
+	install -d $(patsubst %,'$(DESTDIR)$(PREFIX)/%',bin share/doc/strata/notes lib/systemd/system)
 	install -m 755 $^ '$(DESTDIR)$(PREFIX)/bin'
+	install -m 644 README.md '$(DESTDIR)$(PREFIX)/share/doc/strata'
+	install -m 644 notes/*.md '$(DESTDIR)$(PREFIX)/share/doc/strata/notes'
+	sed 's|/usr/local/bin/|$(PREFIX)/bin/|' stages/08-server/strata.service \
+	    >'$(DESTDIR)$(PREFIX)/lib/systemd/system/strata.service'
 clean: ## removes build/
 	rm -rf build
 help: ## this list
@@ -392,6 +410,7 @@ ifeq ($(filter -j% --jobserver%,$(MAKEFLAGS)),)
 MAKEFLAGS += -j$(CORES)
 endif
 .PHONY: all demo run check check-NN crash crash-NN fuzz asan tsan sim zoo bench bench-server coverage tidy format \
-    notes-check install clean help FORCE $(FLAVOURS:%=run-%) $(AREAS:%=check-%)
+    notes-check install clean help FORCE $(FLAVOURS:%=run-%) $(AREAS:%=check-%) \
+    $(LEGS:%=leg-%) leg-coverage
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -7,6 +7,10 @@
 /* A larger buffer, grown for one large change, is given back at its commit. */
 enum { BUFFER_KEPT_BYTES = 1024 * 1024 };
 
+/* What was synced so often since it was allocated is worth being written twice. */
+enum { FILL_SYNCS = 8 };
+static const unsigned char zeros[65536];
+
 static enum status open_as(enum append_kind kind, struct file *file, uint64_t end,
                            size_t step_bytes, struct append **append,
                            struct error *error) {
@@ -18,7 +22,7 @@ static enum status open_as(enum append_kind kind, struct file *file, uint64_t en
     }
     opened->file = file;
     opened->end = end;
-    opened->allocated = end;
+    opened->allocated = opened->filled = end;
     opened->step_bytes = step_bytes;
     /* What an earlier life of the file left behind its end must not come back between
      * new records and the zeros. */
@@ -49,9 +53,30 @@ enum status append_open(struct file *file, uint64_t end, enum append_kind kind,
     return status == STATUS_OK ? status : error_set(error, status, "%s", refusal.message);
 }
 
+/* Nothing behind the end is anybody's: tenants build in a buffer. */
+static enum status fill(struct append *append, struct error *error) {
+    uint64_t at = append->end;
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && at < append->allocated) {
+        uint64_t left = append->allocated - at;
+        size_t count = left < sizeof zeros ? (size_t)left : sizeof zeros;
+        status = file_write(append->file, at, zeros, count, error);
+        at += count;
+    }
+    if (status == STATUS_OK) {
+        append->filled = append->allocated;
+    }
+    return status;
+}
+
 enum status append_reserve(struct append *append, size_t bytes, unsigned char **space,
                            struct error *error) {
-    return append->ops->reserve(append, bytes, space, error);
+    enum status status = append->ops->reserve(append, bytes, space, error);
+    if (status == STATUS_OK && append->filled < append->allocated &&
+        atomic_u64_load(&append->syncs, memory_order_relaxed) >= FILL_SYNCS) {
+        status = fill(append, error);
+    }
+    return status;
 }
 
 enum status append_commit(struct append *append, size_t bytes, struct error *error) {
@@ -59,6 +84,7 @@ enum status append_commit(struct append *append, size_t bytes, struct error *err
 }
 
 enum status append_sync(struct append *append, struct error *error) {
+    atomic_u64_add(&append->syncs, 1, memory_order_relaxed);
     return file_sync(append->file, error);
 }
 
@@ -84,6 +110,7 @@ enum status append_allocate(struct append *append, size_t bytes, struct error *e
         file_allocate(append->file, append->allocated, target - append->allocated, error);
     if (status == STATUS_OK) {
         append->allocated = target;
+        atomic_u64_store(&append->syncs, 0, memory_order_relaxed);
     }
     return status;
 }

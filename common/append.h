@@ -12,9 +12,11 @@
  * Space is allocated ahead in steps of `step_bytes`, so that a sync need not write the
  * file's size: behind the committed end stand zeros, and after a crash perhaps anything
  * that was reserved but never committed. Readers must accept both. append_close cuts the
- * file at its committed end. Where the file system cannot allocate ahead, APPEND_WRITE
- * does without; where it can neither do that nor map a file, APPEND_WRITE stands in for
- * APPEND_MAPPED.
+ * file at its committed end. Where a step is synced often, zeros are written over the
+ * rest of it: allocated space that was never written costs its first sync a second change
+ * of the file system's own, to note that it now holds something. Where the file system
+ * cannot allocate ahead, APPEND_WRITE does without; where it can neither do that nor map
+ * a file, APPEND_WRITE stands in for APPEND_MAPPED.
  *
  * NO_SPACE from append_reserve has changed nothing: it may be tried again later. After
  * any error from append_commit or append_sync the region must only be closed.
@@ -24,6 +26,7 @@
 #ifndef STRATA_APPEND_H
 #define STRATA_APPEND_H
 
+#include "atomic.h"
 #include "file.h"
 
 enum append_kind {
@@ -47,6 +50,8 @@ struct append {
     struct file *file;  /* borrowed */
     uint64_t end;       /* offset behind the last committed byte */
     uint64_t allocated; /* offset up to which the file is known to have room */
+    uint64_t filled;    /* offset up to which zeros were written, if behind the end */
+    struct atomic_u64 syncs; /* since space was allocated last */
     size_t step_bytes;
 };
 

@@ -174,6 +174,14 @@ enum status file_rename(const struct file_system *files, const char *from, const
                        : error_set_errno(error, errnum, "%s: rename to %s", from, to);
 }
 
+enum status file_copy_access(const struct file_system *files, const char *from,
+                             const char *to, struct error *error) {
+    int errnum;
+    UNINTERRUPTED(errnum, files->ops->copy_access(files->state, from, to));
+    return errnum == 0 ? STATUS_OK
+                       : error_set_errno(error, errnum, "%s: access as %s", to, from);
+}
+
 enum status file_link(const struct file_system *files, const char *from, const char *to,
                       struct error *error) {
     int errnum;

@@ -74,6 +74,7 @@ struct file_system_ops {
      * one. */
     int (*rename)(void *state, const char *from, const char *to);
     int (*link)(void *state, const char *from, const char *to); /* another name */
+    int (*copy_access)(void *state, const char *from, const char *to);
     int (*make_directory)(void *state, const char *path);
     int (*remove_directory)(void *state, const char *path); /* an empty one */
     int (*sync_directory)(void *state, const char *path);
@@ -140,6 +141,11 @@ MUST_CHECK enum status file_rename(const struct file_system *files, const char *
  * or on one that has no such links (link(2)). */
 MUST_CHECK enum status file_link(const struct file_system *files, const char *from,
                                  const char *to, struct error *error);
+
+/* Who may read and write `from`, and whose it is, becomes so for `to`, as far as this
+ * process may give files away; what would be a stranger's then is nobody's. NOT_FOUND. */
+MUST_CHECK enum status file_copy_access(const struct file_system *files, const char *from,
+                                        const char *to, struct error *error);
 
 /* OK also where the directory is there already. The parent must exist. */
 MUST_CHECK enum status directory_make(const struct file_system *files, const char *path,

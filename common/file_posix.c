@@ -185,6 +185,20 @@ static int posix_link(void *state, const char *from, const char *to) {
     return errno_of(link(from, to));
 }
 
+/* The group's share is given up where the file cannot be that group's. */
+static int posix_copy_access(void *state, const char *from, const char *to) {
+    (void)state;
+    struct stat old;
+    if (stat(from, &old) != 0) {
+        return errno;
+    }
+    mode_t mode = old.st_mode & (S_IRWXU | S_IRWXG | S_IRWXO);
+    if (chown(to, old.st_uid, old.st_gid) != 0 && chown(to, (uid_t)-1, old.st_gid) != 0) {
+        mode &= ~(mode_t)S_IRWXG;
+    }
+    return errno_of(chmod(to, mode));
+}
+
 static int posix_remove_directory(void *state, const char *path) {
     (void)state;
     return errno_of(rmdir(path));
@@ -252,6 +266,7 @@ static const struct file_system_ops posix_ops = {
     .remove = posix_remove,
     .rename = posix_rename,
     .link = posix_link,
+    .copy_access = posix_copy_access,
     .make_directory = posix_make_directory,
     .remove_directory = posix_remove_directory,
     .sync_directory = posix_sync_directory,

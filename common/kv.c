@@ -238,7 +238,7 @@ enum status kv_get(struct kv *kv, struct slice key, struct buf *value,
         given = *options;
     }
     uint64_t observed = 0;
-    const struct kv_read_options passed = {&observed, given.snapshot, given.no_wait};
+    const struct kv_read_options passed = {&observed, given.snapshot, given.no_wait, 0};
     enum status status = check_read(kv, &given, error);
     if (status == STATUS_OK) {
         status = stage.store->get(kv->store, key, value, &passed, error);
@@ -266,7 +266,8 @@ enum status kv_get_many(struct kv *kv, const struct slice *keys, size_t count,
         }
     }
     uint64_t observed = 0;
-    const struct kv_read_options passed = {&observed, given.snapshot, given.no_wait};
+    const struct kv_read_options passed = {&observed, given.snapshot, given.no_wait,
+                                           given.most_bytes};
     enum status status = check_read(kv, &given, error);
     if (status == STATUS_OK) {
         status = stage.store->get_many(kv->store, keys, count, values, statuses, &passed,

@@ -127,6 +127,8 @@ struct kv_read_options {
     bool no_wait; /* STALLED where it would have to wait for a disk: what is in memory,
                      with the block cache, open tables, and the blocks of these that the
                      system keeps in memory, does not answer it; from stage 03 */
+    size_t most_bytes; /* of kv_get_many: LIMIT if the values are more than that before
+                          all have been looked up; 0: as many as there are */
 };
 
 struct kv_iter_options {
@@ -140,6 +142,7 @@ struct kv_progress {
     uint64_t issued;
     uint64_t written; /* W */
     uint64_t durable; /* D */
+    bool stopped;     /* by a failure: writes are refused until kv_resume */
 };
 
 /* name, words, unit. Counters count since open. A stage leaves at 0 what it does not

@@ -5,12 +5,13 @@
  *   kind    ERROR: the call at this point can be made to fail
  *           MOMENT: nothing fails; crashes are aimed here
  *           SOCKET: as ERROR, where a server meets its clients; stores never pass it
+ *           SERVER: as MOMENT, in the story of a server; stores never pass it
  *   first, last   the stages whose engine passes it (0: no last stage)
  *   story   what has happened and what has not, at that moment
  *
  * The harness fails if a point listed for its stage was never hit, and so does
- * tests/08-server/test_socket_faults.c for those of kind SOCKET; the compiler fails if a
- * point that is hit is not listed. */
+ * tests/08-server/test_socket_faults.c for those of kind SOCKET, test_host_moments.c for
+ * those of kind SERVER; the compiler fails if a point that is hit is not listed. */
 #ifndef STRATA_FAILPOINTS_H
 #define STRATA_FAILPOINTS_H
 
@@ -92,7 +93,22 @@
     X(socket_accept, SOCKET, 8, 0, "a client waits and is about to be let in") \
     X(loop_watch, SOCKET, 8, 0, "a descriptor is about to be watched") \
     X(socket_read, SOCKET, 8, 0, "a client's bytes are about to be read") \
-    X(socket_write, SOCKET, 8, 0, "replies are about to be sent")
+    X(socket_write, SOCKET, 8, 0, "replies are about to be sent") \
+    X(replied_not_held, SERVER, 8, 0, \
+      "a tick's changes are written and replied to, no sync was asked for") \
+    X(notice_asked_not_told, SERVER, 8, 0, \
+      "replies are held, the store knows up to which change") \
+    X(notice_told_not_released, SERVER, 8, 0, \
+      "changes are durable, the replies that wait for that are still held") \
+    X(job_done_not_returned, SERVER, 8, 0, \
+      "a worker has carried out a command, the client's loop does not know") \
+    X(stop_begun, SERVER, 8, 0, "nobody is let in any more, nobody was told to go") \
+    X(clients_gone_not_synced, SERVER, 8, 0, \
+      "all clients have gone, what they wrote last is not synced") \
+    X(store_resumed_not_told, SERVER, 8, 0, \
+      "the store takes writes again, loops take it for broken") \
+    X(settings_written_not_named, SERVER, 8, 0, \
+      "a new file of settings is synced under a temporary name")
 /* clang-format on */
 
 enum failpoint {

@@ -270,7 +270,7 @@ static enum status make(struct run *run, const struct run_copy *copy,
 /* It holds what was acknowledged, whole changes, and all that is durable from now on. */
 static bool judge(struct run *run, struct run_copy *copy, struct law law,
                   uint64_t sequence) {
-    size_t changes = model_changes_at(&run->model, sequence);
+    size_t changes = model_changes_at(&run->model, sequence, law.most);
     if (model_sequence(&run->model, changes) != sequence || changes < law.least ||
         changes > law.most) {
         return run_fails(run, "%s is of sequence %" PRIu64, copy->path, sequence);
@@ -296,7 +296,7 @@ bool run_copy_made(struct run *run, const struct step *step) {
     if (copy == NULL) {
         return true;
     }
-    struct law law = {run->acknowledged, run->model.change_count};
+    struct law law = run_visible(run);
     if (step->copy == COPY_RESTORE) {
         law = (struct law){source->changes, source->changes};
     }

@@ -80,6 +80,10 @@ static bool read_tells(const struct specimen *specimen, const struct damage *dam
                      status_words(status), message);
 }
 
+static struct model_at now(const struct model *model) {
+    return (struct model_at){model->change_count, model_millis(model)};
+}
+
 /* Gets; *intact: none has failed. Notes in the damage which could be answered. */
 static bool gets_are_right(const struct specimen *specimen, struct damage *damage,
                            struct kv *kv, bool *intact) {
@@ -89,8 +93,12 @@ static bool gets_are_right(const struct specimen *specimen, struct damage *damag
     for (size_t i = 0; i < PROGRAM_KEYS && holds; i++) {
         struct error error = {0};
         const struct model_version *expected =
-            model_get(model, program_key(i), UINT64_MAX);
+            model_get(model, program_key(i), now(model));
         enum status status = kv_get(kv, program_key(i), &value, NULL, &error);
+        if (status == STATUS_OK &&
+            model_is_over(buf_slice(&value), model_millis(model))) {
+            status = STATUS_NOT_FOUND;
+        }
         damage->readable[i] = status == STATUS_OK || status == STATUS_NOT_FOUND;
         if (!damage->readable[i]) {
             holds = read_tells(specimen, damage, status, error.message);
@@ -121,8 +129,11 @@ static bool scan_is_right(const struct specimen *specimen, const struct damage *
     }
     for (forward ? iter_first(iter) : iter_last(iter); iter->valid && holds;
          forward ? iter_next(iter) : iter_prev(iter)) {
-        expected = forward ? model_next(model, at, !slice_present(at), UINT64_MAX)
-                           : model_previous(model, at, UINT64_MAX);
+        if (model_is_over(iter->value, model_millis(model))) {
+            continue;
+        }
+        expected = forward ? model_next(model, at, !slice_present(at), now(model))
+                           : model_previous(model, at, now(model));
         holds = expected != NULL && slice_equal(expected->key, iter->key) &&
                 slice_equal(expected->value, iter->value);
         at = holds ? expected->key : at;
@@ -131,13 +142,21 @@ static bool scan_is_right(const struct specimen *specimen, const struct damage *
         holds = read_tells(specimen, damage, iter->error.status, iter->error.message);
         *intact = false;
     } else if (holds) {
-        expected = forward ? model_next(model, at, !slice_present(at), UINT64_MAX)
-                           : model_previous(model, at, UINT64_MAX);
+        expected = forward ? model_next(model, at, !slice_present(at), now(model))
+                           : model_previous(model, at, now(model));
         holds = expected == NULL;
     }
     iter_close(iter);
     return holds || specimen->run->failure[0] != '\0' ||
            run_fails(specimen->run, "a scan of what is damaged shows something wrong");
+}
+
+/* Nothing is behind an erasure, no table and no log: a manifest that has lost it may be
+ * taken for that of a store that never held anything. That is right, but for the
+ * sequences. */
+static bool ends_erased(const struct model *model) {
+    size_t all = model->change_count;
+    return all > 0 && model_sequence(model, all) == model_sequence(model, all - 1);
 }
 
 /* Reads all. CORRUPT in *answer: some reads have failed, as they may. */
@@ -147,7 +166,7 @@ static bool reads_are_right(const struct specimen *specimen, struct damage *dama
     char words[600] = "";
     size_t changes;
     bool intact = true;
-    if (!damage_is_of_table(specimen, damage)) {
+    if (!damage_is_of_table(specimen, damage) && !ends_erased(&run->model)) {
         /* Where it is not, all is read at open: CORRUPT from here means wrong. */
         return run_read_all(&run->model, kv, damage_law(specimen, damage), true, &changes,
                             words, sizeof words) == STATUS_OK ||

@@ -472,7 +472,8 @@ static void draw_copied(struct check_run *check, struct program *program,
                         struct tape *tape) {
     const struct program_limits limits = {
         .operations = OPERATION_BIT(CHANGE) | OPERATION_BIT(FLUSH) |
-                      OPERATION_BIT(COMPACT) | OPERATION_BIT(POWER) | OPERATION_BIT(COPY),
+                      OPERATION_BIT(COMPACT) | OPERATION_BIT(POWER) |
+                      OPERATION_BIT(COPY) | OPERATION_BIT(ERASE),
         .steps = 6,
         .value_bytes = 600,
         .profiles = check->profiles};
@@ -551,10 +552,12 @@ static const struct {
     {OPERATION_REOPEN, DURABILITY_DEFAULT, KV_PUT, 0, 0, 0},
     {OPERATION_KILL, DURABILITY_DEFAULT, KV_PUT, 0, 0, 0},
     {OPERATION_FLUSH, DURABILITY_DEFAULT, KV_PUT, 0, 0, 0}, /* from stage 03 on */
+    {OPERATION_ERASE, DURABILITY_DEFAULT, KV_PUT, 0, 0, 0}, /* from stage 08 on */
 };
 
 static size_t letters(void) {
-    return sizeof alphabet / sizeof alphabet[0] - (stage.number < 3);
+    size_t all = sizeof alphabet / sizeof alphabet[0];
+    return all - (stage.number < 3) - !stage_has(FEATURE_ERASE);
 }
 
 static void draw_letter(struct program *program, struct tape *tape) {

@@ -127,7 +127,7 @@ struct law damage_law(const struct specimen *specimen, const struct damage *dama
             }
         }
     }
-    return (struct law){model_changes_at(model, claimed), model->change_count};
+    return (struct law){model_changes_at(model, claimed, SIZE_MAX), model->change_count};
 }
 
 bool damage_is_of_table(const struct specimen *specimen, const struct damage *damage) {

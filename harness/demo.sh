@@ -1,10 +1,10 @@
 #!/bin/sh
-# A walk through stages 01 to 07, under two minutes: real data in, questions asked, the writer
+# A walk through all stages, about two minutes: real data in, questions asked, the writer
 # killed, the power cut, a bug seeded and caught; then the same data in tables, the writer killed
 # in the middle of a flush, and all of it read by LevelDB; then in levels, drawn before, during
 # and after a compaction that is killed midway; then two writers whose batches are torn, a
-# snapshot that is read while all is overwritten, and a backup beside a writer. It works in a
-# fresh directory and leaves nothing behind. Ends with 0 only if everything that it claims was
+# snapshot that is read while all is overwritten, and a backup beside a writer; then the same
+# directory behind a server, with clients, load, and a kill. It works in a fresh directory and leaves nothing behind. Ends with 0 only if everything that it claims was
 # seen to be so.
 #
 #     harness/demo.sh [none|interval|always]      durability of the imports (interval)
@@ -653,4 +653,148 @@ strata -d back000003 verify >verified.txt
 tail -n 1 verified.txt | sed 's/^/  /'
 good 'every backup is a moment of the writers; the last is what was lost, to the byte'
 
-printf '\n%sThat was stage 07. Try it: build/strata-07 shell%s\n' "$bold" "$plain"
+# ---- stage 08 -----------------------------------------------------------------------------
+
+program=$root/build/strata-08
+[ -x "$program" ] || fail "$program is not there; run make first"
+for needed in redis-cli redis-benchmark; do
+    command -v "$needed" >/dev/null || fail "$needed is not there; make demo installs it (redis-tools)"
+done
+small='--write-buffer-bytes 1m --table-bytes 1m'
+port=
+
+# Starts it over ./db, on a port of the loopback that nobody has; waits until it is ready.
+serve() {
+    tries=0
+    until
+        : >server.log
+        [ -n "$port" ] || port=$(shuf -i 20000-29999 -n 1)
+        # shellcheck disable=SC2086
+        "$program" server --dir db --port "$port" $small "$@" 2>server.log &
+        keeper=$!
+        echo "$keeper" >writer
+        while kill -0 "$keeper" 2>/dev/null && ! grep -q ' ready: ' server.log; do sleep 0.01; done
+        grep -q ' ready: ' server.log
+    do
+        tries=$((tries + 1)) port=
+        grep -q 'another program listens' server.log && [ "$tries" -le 20 ] ||
+            fail "the server does not start: $(cat server.log)"
+    done
+    printf '%s$ strata-08 server --dir db --port %s %s %s%s\n' "$bold" "$port" "$small" "$*" "$plain"
+    cut -d ' ' -f 2- server.log | sed 's/^/  /'
+}
+cli() { redis-cli -p "$port" "$@"; }
+ask() { # as a person would, at the prompt of redis-cli
+    printf '  %s>' "$bold"
+    for word in "$@"; do
+        case $word in
+        '' | *' '*) printf " '%s'" "$word" ;;
+        *) printf ' %s' "$word" ;;
+        esac
+    done
+    printf '%s\n' "$plain"
+    cli --no-raw "$@" | sed 's/^/  /'
+}
+of_info() { cli info "$1" | tr -d '\r' | awk -F : -v name="$2" '$1 == name { print $2 }'; }
+
+chapter '21. Stage 08: the same directory, served; redis-cli asks'
+strata -d db del settled
+strata -d db scan --keys >keys.txt
+serve --appendfsync everysec
+key=$(awk 'NR == 1 { first = $0 } $0 == "bash" { found = 1 } END { print found ? "bash" : first }' keys.txt)
+ask strlen "$key"
+ask getrange "$key" 0 50
+ask rscan p LIMIT 2 KEYS
+ask rscan '' REV KEYS LIMIT 1
+ask incr visits
+ask incrby visits 41
+ask set session:1 'somebody is here' PX 300
+ask pttl session:1
+until [ -z "$(cli get session:1)" ]; do sleep 0.02; done
+ask get session:1
+[ "$(cli get visits)" = 42 ] || fail 'it cannot count'
+ask del visits nobody
+ask get visits
+cli rscan '' KEYS >found.txt
+cmp -s found.txt keys.txt || fail 'the server has other keys, or another order'
+[ "$(cli dbsize)" -eq "$(wc -l <keys.txt)" ] || fail 'DBSIZE says something else'
+good "RSCAN: all $(wc -l <keys.txt) keys, in the order in which stage 07 has them"
+
+chapter '22. Fifty clients at once'
+# Mode, commands in a piece, requests of each command.
+load() {
+    cli config set appendfsync "$1" >/dev/null
+    cli config resetstat >/dev/null
+    before=$(of_info lsm syncs)
+    redis-benchmark -p "$port" -c 50 -P "$2" -n "$3" -r 100000 -d 100 -t set,get --csv \
+        >bench.txt 2>bench.err || fail "redis-benchmark: $(cat bench.err)"
+    for command in set get; do
+        cli info commandstats | tr -d '\r' |
+            grep -q "^cmdstat_$command:calls=$3,.*rejected_calls=0,failed_calls=0\$" ||
+            fail "not all of $3 $command were carried out"
+    done
+    syncs=$(($(of_info lsm syncs) - before))
+    awk -F '"' -v mode="$1" -v pieces="$2" -v count="$3" -v syncs="$syncs" '
+        $2 == "SET" || $2 == "GET" {
+            printf "  %-9s %2d in a piece  %s  %7d a second, p50 %5.2f ms, p99 %5.2f ms", mode,
+                   pieces, $2, $4, $10, $14
+            print $2 == "SET" ? ";  " count " changes, " syncs " syncs" : ""
+        }' bench.txt
+}
+say 'redis-benchmark, 50 clients, values of 100 bytes, 100000 keys; syncs as INFO lsm counts them.'
+load everysec 16 100000
+load always 1 2500
+load always 16 40000
+[ "$syncs" -lt 10000 ] || fail "$syncs syncs for 40000 changes are not shared"
+good 'every request answered without an error; one sync serves many clients'
+show -d db levels
+say 'INFO lsm, a few lines of it:'
+cli info lsm | tr -d '\r' |
+    grep -E '^(writes|flushes|compactions|write_amplification|block_cache_hit_ratio|filter_saves|stall_stops):' |
+    sed 's/^/  /'
+[ "$(of_info lsm flushes)" -gt 0 ] || fail 'no write buffer has become a table'
+
+chapter '23. Kill the server under two clients; start it again'
+say 'Each of two clients sends SETs, one after the other, and notes each OK. In the middle of it' \
+    'the server is killed with signal 9.'
+writers=
+for writer in north south; do
+    awk -v key="$writer" 'BEGIN { for (n = 1; n <= 100000; n++)
+        printf "SET %s:%06d at-%d\n", key, n, n }' >"$writer.txt"
+    stdbuf -oL redis-cli -p "$port" <"$writer.txt" >"$writer.told" 2>/dev/null &
+    writers="$writers $!"
+done
+tries=0
+until [ "$(grep -c '^OK' north.told)" -gt 500 ] && [ "$(grep -c '^OK' south.told)" -gt 500 ]; do
+    tries=$((tries + 1))
+    [ "$tries" -le 6000 ] && kill -0 "$keeper" 2>/dev/null || fail 'the clients get no answers'
+    sleep 0.01
+done
+kill -9 "$keeper"
+# shellcheck disable=SC2086
+kill -9 $writers
+# shellcheck disable=SC2086
+wait "$keeper" $writers 2>/dev/null
+keeper=
+say "  acknowledged: north $(grep -c '^OK' north.told), south $(grep -c '^OK' south.told)"
+serve --appendfsync always
+for writer in north south; do
+    cli rscan "$writer:" "$writer;" >found.txt
+    found=$(($(wc -l <found.txt) / 2))
+    head -n "$found" "$writer.txt" | awk '{ print $2; print $3 }' | cmp -s - found.txt ||
+        fail "$writer has a hole, or another value"
+    [ "$found" -ge "$(grep -c '^OK' "$writer.told")" ] || fail "acknowledged writes of $writer are lost"
+    say "  found:        $writer $found, from the first to the last"
+done
+good 'nothing that was acknowledged is lost, and there is no hole'
+ask rscan north: 'north;' REV LIMIT 1
+ask shutdown
+wait "$keeper" || fail 'the server ended with an error'
+keeper=
+cut -d ' ' -f 2- server.log | tail -n 2 | sed 's/^/  /'
+strata -d db verify >verified.txt
+tail -n 1 verified.txt | sed 's/^/  /'
+good 'it ended in order, and the directory is whole'
+
+printf '\n%sThat was stage 08. Try it: make run, and in another terminal: redis-cli -p 6380%s\n' \
+    "$bold" "$plain"

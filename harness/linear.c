@@ -9,6 +9,12 @@ struct verdict {
     const struct history *history;
     const struct call *order[HISTORY_CALLS]; /* the writes that count, by sequence */
     size_t count;
+    struct erasure {
+        const struct call *call;
+        size_t place;          /* so many writes are before it */
+    } erasures[HISTORY_CALLS]; /* those that happened, as is being tried */
+    size_t erasure_count;
+    size_t seen[HISTORY_CALLS]; /* of the erasures, by each read */
     char *words;
     size_t words_bytes;
 };
@@ -108,9 +114,11 @@ static bool check_order(struct verdict *verdict) {
 
 /* ---- reads ----------------------------------------------------------------------- */
 
-static unsigned value_at(const struct verdict *verdict, unsigned key, uint64_t sequence) {
+/* Of the writes from the `from`-th on. */
+static unsigned value_at(const struct verdict *verdict, unsigned key, size_t from,
+                         uint64_t sequence) {
     unsigned value = VALUE_ABSENT;
-    for (size_t i = 0; i < verdict->count && verdict->order[i]->sequence <= sequence;
+    for (size_t i = from; i < verdict->count && verdict->order[i]->sequence <= sequence;
          i++) {
         const struct call *write = verdict->order[i];
         for (size_t j = 0; j < write->op_count; j++) {
@@ -154,9 +162,9 @@ static bool check_bounds(struct verdict *verdict, const struct call *read) {
     return true;
 }
 
-static bool check_value(struct verdict *verdict, const struct call *read, unsigned key,
-                        unsigned found) {
-    unsigned right = value_at(verdict, key, read->observed);
+static bool check_value(struct verdict *verdict, const struct call *read, size_t from,
+                        unsigned key, unsigned found) {
+    unsigned right = value_at(verdict, key, from, read->observed);
     return found == right ||
            object(verdict,
                   "read %zu shows v%u under key %u; at sequence %" PRIu64
@@ -164,17 +172,105 @@ static bool check_value(struct verdict *verdict, const struct call *read, unsign
                   number(verdict, read), found, key, read->observed, right);
 }
 
-static bool check_read(struct verdict *verdict, const struct call *read) {
-    bool holds = check_bounds(verdict, read);
+static bool check_values(struct verdict *verdict, const struct call *read, size_t from) {
+    bool holds = true;
     if (read->kind == CALL_GET) {
-        return holds && check_value(verdict, read, read->key, read->found);
+        return check_value(verdict, read, from, read->key, read->found);
     }
     for (size_t walk = 0; walk < read->walk_count; walk++) {
         for (unsigned key = 0; holds && key < HISTORY_KEYS; key++) {
-            holds = check_value(verdict, read, key, read->walks[walk][key]);
+            holds = check_value(verdict, read, from, key, read->walks[walk][key]);
         }
     }
     return holds;
+}
+
+static bool is_read(const struct call *call) {
+    return (call->kind == CALL_GET || call->kind == CALL_ITER) && !call->failed &&
+           call->returned != 0;
+}
+
+/* How many erasures a read has seen is known, but for those that stand just behind the
+ * last write that it observed. Of these as few as explain it: then those after it have
+ * the most freedom. */
+static bool check_erasures(struct verdict *verdict, const struct call *read) {
+    const struct history *history = verdict->history;
+    size_t least = 0, most = 0, writes = 0;
+    while (writes < verdict->count &&
+           verdict->order[writes]->sequence <= read->observed) {
+        writes++;
+    }
+    for (size_t i = 0; i < verdict->erasure_count; i++) {
+        const struct erasure *erasure = &verdict->erasures[i];
+        bool must = erasure->place < writes || returned_before(erasure->call, read);
+        bool may = erasure->place <= writes && erasure->call->invoked < read->returned;
+        least = must ? i + 1 : least;
+        most = may ? i + 1 : most;
+    }
+    for (size_t i = 0; &history->calls[i] != read; i++) {
+        const struct call *other = &history->calls[i];
+        if (is_read(other) && returned_before(other, read)) {
+            least = verdict->seen[i] > least ? verdict->seen[i] : least;
+        }
+    }
+    if (least > most) {
+        return object(verdict, "read %zu cannot have seen what is between erasures",
+                      number(verdict, read));
+    }
+    for (size_t seen = least; seen <= most; seen++) {
+        size_t from = seen > 0 ? verdict->erasures[seen - 1].place : 0;
+        if (check_values(verdict, read, from)) {
+            verdict->seen[read - history->calls] = seen;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool check_reads(struct verdict *verdict) {
+    const struct history *history = verdict->history;
+    bool holds = true;
+    for (size_t i = 0; holds && i < history->count; i++) {
+        if (is_read(&history->calls[i])) {
+            holds = check_erasures(verdict, &history->calls[i]);
+        }
+    }
+    return holds;
+}
+
+/* Tries all places of the erasures from the call `at` on, behind those that have one. */
+static bool place_erasures(struct verdict *verdict, size_t at) {
+    const struct history *history = verdict->history;
+    while (at < history->count && history->calls[at].kind != CALL_ERASE) {
+        at++;
+    }
+    if (at == history->count) {
+        return check_reads(verdict);
+    }
+    const struct call *call = &history->calls[at];
+    size_t before = verdict->erasure_count;
+    if (!acknowledged(call) && place_erasures(verdict, at + 1)) {
+        return true; /* it never happened */
+    }
+    size_t first = before > 0 ? verdict->erasures[before - 1].place : 0;
+    size_t last = verdict->count;
+    for (size_t i = 0; i < verdict->count; i++) {
+        first = returned_before(verdict->order[i], call) && first <= i ? i + 1 : first;
+        last = returned_before(call, verdict->order[i]) && last > i ? i : last;
+    }
+    for (size_t place = first; place <= last; place++) {
+        verdict->erasures[before] = (struct erasure){call, place};
+        verdict->erasure_count = before + 1;
+        if (place_erasures(verdict, at + 1)) {
+            return true;
+        }
+    }
+    verdict->erasure_count = before;
+    if (first > last) {
+        object(verdict, "erasure %zu has no place among the writes",
+               number(verdict, call));
+    }
+    return false;
 }
 
 bool history_linear(const struct history *history, char *words, size_t words_bytes) {
@@ -182,13 +278,11 @@ bool history_linear(const struct history *history, char *words, size_t words_byt
         .history = history, .words = words, .words_bytes = words_bytes};
     bool holds = order_writes(&verdict) && check_order(&verdict);
     for (size_t i = 0; holds && i < history->count; i++) {
-        const struct call *call = &history->calls[i];
-        if ((call->kind == CALL_GET || call->kind == CALL_ITER) && !call->failed &&
-            call->returned != 0) {
-            holds = check_read(&verdict, call);
+        if (is_read(&history->calls[i])) {
+            holds = check_bounds(&verdict, &history->calls[i]);
         }
     }
-    return holds;
+    return holds && place_erasures(&verdict, 0);
 }
 
 /* ---- in words -------------------------------------------------------------------- */
@@ -246,6 +340,9 @@ static void print_call(const struct call *call, FILE *out) {
         break;
     case CALL_COMPACT:
         fputs("compact", out);
+        break;
+    case CALL_ERASE:
+        fputs("erase", out);
         break;
     }
     fputs(call->failed ? ", FAILED\n" : "\n", out);

@@ -13,8 +13,13 @@
  *   iterators are reads of all keys, as are snapshots and checkpoints, and every walk is
  *            the same
  *
+ *   erasures have no sequence: each stands between two writes, somewhere that the times
+ *            allow, and what is before it is not seen behind it. All places are tried.
+ *            One thread makes them, so their order is known
+ *
  * A write that failed is in doubt: it counts as one that never returned, and where its
- * sequence, or that of a write before it, was given to another it never happened. */
+ * sequence, or that of a write before it, was given to another it never happened. An
+ * erasure that failed may have happened too, or not. */
 #ifndef STRATA_LINEAR_H
 #define STRATA_LINEAR_H
 
@@ -32,7 +37,15 @@ enum {
 
 enum { VALUE_ABSENT = 0, VALUE_STRANGE = 1000 /* one that nobody wrote */ };
 
-enum call_kind { CALL_WRITE, CALL_GET, CALL_ITER, CALL_RESUME, CALL_FLUSH, CALL_COMPACT };
+enum call_kind {
+    CALL_WRITE,
+    CALL_GET,
+    CALL_ITER,
+    CALL_RESUME,
+    CALL_FLUSH,
+    CALL_COMPACT,
+    CALL_ERASE
+};
 
 /* How all keys are read; from the second on at a moment that the call has taken first. */
 enum look {

@@ -1,6 +1,7 @@
 /* All versions of all keys in one array, by key and then newest first: the version that a
- * reader at sequence s sees of a key is the first of that key with a sequence of at most
- * s. Everything is found by walking the array from its start; it is short. */
+ * reader after k changes sees of a key is the first of that key that the first k changes
+ * made. An erasure deletes every key that there is. Everything is found by walking the
+ * array from its start; it is short. */
 #include "model.h"
 
 #include <assert.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "clock.h"
 #include "grow.h"
 
 void model_free(struct model *model) {
@@ -21,21 +23,27 @@ void model_clear(struct model *model) {
     model->change_count = 0;
 }
 
+uint64_t model_millis(const struct model *model) {
+    return model->clock != NULL ? clock_wall_micros(model->clock) / 1000 : 0;
+}
+
 uint64_t model_sequence(const struct model *model, size_t changes) {
     assert(changes <= model->change_count);
     return changes == 0 ? 0 : model->ends[changes - 1];
 }
 
-size_t model_changes_at(const struct model *model, uint64_t sequence) {
+size_t model_changes_at(const struct model *model, uint64_t sequence, size_t most) {
     size_t changes = 0;
-    while (changes < model->change_count && model->ends[changes] <= sequence) {
+    most = most < model->change_count ? most : model->change_count;
+    while (changes < most && model->ends[changes] <= sequence) {
         changes++;
     }
     return changes;
 }
 
 bool model_is_boundary(const struct model *model, uint64_t sequence) {
-    return model_sequence(model, model_changes_at(model, sequence)) == sequence;
+    size_t changes = model_changes_at(model, sequence, SIZE_MAX);
+    return model_sequence(model, changes) == sequence;
 }
 
 /* ---- changing -------------------------------------------------------------------- */
@@ -54,24 +62,40 @@ static void insert(struct model *model, struct model_version version) {
     model->version_count++;
 }
 
+static void add_change(struct model *model, uint64_t sequence) {
+    model->ends = grow(model->ends, &model->change_capacity, model->change_count + 1,
+                       sizeof *model->ends);
+    model->ends[model->change_count++] = sequence;
+}
+
 uint64_t model_apply(struct model *model, const struct kv_op *ops, size_t count) {
     assert(count > 0);
     uint64_t sequence = model_sequence(model, model->change_count);
     for (size_t i = 0; i < count; i++) {
-        insert(model,
-               (struct model_version){ops[i].key, ++sequence, ops[i].type, ops[i].value});
+        insert(model, (struct model_version){ops[i].key, model->change_count + 1,
+                                             ++sequence, ops[i].type, ops[i].value});
     }
-    model->ends = grow(model->ends, &model->change_capacity, model->change_count + 1,
-                       sizeof *model->ends);
-    model->ends[model->change_count++] = sequence;
+    add_change(model, sequence);
     return sequence;
 }
 
+void model_erase(struct model *model) {
+    size_t change = model->change_count + 1;
+    uint64_t sequence = model_sequence(model, model->change_count);
+    for (size_t i = 0; i < model->version_count; i++) {
+        struct slice key = model->versions[i].key;
+        if (i == 0 || !slice_equal(key, model->versions[i - 1].key)) {
+            insert(model, (struct model_version){
+                              .key = key, .change = change, .sequence = sequence});
+        }
+    }
+    add_change(model, sequence);
+}
+
 void model_truncate(struct model *model, size_t changes) {
-    uint64_t last = model_sequence(model, changes);
     size_t kept = 0;
     for (size_t i = 0; i < model->version_count; i++) {
-        if (model->versions[i].sequence <= last) {
+        if (model->versions[i].change <= changes) {
             model->versions[kept++] = model->versions[i];
         }
     }
@@ -89,6 +113,7 @@ void model_copy(struct model *to, const struct model *from, size_t changes) {
     for (size_t i = 0; i < from->change_count; i++) {
         to->ends[i] = from->ends[i];
     }
+    to->clock = from->clock;
     to->version_count = from->version_count;
     to->change_count = from->change_count;
     model_truncate(to, changes);
@@ -96,31 +121,46 @@ void model_copy(struct model *to, const struct model *from, size_t changes) {
 
 /* ---- reading --------------------------------------------------------------------- */
 
-/* The version that a reader at the sequence sees of the key that stands at *at, NULL for
- * none or a delete; *at moves on to the next key. */
+bool model_is_over(struct slice stored, uint64_t millis) {
+    enum { MAGIC_BYTES = 4, HEADER_BYTES = 12 };
+    uint64_t end = 0;
+    if (stored.length < HEADER_BYTES ||
+        memcmp(stored.data, "\xfeXTL", MAGIC_BYTES) != 0) {
+        return false;
+    }
+    for (size_t i = HEADER_BYTES; i-- > MAGIC_BYTES;) {
+        end = end << 8 | stored.data[i];
+    }
+    return end != 0 && end <= millis;
+}
+
+/* The value that a reader finds under the key that stands at *at, NULL for none; *at
+ * moves on to the next key. */
 static const struct model_version *visible(const struct model *model, size_t *at,
-                                           uint64_t sequence) {
+                                           struct model_at reader) {
     struct slice key = model->versions[*at].key;
     const struct model_version *seen = NULL;
     while (*at < model->version_count && slice_equal(model->versions[*at].key, key)) {
         const struct model_version *version = &model->versions[(*at)++];
-        if (seen == NULL && version->sequence <= sequence) {
+        if (seen == NULL && version->change <= reader.changes) {
             seen = version;
         }
     }
-    return seen != NULL && seen->type == KV_PUT ? seen : NULL;
+    bool there = seen != NULL && seen->type == KV_PUT &&
+                 !model_is_over(seen->value, reader.millis);
+    return there ? seen : NULL;
 }
 
 const struct model_version *model_get(const struct model *model, struct slice key,
-                                      uint64_t sequence) {
-    const struct model_version *found = model_next(model, key, true, sequence);
+                                      struct model_at reader) {
+    const struct model_version *found = model_next(model, key, true, reader);
     return found != NULL && slice_equal(found->key, key) ? found : NULL;
 }
 
 const struct model_version *model_next(const struct model *model, struct slice key,
-                                       bool inclusive, uint64_t sequence) {
+                                       bool inclusive, struct model_at reader) {
     for (size_t at = 0; at < model->version_count;) {
-        const struct model_version *seen = visible(model, &at, sequence);
+        const struct model_version *seen = visible(model, &at, reader);
         if (seen == NULL) {
             continue;
         }
@@ -133,15 +173,21 @@ const struct model_version *model_next(const struct model *model, struct slice k
 }
 
 const struct model_version *model_previous(const struct model *model, struct slice key,
-                                           uint64_t sequence) {
+                                           struct model_at reader) {
     const struct model_version *found = NULL;
     for (size_t at = 0; at < model->version_count;) {
-        const struct model_version *seen = visible(model, &at, sequence);
+        const struct model_version *seen = visible(model, &at, reader);
         if (seen != NULL && (!slice_present(key) || slice_compare(seen->key, key) < 0)) {
             found = seen;
         }
     }
     return found;
+}
+
+void model_skip_over(struct iter *iter, bool forward, struct model_at reader) {
+    while (iter->valid && model_is_over(iter->value, reader.millis)) {
+        (forward ? iter_next : iter_prev)(iter);
+    }
 }
 
 /* ---- comparing ------------------------------------------------------------------- */
@@ -196,32 +242,34 @@ static bool within(const struct model_version *version, struct slice from,
            (!slice_present(to) || slice_compare(version->key, to) < 0);
 }
 
-bool model_matches(const struct model *model, uint64_t sequence, struct slice from,
+bool model_matches(const struct model *model, struct model_at reader, struct slice from,
                    struct slice to, struct iter *iter, char *words, size_t words_bytes) {
-    const struct model_version *expected = model_next(model, from, true, sequence);
+    const struct model_version *expected = model_next(model, from, true, reader);
     for (iter_first(iter);; iter_next(iter)) {
         if (expected != NULL && !within(expected, from, to)) {
             expected = NULL;
         }
+        model_skip_over(iter, true, reader);
         if (!model_shows(expected, iter, words, words_bytes)) {
             return false;
         }
         if (expected == NULL) {
             break;
         }
-        expected = model_next(model, expected->key, false, sequence);
+        expected = model_next(model, expected->key, false, reader);
     }
-    expected = model_previous(model, to, sequence);
+    expected = model_previous(model, to, reader);
     for (iter_last(iter);; iter_prev(iter)) {
         if (expected != NULL && !within(expected, from, to)) {
             expected = NULL;
         }
+        model_skip_over(iter, false, reader);
         if (!model_shows(expected, iter, words, words_bytes)) {
             return false;
         }
         if (expected == NULL) {
             return true;
         }
-        expected = model_previous(model, expected->key, sequence);
+        expected = model_previous(model, expected->key, reader);
     }
 }

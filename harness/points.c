@@ -8,7 +8,7 @@
 #include <fiu-control.h>
 #include <fiu.h>
 
-enum kind { ERROR, MOMENT, SOCKET };
+enum kind { ERROR, MOMENT, SOCKET, SERVER };
 
 static struct point {
     const char *name;
@@ -41,7 +41,7 @@ static int pass(const char *name, int *failnum, void **failinfo, unsigned *flags
     (void)flags;
     struct point *point = *failinfo;
     atomic_fetch_add_explicit(&point->hits, 1, memory_order_relaxed);
-    if (point->kind == MOMENT && observing.observer != NULL) {
+    if ((point->kind == MOMENT || point->kind == SERVER) && observing.observer != NULL) {
         observing.observer(observing.context);
     }
     if (point != armed.point || (armed.struck && !armed.persistent)) {
@@ -84,7 +84,8 @@ const char *points_story(enum failpoint point) {
 }
 
 bool points_listed(enum failpoint point, int number) {
-    return points[point].kind != SOCKET && points[point].first <= number &&
+    return points[point].kind != SOCKET && points[point].kind != SERVER &&
+           points[point].first <= number &&
            (points[point].last == 0 || points[point].last >= number);
 }
 
@@ -94,6 +95,10 @@ bool points_can_fail(enum failpoint point) {
 
 bool points_of_sockets(enum failpoint point) {
     return points[point].kind == SOCKET;
+}
+
+bool points_of_servers(enum failpoint point) {
+    return points[point].kind == SERVER;
 }
 
 uint64_t points_hits(enum failpoint point) {

@@ -17,7 +17,7 @@ void points_unwatch(void);
 const char *points_name(enum failpoint point);
 const char *points_story(enum failpoint point);
 
-/* Whether a store of stage `number` passes the point (no SOCKET is one). */
+/* Whether a store of stage `number` passes the point (no SOCKET and no SERVER is one). */
 bool points_listed(enum failpoint point, int number);
 
 /* Whether the point is for a store to pass and can be made to fail (kind ERROR). */
@@ -26,8 +26,11 @@ bool points_can_fail(enum failpoint point);
 /* Whether the point is a server's (kind SOCKET). */
 bool points_of_sockets(enum failpoint point);
 
-/* Called at every pass of a MOMENT, under libfiu's read lock: it may take notes, and
- * neither yield nor touch libfiu. NULL: nobody is told. */
+/* Whether it is a moment of a server's (kind SERVER). */
+bool points_of_servers(enum failpoint point);
+
+/* Called at every pass of a MOMENT or of a SERVER's, under libfiu's read lock: it may
+ * take notes, and neither yield nor touch libfiu. NULL: nobody is told. */
 typedef void points_observer(void *context);
 void points_observe(points_observer *observer, void *context);
 

@@ -20,6 +20,8 @@
 #include <inttypes.h>
 
 #include "checksum.h"
+#include "model.h"
+#include "scheduler.h"
 #include "stage.h"
 
 enum {
@@ -73,6 +75,23 @@ struct slice program_value(uint64_t id, size_t bytes) {
     return slice_make(noise + id * NOISE_STRIDE % NOISE_STARTS, bytes);
 }
 
+/* Behind the header of stage 08 (notes/formats.md): over from the beginning, soon, later,
+ * never. */
+static struct slice ending_value(uint64_t id, size_t bytes, size_t end) {
+    enum { ENDS = 4, IDS = 64, HEADER = 12, BYTES = 40 };
+    static const uint64_t millis[ENDS] = {0, 12, 1500, UINT64_MAX};
+    static unsigned char values[ENDS][IDS][HEADER + BYTES];
+    unsigned char *value = values[end % ENDS][id % IDS];
+    uint64_t at = millis[end % ENDS];
+    at = at == UINT64_MAX ? 0 : scheduler_start_millis() + at;
+    memcpy(value, "\xfeXTL", 4);
+    for (int i = 0; i < 8; i++) {
+        value[4 + i] = (unsigned char)(at >> 8 * i);
+    }
+    memcpy(value + HEADER, program_value(id % IDS, BYTES).data, BYTES);
+    return slice_make(value, HEADER + bytes % (BYTES + 1));
+}
+
 /* ---- drawing --------------------------------------------------------------------- */
 
 /* An account of the log that is being written. */
@@ -88,6 +107,7 @@ struct drawing {
     struct layout log;
     uint64_t next_id;
     unsigned operations;
+    bool ends; /* values may end */
 };
 
 static size_t put_bytes(struct slice key, size_t value) {
@@ -161,7 +181,11 @@ static struct slice draw_key(struct tape *tape) {
 static struct kv_op draw_put_op(struct drawing *drawing) {
     struct slice key = draw_key(drawing->tape);
     size_t bytes = draw_value_bytes(drawing, key);
-    return (struct kv_op){KV_PUT, key, program_value(drawing->next_id++, bytes)};
+    uint64_t id = drawing->next_id++;
+    uint64_t end = drawing->ends ? tape_choose(drawing->tape, 16) : 0;
+    return (struct kv_op){KV_PUT, key,
+                          end < 12 ? program_value(id, bytes)
+                                   : ending_value(id, bytes, (size_t)end - 12)};
 }
 
 static struct kv_op draw_delete_op(struct drawing *drawing) {
@@ -291,6 +315,15 @@ static void draw_copy(struct drawing *drawing, struct step *step) {
     draw_reopen(drawing, step);
 }
 
+static void draw_notify(struct drawing *drawing, struct step *step) {
+    step->durability = draw_durability(drawing->tape);
+}
+
+/* As a flush. */
+static void draw_erase(struct drawing *drawing, struct step *step) {
+    draw_reopen(drawing, step);
+}
+
 static const struct {
     const char *name;
     int first;
@@ -402,7 +435,8 @@ void program_draw(struct program *program, struct tape *tape, int number,
                               .tape = tape,
                               .limits = limits,
                               .log = {MARK, false},
-                              .operations = operations_of(number, limits)};
+                              .operations = operations_of(number, limits),
+                              .ends = number >= 8};
     program->profile = profile_draw(tape, limits->profiles);
     draw_options(&program->options, tape);
     if (number >= 3) {
@@ -465,7 +499,8 @@ static void print_ops(const struct step *step, uint64_t first, FILE *out) {
         fputs(op->type == KV_PUT ? "put " : "delete ", out);
         slice_print(op->key, out);
         if (op->type == KV_PUT) {
-            fprintf(out, " = %zu bytes", op->value.length);
+            fprintf(out, " = %zu bytes%s", op->value.length,
+                    model_is_over(op->value, UINT64_MAX) ? " that end" : "");
         }
     }
     fputs(durability_words[step->durability], out);
@@ -514,6 +549,13 @@ static void print_power(const struct step *step, FILE *out) {
     fputs(", and so on; open", out);
 }
 
+static void print_compact(const struct step *step, FILE *out) {
+    fputs("compact from ", out);
+    slice_print(step->from, out);
+    fputs(" to ", out);
+    slice_print(step->to, out);
+}
+
 void step_print(const struct step *step, uint64_t first, FILE *out) {
     switch (step->operation) {
     case OPERATION_PUT:
@@ -545,10 +587,7 @@ void step_print(const struct step *step, uint64_t first, FILE *out) {
         print_power(step, out);
         break;
     case OPERATION_COMPACT:
-        fputs("compact from ", out);
-        slice_print(step->from, out);
-        fputs(" to ", out);
-        slice_print(step->to, out);
+        print_compact(step, out);
         break;
     case OPERATION_RELEASE:
         fprintf(out, "release snapshot %zu", step->snapshot);
@@ -563,10 +602,14 @@ void step_print(const struct step *step, uint64_t first, FILE *out) {
     case OPERATION_COPY:
         print_copy(step, out);
         break;
+    case OPERATION_NOTIFY:
+        fprintf(out, "ask to be told%s", durability_words[step->durability]);
+        break;
     case OPERATION_SYNC:
     case OPERATION_RESUME:
     case OPERATION_FLUSH:
     case OPERATION_SNAPSHOT:
+    case OPERATION_ERASE:
     case OPERATION_COUNT:
     default:
         fputs(operations[step->operation].name, out);

@@ -31,7 +31,9 @@
     X(RELEASE, release, 7, 1)                                                            \
     X(LOOK_BACK, look_back, 7, 4)                                                        \
     X(WALK, walk, 7, 4)                                                                  \
-    X(COPY, copy, 7, 2)
+    X(COPY, copy, 7, 2)                                                                  \
+    X(NOTIFY, notify, 6, 3)                                                              \
+    X(ERASE, erase, 8, 3)
 
 enum operation {
 #define OPERATION_MEMBER(name, suffix, first, weight) OPERATION_##name,
@@ -69,7 +71,7 @@ enum copy_kind { COPY_CHECKPOINT, COPY_BACKUP, COPY_RESTORE, COPY_KIND_COUNT };
 
 struct step {
     enum operation operation;
-    enum durability durability;       /* PUT, DELETE, CHANGE */
+    enum durability durability;       /* PUT, DELETE, CHANGE, NOTIFY */
     struct kv_op ops[CHANGE_OPS_MAX]; /* PUT, DELETE: one */
     size_t op_count;
     struct slice key;      /* GET, and the seeks of SCAN, LOOK_BACK and WALK */

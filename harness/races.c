@@ -153,11 +153,15 @@ static unsigned new_value(struct race *race) {
     return ++race->values;
 }
 
-static void draw_write(struct race *race, struct call *call) {
+/* The first writer erases, too. */
+static void draw_write(struct race *race, struct call *call, bool first) {
     struct tape *tape = race->tape;
-    uint64_t kind = tape_choose(tape, stage_has(FEATURE_COMPACT) ? 10 : 8);
+    uint64_t kind = tape_choose(tape, stage_has(FEATURE_ERASE)     ? 11
+                                      : stage_has(FEATURE_COMPACT) ? 10
+                                                                   : 8);
     unsigned key = (unsigned)tape_choose(tape, HISTORY_KEYS);
-    call->kind = kind > 7                    ? CALL_COMPACT
+    call->kind = kind > 9 && first           ? CALL_ERASE
+                 : kind > 7                  ? CALL_COMPACT
                  : kind != 7                 ? CALL_WRITE
                  : race->fault.countdown > 0 ? CALL_RESUME
                  : stage_has(FEATURE_FLUSH)  ? CALL_FLUSH
@@ -183,7 +187,7 @@ static void draw_plan(struct race *race, struct racer *racer) {
         tape_begin(tape);
         more = tape_choose(tape, 20) != 0;
         if (more && racer->thread <= writers()) {
-            draw_write(race, call);
+            draw_write(race, call, racer->thread == 1);
         } else if (more && racer->thread <= ITERATOR) {
             call->kind = CALL_GET;
             call->key = (unsigned)tape_choose(tape, HISTORY_KEYS);
@@ -354,7 +358,7 @@ static enum status keys_at(struct race *race, struct call *call, size_t i,
     for (unsigned key = 0; status == STATUS_OK && key < HISTORY_KEYS; key++) {
         struct buf value = {0};
         uint64_t observed = 0;
-        const struct kv_read_options options = {&observed, snapshot, false};
+        const struct kv_read_options options = {&observed, snapshot, false, 0};
         pause(race);
         status = kv_get(race->kv, program_key(key), &value, &options, error);
         if (status == STATUS_OK) {
@@ -465,6 +469,9 @@ static void do_call(struct race *race, struct call *call) {
         break;
     case CALL_COMPACT:
         status = kv_compact(race->kv, (struct slice){0}, (struct slice){0}, &error);
+        break;
+    case CALL_ERASE:
+        status = kv_erase_all(race->kv, &error);
         break;
     case CALL_RESUME:
     default:

@@ -18,7 +18,9 @@
 
 #include "audit.h"
 #include "copies.h"
+#include "notices.h"
 #include "run_reads.h"
+#include "stage.h"
 #include "watch.h"
 
 static uint64_t choose_thread(void *context, uint64_t bound) {
@@ -59,6 +61,7 @@ struct world run_world_on(struct run *run, struct disk *disk) {
 
 void run_kill(struct run *run, struct disk *disk) {
     run->snapshot_count = 0; /* they are of its memory */
+    run->notice_count = 0;   /* nobody is left to be told */
     memset(run->iters, 0, PROGRAM_ITERS_MAX * sizeof *run->iters);
     scheduler_kill(run->scheduler);
     counted_memory_reclaim();
@@ -142,8 +145,15 @@ static bool read_all(struct run *run, struct law law, size_t *changes) {
     return run_fails(run, "%s", words);
 }
 
-static struct law visible(const struct run *run) {
+/* What a recovery may find of what the process wrote. */
+static struct law written(const struct run *run) {
     return (struct law){run->acknowledged, run->model.change_count};
+}
+
+struct law run_visible(const struct run *run) {
+    struct law law = written(run);
+    law.most -= run->erasing;
+    return law;
 }
 
 /* ---- the law --------------------------------------------------------------------- */
@@ -176,12 +186,13 @@ struct law run_law(const struct run *run, size_t operation) {
 static void settle_on(struct run *run, size_t changes, bool durable) {
     bool forgets = changes < run->model.change_count;
     for (size_t i = 0; i < PROGRAM_ITERS_MAX; i++) {
-        if (run->iters[i].changes > changes) {
+        if (run->iters[i].sees.changes > changes) {
             reader_close(
                 &run->iters[i]); /* what it shows never was, and cannot be asked */
         }
     }
     model_truncate(&run->model, changes);
+    run->erasing = false;
     run->acknowledged = changes;
     run->timed = run->timed < changes ? run->timed : changes;
     run->durable = durable || run->durable > changes ? changes : run->durable;
@@ -194,6 +205,7 @@ static void settle_on(struct run *run, size_t changes, bool durable) {
 
 /* Takes what the store says of its progress into the account, and checks it. */
 static bool check_progress(struct run *run) {
+    size_t must = run->durable; /* somebody may be told of more meanwhile */
     struct kv_progress progress = {0};
     kv_progress(run->kv, &progress);
     uint64_t acknowledged = model_sequence(&run->model, run->acknowledged);
@@ -209,11 +221,12 @@ static bool check_progress(struct run *run) {
                          run->reported, acknowledged, issued);
     }
     run->reported = progress.durable;
-    if (progress.durable < model_sequence(&run->model, run->durable)) {
+    if (progress.durable < model_sequence(&run->model, must)) {
         return run_fails(run, "D is %" PRIu64 ", but durable must be %" PRIu64,
-                         progress.durable, model_sequence(&run->model, run->durable));
+                         progress.durable, model_sequence(&run->model, must));
     }
-    size_t durable = model_changes_at(&run->model, progress.durable);
+    size_t durable =
+        model_changes_at(&run->model, progress.durable, run_visible(run).most);
     run->durable = durable > run->durable ? durable : run->durable;
     return true;
 }
@@ -291,7 +304,7 @@ static bool close_store(struct run *run) {
         must_be_durable(run, run->acknowledged);
     }
     note(run, begun);
-    return nothing_left(run, "close");
+    return notices_are_told(run) && nothing_left(run, "close");
 }
 
 /* ---- the operations -------------------------------------------------------------- */
@@ -299,6 +312,20 @@ static bool close_store(struct run *run) {
 static enum durability effective(const struct run *run, const struct step *step) {
     return step->durability != DURABILITY_DEFAULT ? step->durability
                                                   : run->options.durability;
+}
+
+/* An erasure has failed without a trace, as what succeeds after it shows. */
+static void withdraw_erasure(struct run *run) {
+    if (!run->erasing) {
+        return;
+    }
+    run->erasing = false;
+    model_truncate(&run->model, run->acknowledged);
+    for (size_t i = 0; i < run->moment_count; i++) {
+        struct moment *moment = &run->moments[i];
+        moment->issued =
+            moment->issued < run->acknowledged ? moment->issued : run->acknowledged;
+    }
 }
 
 static bool write_failed(struct run *run, const struct step *step, uint64_t sequence,
@@ -313,6 +340,7 @@ static bool write_failed(struct run *run, const struct step *step, uint64_t sequ
     if (sequence == 0) {
         return true; /* never issued: it is not there */
     }
+    withdraw_erasure(run);
     if (run->stopped || run->acknowledged < run->model.change_count) {
         return run_fails(run, "a write was issued after another had failed");
     }
@@ -335,7 +363,7 @@ static bool hold_to_interval(struct run *run, const struct step *step) {
     struct kv_progress progress = {0};
     kv_progress(run->kv, &progress);
     uint64_t bytes = 0;
-    for (size_t i = model_changes_at(&run->model, progress.durable);
+    for (size_t i = model_changes_at(&run->model, progress.durable, SIZE_MAX);
          i < run->acknowledged; i++) {
         bytes += run->at_risk[i];
     }
@@ -366,6 +394,7 @@ static bool run_write(struct run *run, const struct step *step) {
         return run_fails(run, "a write was taken though an earlier one, or a sync, had "
                               "failed");
     }
+    withdraw_erasure(run);
     uint64_t last = model_apply(&run->model, step->ops, step->op_count);
     if (sequence != last) {
         return run_fails(run, "the write got sequence %" PRIu64 ", not %" PRIu64,
@@ -417,7 +446,8 @@ static bool run_get(struct run *run, const struct step *step) {
     char text[600] = "";
     struct words words = {text, sizeof text};
     return answered(
-        run, read_key(&run->model, run->kv, visible(run), NULL, step->key, words), text);
+        run, read_key(&run->model, run->kv, run_visible(run), NULL, step->key, words),
+        text);
 }
 
 static bool run_scan(struct run *run, const struct step *step) {
@@ -425,7 +455,7 @@ static bool run_scan(struct run *run, const struct step *step) {
     struct words words = {text, sizeof text};
     size_t changes;
     enum status status =
-        read_scan(&run->model, run->kv, visible(run), NULL, step, &changes, words);
+        read_scan(&run->model, run->kv, run_visible(run), NULL, step, &changes, words);
     return answered(run, status, text);
 }
 
@@ -441,7 +471,7 @@ static bool run_advance(struct run *run, const struct step *step) {
 
 static bool run_reopen(struct run *run, const struct step *step) {
     (void)step;
-    return close_store(run) && open_store(run, visible(run));
+    return close_store(run) && open_store(run, written(run));
 }
 
 static bool run_process_death(struct run *run, const struct step *step) {
@@ -449,7 +479,7 @@ static bool run_process_death(struct run *run, const struct step *step) {
     run_fault_struck(run);
     run->kv = NULL;
     run_kill(run, run->disk);
-    return open_store(run, visible(run));
+    return open_store(run, written(run));
 }
 
 static bool run_power(struct run *run, const struct step *step) {
@@ -521,9 +551,9 @@ static bool run_compact(struct run *run, const struct step *step) {
     struct reader held = {0};
     struct error error = {0};
     size_t before = SIZE_MAX, after;
-    if (!shows(run, visible(run), &before) ||
+    if (!shows(run, run_visible(run), &before) ||
         !answered(run,
-                  reader_open(&held, &run->model, run->kv, visible(run), NULL,
+                  reader_open(&held, &run->model, run->kv, run_visible(run), NULL,
                               &everything, words),
                   text)) {
         return false;
@@ -534,7 +564,7 @@ static bool run_compact(struct run *run, const struct step *step) {
     reader_close(&held);
     after = before;
     if (!answered(run, held_status, text) ||
-        !shows(run, before == SIZE_MAX ? visible(run) : (struct law){before, before},
+        !shows(run, before == SIZE_MAX ? run_visible(run) : (struct law){before, before},
                &after)) {
         return false;
     }
@@ -549,6 +579,33 @@ static bool run_compact(struct run *run, const struct step *step) {
     return run_excuses(run, "compact", status, &error);
 }
 
+/* Everything goes, and durably so; or nothing, but where writes are refused from then on:
+ * then a resume or reopen shows which it is. */
+static bool run_erase(struct run *run, const struct step *step) {
+    (void)step;
+    struct error error = {0};
+    enum status status = kv_erase_all(run->kv, &error);
+    if (status == STATUS_OK && run->stopped) {
+        return run_fails(run,
+                         "an erasure succeeded though an earlier write or sync failed");
+    }
+    if (status != STATUS_OK) {
+        if (!run->stopped && !run->erasing) {
+            model_erase(&run->model);
+            run->erasing = true;
+        }
+        return run_excuses(run, "erase", status, &error);
+    }
+    withdraw_erasure(run);
+    model_erase(&run->model);
+    run->acknowledged = run->model.change_count;
+    run->at_risk[run->acknowledged - 1] = 0;
+    must_be_durable(run, run->acknowledged);
+    return true;
+}
+
+/* ---- snapshots and iterators ----------------------------------------------------- */
+
 /* What is visible is in it, whole changes only. */
 static bool run_snapshot(struct run *run, const struct step *step) {
     struct run_snapshot *held = &run->snapshots[run->snapshot_count];
@@ -562,9 +619,10 @@ static bool run_snapshot(struct run *run, const struct step *step) {
         return run_excuses(run, "a snapshot", status, &error);
     }
     uint64_t sequence = kv_snapshot_sequence(held->snapshot);
-    const struct law law = visible(run);
+    const struct law law = run_visible(run);
     run->snapshot_count++;
-    held->changes = model_changes_at(&run->model, sequence);
+    held->changes = model_changes_at(&run->model, sequence, law.most);
+    held->millis = model_millis(&run->model);
     return (model_sequence(&run->model, held->changes) == sequence &&
             held->changes >= law.least && held->changes <= law.most) ||
            run_fails(run, "the snapshot is of sequence %" PRIu64, sequence);
@@ -591,10 +649,9 @@ static bool run_look_back(struct run *run, const struct step *step) {
     const struct law law = {held->changes, held->changes};
     size_t changes;
     enum status status =
-        read_scan(&run->model, run->kv, law, held->snapshot, step, &changes, words);
+        read_scan(&run->model, run->kv, law, held, step, &changes, words);
     for (size_t i = 0; i < PROGRAM_KEYS && status == STATUS_OK; i++) {
-        status =
-            read_key(&run->model, run->kv, law, held->snapshot, program_key(i), words);
+        status = read_key(&run->model, run->kv, law, held, program_key(i), words);
     }
     return answered(run, status, text);
 }
@@ -606,15 +663,13 @@ static bool run_walk(struct run *run, const struct step *step) {
     struct words words = {text, sizeof text};
     enum status status = STATUS_OK;
     if (reader->iter == NULL) {
-        struct law law = visible(run);
-        const struct kv_snapshot *snapshot = NULL;
+        struct law law = run_visible(run);
+        const struct run_snapshot *held = NULL;
         if (step->snapshot > 0 && run->snapshot_count > 0) {
-            const struct run_snapshot *held =
-                &run->snapshots[(step->snapshot - 1) % run->snapshot_count];
+            held = &run->snapshots[(step->snapshot - 1) % run->snapshot_count];
             law = (struct law){held->changes, held->changes};
-            snapshot = held->snapshot;
         }
-        status = reader_open(reader, &run->model, run->kv, law, snapshot, step, words);
+        status = reader_open(reader, &run->model, run->kv, law, held, step, words);
     }
     if (status == STATUS_OK) {
         status = reader_move(reader, &run->model, step, words);
@@ -636,7 +691,7 @@ static bool run_resume(struct run *run, const struct step *step) {
         return run_excuses(run, "resume", status, &error);
     }
     size_t changes;
-    if (!read_all(run, visible(run), &changes)) {
+    if (!read_all(run, written(run), &changes)) {
         return false;
     }
     recovered(run);
@@ -665,6 +720,8 @@ static bool (*const runners[OPERATION_COUNT])(struct run *, const struct step *)
     [OPERATION_LOOK_BACK] = run_look_back,
     [OPERATION_WALK] = run_walk,
     [OPERATION_COPY] = run_copy_made,
+    [OPERATION_NOTIFY] = run_notify,
+    [OPERATION_ERASE] = run_erase,
 };
 
 void run_begin(struct run *run, const struct program *program, struct tape *schedule) {
@@ -683,6 +740,7 @@ void run_begin(struct run *run, const struct program *program, struct tape *sche
     scheduler_rewind(run->scheduler);
     run->disk = disk_new();
     model_clear(&run->model);
+    run->model.clock = stage_has(FEATURE_SERVER) ? scheduler_clock(run->scheduler) : NULL;
     run_clear_faults(run);
     run->struck = false;
     run->excused = false;
@@ -728,7 +786,7 @@ static bool ends_well(struct run *run) {
     run_fault_struck(run);
     bool again = !opened || run->stopped || run->struck;
     run_clear_faults(run);
-    if (again && !(open_store(run, visible(run)) && close_store(run))) {
+    if (again && !(open_store(run, written(run)) && close_store(run))) {
         return false;
     }
     run->schedule = NULL;

@@ -50,10 +50,19 @@ struct moment {
                        crash at or behind `ended` may leave */
 };
 
-/* A snapshot that is held, of the state after so many changes. */
+/* A snapshot that is held, of the state after so many changes, and when it was taken. */
 struct run_snapshot {
     struct kv_snapshot *snapshot;
     size_t changes;
+    uint64_t millis;
+};
+
+/* Who asked to be told when so many changes are as durable as `durability` says. */
+struct notice {
+    struct run *run;
+    size_t changes;
+    enum durability durability;
+    bool waits;
 };
 
 struct reader;
@@ -79,6 +88,8 @@ struct run {
     uint64_t timed_at;                   /* when that was acknowledged, in micros */
     uint64_t reported; /* the highest D that the store has reported since it was opened */
     bool stopped;      /* a write or sync failed: fail-stop until resume or reopen */
+    bool erasing;      /* the last change is an erasure that failed: it is there if writes
+                          are refused, perhaps, and is seen after a resume or reopen */
     struct law base;   /* the law at first_point, before all moments */
     struct moment moments[RUN_MOMENTS_MAX];
     size_t moment_count;
@@ -89,6 +100,8 @@ struct run {
 
     struct run_snapshot snapshots[PROGRAM_SNAPSHOTS_MAX];
     size_t snapshot_count;
+    struct notice notices[PROGRAM_STEPS_MAX];
+    size_t notice_count;
     struct reader *iters;    /* PROGRAM_ITERS_MAX, that live across steps: run_reads.h */
     struct run_copy *copies; /* PROGRAM_COPIES_MAX: copies.h */
     size_t copy_count;
@@ -121,6 +134,9 @@ bool run_end(struct run *run);
 /* The law for a loss of power before disk operation `operation`, from run->first_point to
  * disk_operations(run->disk). */
 struct law run_law(const struct run *run, size_t operation);
+
+/* The states that a read of the open store may show. */
+struct law run_visible(const struct run *run);
 
 /* ---- pieces, for checks that open stores themselves ------------------------------ */
 

@@ -10,27 +10,27 @@ struct words {
     size_t bytes;
 };
 
-/* A get of the key, at the snapshot if that is not NULL. Its answer must be the model's
- * at the sequence that it observed, which must be the end of a change within the law.
- * CORRUPT, and words, if not; the store's own error, and words, if it failed. */
+/* A get of the key, at what is held if that is not NULL. Its answer must be the model's
+ * at the sequence that it observed, which must be the end of a change within the law; if
+ * that leaves the choice, after as many changes as may be. CORRUPT, and words, if not;
+ * the store's own error, and words, if it failed. */
 MUST_CHECK enum status read_key(const struct model *model, struct kv *kv, struct law law,
-                                const struct kv_snapshot *snapshot, struct slice key,
+                                const struct run_snapshot *held, struct slice key,
                                 struct words words);
 
 /* An open iterator, and where it must stand. Zeroed: none is open. */
 struct reader {
     struct iter *iter;
-    uint64_t observed;
-    size_t changes; /* up to there */
+    struct model_at sees;
     struct slice from, to;
     struct slice at; /* the key; absent: nowhere */
 };
 
-/* Opens one with the bounds of `step`, at the snapshot if that is not NULL; what it
+/* Opens one with the bounds of `step`, at what is held if that is not NULL; what it
  * observes is checked as that of a get. After an error there is none. */
 MUST_CHECK enum status reader_open(struct reader *reader, const struct model *model,
                                    struct kv *kv, struct law law,
-                                   const struct kv_snapshot *snapshot,
+                                   const struct run_snapshot *held,
                                    const struct step *step, struct words words);
 
 /* It still shows what it showed; then the drawn moves of `step`. */
@@ -47,8 +47,7 @@ void reader_close(struct reader *reader);
 /* The same for the scan of `step`: its drawn moves, then a walk from end to end each way.
  * *changes says how many changes it observed. */
 MUST_CHECK enum status read_scan(const struct model *model, struct kv *kv, struct law law,
-                                 const struct kv_snapshot *snapshot,
-                                 const struct step *step, size_t *changes,
-                                 struct words words);
+                                 const struct run_snapshot *held, const struct step *step,
+                                 size_t *changes, struct words words);
 
 #endif

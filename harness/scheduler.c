@@ -527,6 +527,10 @@ void scheduler_settle(struct scheduler *scheduler) {
     }
 }
 
+uint64_t scheduler_start_millis(void) {
+    return (WALL_START + CLOCK_START) / 1000;
+}
+
 void scheduler_rewind(struct scheduler *scheduler) {
     scheduler->now = CLOCK_START;
 }

@@ -43,6 +43,9 @@ void scheduler_settle(struct scheduler *scheduler);
 /* Moves the clock on, settling at each deadline on the way and at the end. */
 void scheduler_advance(struct scheduler *scheduler, uint64_t micros);
 
+/* When the clock begins, by the calendar. */
+uint64_t scheduler_start_millis(void);
+
 /* The clock begins anew, as in a new scheduler. No thread waits for a time. */
 void scheduler_rewind(struct scheduler *scheduler);
 

@@ -89,7 +89,7 @@ static bool survives_power_loss(struct run *run, uint64_t seed) {
 
 /* Fail-stop or not: without new faults, reads serve all that was acknowledged. */
 static bool reads_serve(struct run *run, const char *when, size_t *changes) {
-    struct law visible = {run->acknowledged, run->model.change_count};
+    const struct law visible = run_visible(run);
     char words[600] = "";
     run_clear_faults(run);
     return run_read_all(&run->model, run->kv, visible, true, changes, words,

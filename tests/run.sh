@@ -17,7 +17,7 @@ interesting() {
         /^\[ RUN      \]/ { held = $0; next }
         /^\[       OK \]/ { held = ""; next }
         held { held = held "\n" $0 }
-        /^\[  (FAILED|SKIPPED)/ && held { print held; held = ""; next }
+        /^\[  (FAILED|SKIPPED|ERROR   \] [^-])/ && held { print held; held = ""; next }
         !held
         END { if (held) print held }' "$1"
 }

@@ -2,7 +2,6 @@
 
 #include "escape.h"
 #include "holder.h"
-#include "memory.h"
 
 enum { NAMES_SHOWN = 5 };
 
@@ -42,25 +41,31 @@ static enum status list_contents(const struct command_run *run, struct buf *out)
     return names.status == STATUS_OK ? buf_append_text(out, "\n") : names.status;
 }
 
+/* Of the database that the message is about, which need not be run->dir. */
 static enum status name_holder(const struct command_run *run, struct buf *out) {
-    char *path = path_join(run->dir, "LOCK");
-    if (path == NULL) {
-        return STATUS_NO_MEMORY;
-    }
+    static const char lock[] = "/LOCK";
+    struct buf path = {0};
     struct holder holder;
-    enum status status;
-    if (holder_find(path, &holder)) {
+    const char *message = run->error->message, *end = strstr(message, "/LOCK: locked: ");
+    if (end == NULL) {
+        return STATUS_OK; /* it is something else that others have */
+    }
+    enum status status = buf_append(&path, message, (size_t)(end - message));
+    if (status == STATUS_OK) {
+        status = buf_append(&path, lock, sizeof lock);
+    }
+    if (status == STATUS_OK && holder_find((const char *)path.data, &holder)) {
         status = buf_printf(out,
                             "  process %ld (%s) has it open; end that one, or wait until "
                             "it is done\n",
                             holder.process, holder.name);
-    } else {
+    } else if (status == STATUS_OK) {
         status = buf_printf(out,
                             "  a database is open in one process at a time; `fuser %s` "
                             "names it\n",
-                            path);
+                            (const char *)path.data);
     }
-    memory_give(path);
+    buf_free(&path);
     return status;
 }
 

@@ -18,7 +18,8 @@ enum command_directory {
     DIRECTORY_BESIDE,  /* it must be there; the command looks at it, open or not */
     DIRECTORY_OPEN,    /* it must be there; run->kv is open */
     DIRECTORY_CREATE,  /* made where missing; run->kv is open */
-    DIRECTORY_LENT     /* run->kv is open in a shell, else NULL: the command opens it */
+    DIRECTORY_LENT,    /* run->kv is open in a shell, else NULL: the command opens it */
+    DIRECTORY_OWN      /* the command opens one, and says in run->dir which */
 };
 
 /* What a command is given. */

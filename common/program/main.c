@@ -32,6 +32,7 @@ static enum status check_directory(const struct command_run *run) {
     struct stat found;
     if (run->command->directory == DIRECTORY_UNUSED ||
         run->command->directory == DIRECTORY_LENT ||
+        run->command->directory == DIRECTORY_OWN ||
         run->command->directory == DIRECTORY_CREATE) {
         return STATUS_OK;
     }

@@ -324,11 +324,13 @@ static void scan_store_progress(void *opened, struct kv_progress *progress) {
     struct scan_store *store = opened;
     gate_enter(&store->gate);
     struct wal_progress now = store->last;
-    if (store->wal != NULL) {
+    bool stopped = store->wal == NULL;
+    if (!stopped) {
         wal_progress(store->wal, &now);
+        stopped = wal_state(store->wal, NULL) != STATUS_OK;
     }
     gate_leave(&store->gate);
-    *progress = (struct kv_progress){now.issued, now.written, now.durable};
+    *progress = (struct kv_progress){now.issued, now.written, now.durable, stopped};
 }
 
 static uint64_t counted(const struct atomic_u64 *counter) {

@@ -379,11 +379,13 @@ static void buffer_store_progress(void *opened, struct kv_progress *progress) {
     struct buffer_store *store = opened;
     gate_enter(&store->gate);
     struct wal_progress now = store->last;
-    if (buffer_of(store)->wal != NULL) {
+    bool stopped = buffer_of(store)->wal == NULL;
+    if (!stopped) {
         wal_progress(buffer_of(store)->wal, &now);
+        stopped = wal_state(buffer_of(store)->wal, NULL) != STATUS_OK;
     }
     gate_leave(&store->gate);
-    *progress = (struct kv_progress){now.issued, now.written, now.durable};
+    *progress = (struct kv_progress){now.issued, now.written, now.durable, stopped};
 }
 
 static void count_writes(struct buffer_store *store, struct kv_stats *stats) {

@@ -13,9 +13,9 @@
 
 struct memtable;
 
-/* For entries that take so many bytes: its filter, which makes lookups of absent keys
- * quick (key_filter.h), is made for these. Fewer and more may come; 0: there is no
- * filter. NULL when there is no memory. */
+/* For entries that take so many bytes: as large is the filter that makes lookups of
+ * absent keys quick (key_filter.h). Fewer and more may come; 0: there is none. NULL when
+ * there is no memory. */
 struct memtable *memtable_open(uint64_t expected_bytes);
 void memtable_ref(struct memtable *memtable);
 void memtable_unref(struct memtable *memtable); /* NULL is allowed */

@@ -71,7 +71,8 @@ enum status engine_close(void *opened, struct error *error) {
         }
     }
     engine_free_retired(engine); /* there are no readers, but upkeep is still at work */
-    engine->parts->commit->close(engine->commit); /* it may still wait for the log */
+    engine->parts->commit->close(engine->commit);    /* it may still wait for the log */
+    engine->parts->horizon->let_go(engine->horizon); /* of tables that upkeep removes */
     enum status stopped = engine_stop(engine, status == STATUS_OK ? error : NULL);
     engine->parts->horizon->close(engine->horizon);
     retired_free(&engine->retired, &engine->readers); /* of what was still going on */
@@ -138,11 +139,19 @@ static enum status start_anew(struct engine *engine, struct error *error) {
     return status;
 }
 
+/* Whoever asks for a resume when nothing has failed passes the gate with all others: to
+ * be alone he would wait for whole compactions, and everybody else for him. */
 enum status engine_resume(void *opened, struct error *error) {
     struct engine *engine = opened;
     struct error failure = {0};
-    gate_enter_alone(&engine->gate);
+    gate_enter(&engine->gate);
     enum status status = engine_usable(engine, NULL);
+    gate_leave(&engine->gate);
+    if (status == STATUS_OK) {
+        return STATUS_OK;
+    }
+    gate_enter_alone(&engine->gate);
+    status = engine_usable(engine, NULL);
     if (status != STATUS_OK) {
         status = start_anew(engine, &failure);
         if (status != STATUS_OK) {

@@ -9,8 +9,9 @@ void engine_progress(void *opened, struct kv_progress *progress) {
     if (engine->wal != NULL) {
         wal_progress(engine->wal, &now);
     }
+    bool stopped = engine_usable(engine, NULL) != STATUS_OK;
     gate_leave(&engine->gate);
-    *progress = (struct kv_progress){now.issued, now.written, now.durable};
+    *progress = (struct kv_progress){now.issued, now.written, now.durable, stopped};
 }
 
 static void count_log(struct engine *engine, struct kv_stats *stats) {

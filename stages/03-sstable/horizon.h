@@ -26,6 +26,10 @@ struct horizon_ops {
     enum status (*sequences)(void *horizon, uint64_t **sequences, size_t *count,
                              struct error *error);
 
+    /* Nobody reads any more, while compactions may still be at work: the engine closes.
+     * NULL is allowed. */
+    void (*let_go)(void *horizon);
+
     void (*close)(void *horizon); /* nobody compacts any more; NULL is allowed */
 };
 

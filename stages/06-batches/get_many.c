@@ -27,12 +27,19 @@ static enum status get_sorted(struct engine *engine, const struct wanted *wanted
     struct reader_slot *slot = readers_enter(&engine->readers);
     const struct view *view = engine_view(engine, options->snapshot);
     uint64_t sequence = engine_sequence(view, options->snapshot);
-    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+    for (size_t i = 0, bytes = 0; i < count && status == STATUS_OK; i++) {
         size_t number = wanted[i].number;
         enum lookup answer = LOOKUP_ABSENT;
+        if (options->most_bytes > 0 && bytes > options->most_bytes) {
+            status = error_set(error, STATUS_LIMIT,
+                               "the values of %zu keys are more than %zu bytes", count,
+                               options->most_bytes);
+            break;
+        }
         status = engine_get_from_view(engine, slot, view, wanted[i].key, sequence,
                                       options->no_wait, &values[number], &answer, error);
         statuses[number] = answer == LOOKUP_FOUND ? STATUS_OK : STATUS_NOT_FOUND;
+        bytes += answer == LOOKUP_FOUND ? values[number].length : 0;
     }
     readers_leave(slot);
     *options->observed = sequence;

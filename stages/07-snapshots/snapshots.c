@@ -51,6 +51,8 @@ struct snapshots {
     /* guarded by lock */
     struct snapshot *oldest, *newest; /* NULL: there is none */
     size_t count;
+    struct past *doubt; /* of an erasure that may come to light; NULL: there is none */
+    uint64_t doubt_sequence; /* the last one that it shows */
 };
 
 /* ---- the list -------------------------------------------------------------------- */
@@ -77,6 +79,20 @@ static void unlink_snapshot(struct snapshots *list, struct snapshot *snapshot) {
     list->count--;
 }
 
+/* Requires lock. */
+static void look_back(struct snapshot *snapshot, struct past *past) {
+    snapshot->past = past;
+    past->snapshots++;
+    atomic_pointer_store(&snapshot->shared.view, past->view, memory_order_release);
+}
+
+/* Requires lock. Answers the past, for past_close, if nobody else has it. */
+static struct past *end_doubt(struct snapshots *list) {
+    struct past *past = list->doubt;
+    list->doubt = NULL;
+    return past != NULL && --past->snapshots == 0 ? past : NULL;
+}
+
 enum status engine_snapshot_take(void *opened, struct kv_snapshot **out,
                                  struct error *error) {
     struct engine *engine = opened;
@@ -88,10 +104,19 @@ enum status engine_snapshot_take(void *opened, struct kv_snapshot **out,
     snapshot->shared.store = engine;
     snapshot->list = list;
     mutex_lock(&list->lock);
-    snapshot->shared.sequence = engine_visible(engine);
+    struct past *over = engine_usable_catalog(engine, NULL) == STATUS_OK
+                            ? end_doubt(list) /* a resume has shown what is there */
+                            : NULL;
+    if (list->doubt != NULL) { /* and goes by that, should a resume end just now */
+        look_back(snapshot, list->doubt);
+        snapshot->shared.sequence = list->doubt_sequence;
+    } else {
+        snapshot->shared.sequence = engine_visible(engine);
+    }
     snapshot->taken_micros = clock_monotonic_micros(engine->options.world->clock);
     insert(list, snapshot);
     mutex_unlock(&list->lock);
+    past_close(over);
     *out = &snapshot->shared;
     return STATUS_OK;
 }
@@ -148,9 +173,7 @@ void snapshots_part_begin(struct engine *engine, struct past *past) {
     mutex_lock(&list->lock);
     for (struct snapshot *at = list->oldest; at != NULL; at = at->newer) {
         if (at->past == NULL) {
-            at->past = past;
-            past->snapshots++;
-            atomic_pointer_store(&at->shared.view, past->view, memory_order_release);
+            look_back(at, past);
         }
     }
 }
@@ -162,6 +185,18 @@ void snapshots_part_end(struct engine *engine, struct past *past) {
     if (!wanted) {
         past_close(past);
     }
+}
+
+void snapshots_part_in_doubt(struct engine *engine, struct past *past,
+                             uint64_t sequence) {
+    struct snapshots *list = engine->horizon;
+    snapshots_part_begin(engine, past);
+    struct past *over = end_doubt(list);
+    past->snapshots++;
+    list->doubt = past;
+    list->doubt_sequence = sequence;
+    mutex_unlock(&list->lock);
+    past_close(over);
 }
 
 /* ---- the horizon ----------------------------------------------------------------- */
@@ -212,22 +247,34 @@ static enum status snapshots_sequences(void *horizon, uint64_t **sequences, size
     return STATUS_OK;
 }
 
-/* Those that are still held are let go of: they say so when they are read at. */
-static void snapshots_close(void *horizon) {
+/* Those that are still held say so when they are read at. */
+static void snapshots_let_go(void *horizon) {
     struct snapshots *list = horizon;
     if (list == NULL) {
         return;
     }
+    mutex_lock(&list->lock);
     for (struct snapshot *at = list->oldest; at != NULL; at = at->newer) {
         at->shared.store = NULL;
         past_close(let_go_of_past(at));
     }
-    mutex_free(&list->lock);
-    memory_give(list);
+    list->oldest = list->newest = NULL;
+    list->count = 0;
+    struct past *over = end_doubt(list);
+    mutex_unlock(&list->lock);
+    past_close(over);
+}
+
+static void snapshots_close(void *horizon) {
+    struct snapshots *list = horizon;
+    if (list != NULL) {
+        mutex_free(&list->lock);
+        memory_give(list);
+    }
 }
 
 const struct horizon_ops horizon_snapshots = {snapshots_open, snapshots_sequences,
-                                              snapshots_close};
+                                              snapshots_let_go, snapshots_close};
 
 /* ---- statistics ------------------------------------------------------------------ */
 

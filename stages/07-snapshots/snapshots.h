@@ -24,6 +24,11 @@ void past_close(struct past *past); /* for one that nobody parted with; NULL is 
 void snapshots_part_begin(struct engine *engine, struct past *past);
 void snapshots_part_end(struct engine *engine, struct past *past);
 
+/* The same where nobody knows whether the erasure is in force: the view stays, and a
+ * resume finds which of the two it is. Until then nothing is written, and snapshots that
+ * are taken look at this past, too, of which `sequence` is the last. */
+void snapshots_part_in_doubt(struct engine *engine, struct past *past, uint64_t sequence);
+
 /* As store_ops has them, for engines with this horizon. */
 enum status engine_snapshot_take(void *engine, struct kv_snapshot **snapshot,
                                  struct error *error);

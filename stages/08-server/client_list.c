@@ -27,8 +27,6 @@ void client_list_add(struct client_list *list, struct client_entry *entry) {
     set(&entry->protocol, 2);
     set(&entry->monitors, 0);
     set(&entry->no_evict, 0);
-    set(&entry->output_bytes, 0);
-    set(&entry->query_bytes, 0);
     entry->name = entry->library_name = entry->library_version = (struct buf){0};
     mutex_lock(&list->mutex);
     entry->before = list->last;
@@ -69,10 +67,15 @@ static void note_text(struct client_list *list, struct buf *text, const struct b
     mutex_unlock(&list->mutex);
 }
 
-void client_list_note(struct client_list *list, struct client_entry *entry,
-                      const struct session *session, uint64_t now_micros) {
+void client_entry_began(struct client_entry *entry, const struct session *session,
+                        uint64_t now_micros) {
     set(&entry->active_micros, now_micros);
     set(&entry->number, session->number + 1);
+}
+
+void client_list_note(struct client_list *list, struct client_entry *entry,
+                      const struct session *session, uint64_t now_micros) {
+    client_entry_began(entry, session, now_micros);
     set(&entry->protocol, (uint64_t)session->writer->protocol);
     set(&entry->monitors, session->monitors);
     set(&entry->no_evict, session->no_evict);
@@ -122,29 +125,41 @@ static void flags_of(const struct client_entry *entry, char flags[8]) {
     flags[used] = '\0';
 }
 
+/* Redis counts the bytes that wait for a client in an array of its own (obl), and the
+ * memory of what did not fit there in a list (omem); here all waits in one chain. */
+static enum status print_sizes(const struct client_entry *entry, struct buf *out) {
+    static const struct connection_meter none;
+    const struct connection_meter *meter = entry->meter != NULL ? entry->meter : &none;
+    return buf_printf(out,
+                      " qbuf=%" PRIu64 " qbuf-free=%" PRIu64
+                      " argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=%" PRIu64
+                      " oll=0 omem=%" PRIu64 " tot-mem=%" PRIu64,
+                      get(&meter->query_bytes), get(&meter->query_room),
+                      get(&meter->output_bytes), get(&meter->output_memory),
+                      get(&meter->memory) + entry->own_bytes);
+}
+
 enum status client_entry_print(const struct client_entry *entry,
                                const struct command_index *index, uint64_t now_micros,
                                struct buf *out) {
     char flags[8];
     flags_of(entry, flags);
-    uint64_t query = get(&entry->query_bytes), output = get(&entry->output_bytes);
     enum status status =
-        buf_printf(out, "id=%" PRIu64 " addr=%s laddr=%s fd=%d name=%.*s age=%" PRIu64,
+        buf_printf(out,
+                   "id=%" PRIu64 " addr=%s laddr=%s fd=%d name=%.*s age=%" PRIu64
+                   " idle=%" PRIu64 " flags=%s db=0 sub=0 psub=0 ssub=0 multi=-1",
                    entry->id, entry->peer, entry->local, entry->descriptor,
                    (int)entry->name.length, (const char *)buf_slice(&entry->name).data,
-                   seconds_since(entry->since_micros, now_micros));
+                   seconds_since(entry->since_micros, now_micros),
+                   seconds_since(get(&entry->active_micros), now_micros), flags);
     if (status == STATUS_OK) {
-        status = buf_printf(
-            out,
-            " idle=%" PRIu64 " flags=%s db=0 sub=0 psub=0 ssub=0 multi=-1"
-            " qbuf=%" PRIu64 " qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0"
-            " oll=0 omem=%" PRIu64 " tot-mem=%" PRIu64 " events=r cmd=%s user=default"
-            " redir=-1 resp=%" PRIu64,
-            seconds_since(get(&entry->active_micros), now_micros), flags, query, output,
-            query + output, command_name(entry, index), get(&entry->protocol));
+        status = print_sizes(entry, out);
     }
     if (status == STATUS_OK) {
-        status = buf_printf(out, " lib-name=%.*s lib-ver=%.*s\n",
+        status = buf_printf(out,
+                            " events=r cmd=%s user=default redir=-1 resp=%" PRIu64
+                            " lib-name=%.*s lib-ver=%.*s\n",
+                            command_name(entry, index), get(&entry->protocol),
                             (int)entry->library_name.length,
                             (const char *)buf_slice(&entry->library_name).data,
                             (int)entry->library_version.length,

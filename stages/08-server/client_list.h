@@ -11,6 +11,7 @@
 
 #include "atomic.h"
 #include "buf.h"
+#include "connection.h"
 #include "redis_command.h"
 #include "thread.h"
 
@@ -24,8 +25,10 @@ struct client_entry {
     int descriptor;
     bool local_socket; /* of the file system */
     char peer[CLIENT_NAME_BYTES];
-    char local[CLIENT_NAME_BYTES]; /* the server's side; may be empty */
-    uint64_t since_micros;         /* monotonic */
+    char local[CLIENT_NAME_BYTES];        /* the server's side */
+    uint64_t since_micros;                /* monotonic */
+    const struct connection_meter *meter; /* NULL: nothing is measured */
+    size_t own_bytes;                     /* of what stands behind the connection */
     void *connection;
 
     /* Written by its owner's thread, read by any. */
@@ -34,8 +37,6 @@ struct client_entry {
     struct atomic_u64 protocol;
     struct atomic_u64 monitors;
     struct atomic_u64 no_evict;
-    struct atomic_u64 output_bytes; /* that wait for it */
-    struct atomic_u64 query_bytes;
 
     /* guarded by the list's mutex */
     struct buf name, library_name, library_version;
@@ -63,6 +64,11 @@ size_t client_list_count(struct client_list *list);
  * there is no memory for a new name the list has none for it. */
 void client_list_note(struct client_list *list, struct client_entry *entry,
                       const struct session *session, uint64_t now_micros);
+
+/* Its session is at a command now: for one that shows its own entry, or that takes long.
+ * By its owner. */
+void client_entry_began(struct client_entry *entry, const struct session *session,
+                        uint64_t now_micros);
 
 /* Calls visit for each, in the order in which they came, with the mutex held. */
 void client_list_visit(struct client_list *list,

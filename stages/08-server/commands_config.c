@@ -393,7 +393,7 @@ static const struct redis_command config_subcommands[] = {
     SUB("config|rewrite", "Writes the settings into the server's file.", "2.8.0", "", 2,
         ADMIN | COMMAND_MAY_BLOCK, run_config_rewrite),
     SUB("config|set", "Changes settings, all or none.", "2.0.0", "{parameter value}...",
-        -4, ADMIN | COMMAND_SKIPS_SLOWLOG, run_config_set),
+        -4, ADMIN, run_config_set),
 };
 
 static const struct redis_command slowlog_subcommands[] = {

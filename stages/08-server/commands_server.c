@@ -91,8 +91,6 @@ static enum command_outcome run_shutdown(struct session *session,
         return COMMAND_WOULD_WAIT;
     }
     if (how.save && saver_save(&server->saver, &error) != STATUS_OK) {
-        server_log(server->parts.log, LOGLEVEL_WARNING, "SHUTDOWN SAVE failed: %s",
-                   error.message);
         return session_error(session, "ERR Errors trying to SHUTDOWN. Check logs.");
     }
     server_log(server->parts.log, LOGLEVEL_NOTICE, "a client asks for a shutdown");

@@ -220,7 +220,8 @@ static enum command_outcome run_mget(struct session *session,
     enum status status = STATUS_NO_MEMORY;
     if (values != NULL && statuses != NULL) {
         status = keyspace_get_many(&session->access, request->arguments + 1, count,
-                                   values, statuses, &error);
+                                   session->writer->output->most_bytes, values, statuses,
+                                   &error);
     }
     if (status == STATUS_OK) {
         resp_write_aggregate(session->writer, RESP_ARRAY, count);

@@ -10,6 +10,7 @@
 #include <ctype.h>
 
 #include "config_file.h"
+#include "failpoint.h"
 #include "memory.h"
 #include "text_file.h"
 
@@ -229,13 +230,16 @@ enum status config_rewrite_text(const struct config *config,
 /* ---- the file -------------------------------------------------------------------- */
 
 static enum status write_whole(const struct file_system *files, const char *path,
-                               struct slice text, struct error *error) {
+                               const char *like, struct slice text, struct error *error) {
     struct file *file = NULL;
     enum status status = file_open(files, path, FILE_OVERWRITE, &file, error);
     if (status != STATUS_OK) {
         return status;
     }
-    status = file_write(file, 0, text.data, text.length, error);
+    status = file_copy_access(files, like, path, error);
+    if (status == STATUS_OK || status == STATUS_NOT_FOUND) { /* somebody removed it */
+        status = file_write(file, 0, text.data, text.length, error);
+    }
     if (status == STATUS_OK) {
         status = file_sync(file, error);
     }
@@ -254,8 +258,9 @@ static enum status replace_file(const struct file_system *files, const char *pat
         return error_no_memory(error, path, strlen(path));
     }
     const char *name = (const char *)beside.data;
-    enum status status = write_whole(files, name, text, error);
+    enum status status = write_whole(files, name, path, text, error);
     if (status == STATUS_OK) {
+        failpoint_pass(settings_written_not_named);
         status = file_rename(files, name, path, error);
     }
     if (status == STATUS_OK) { /* COMMIT POINT */

@@ -15,7 +15,8 @@ MUST_CHECK enum status config_rewrite_text(const struct config *config,
 
 /* The file itself, durably: after a crash it is the old one or the new one. A file beside
  * it, with ".rewrite" behind its name, may be left over; the next call replaces it.
- * Permissions are those of a new file, so of the umask. */
+ * Owner and permissions stay (file_copy_access), for it may hold the password: before
+ * there is a byte in the new one it is as much of a secret as the old one. */
 MUST_CHECK enum status config_rewrite(const struct config *config,
                                       const struct file_system *files, const char *path,
                                       struct error *error);

@@ -9,15 +9,24 @@
  * it; what starts it again is in brackets:
  *
  *     nothing to read         [the loop: readable]     read_bytes are read   [next tick]
- *     a request is PENDING    [connection_resume]      much output waits     [a flush] */
+ *     a request is PENDING    [connection_resume]      much output waits     [a flush]
+ *
+ * While output is what stops it, bytes are read to `ahead`, and the parser has them from
+ * there afterwards. */
 #include "connection.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "connection_state.h"
 #include "memory.h"
 
-enum { LINGER_MICROS = 1000000, DISCARD_BYTES = 4096, DISCARDS = 16 };
+enum {
+    LINGER_MICROS = 1000000,
+    DISCARD_BYTES = 4096,
+    DISCARDS = 16,
+    AHEAD_BYTES = 16 * 1024
+};
 
 /* ---- the end --------------------------------------------------------------------- */
 
@@ -27,6 +36,7 @@ static void destroy(struct connection *connection) {
     }
     link_remove(&connection->link);
     resp_parser_free(&connection->parser);
+    output_free(&connection->ahead);
     memory_give(connection);
 }
 
@@ -72,6 +82,13 @@ void connection_kill(struct connection *connection) {
     }
 }
 
+void connection_kill_for(struct connection *connection, const char *why) {
+    if (connection->why == NULL) {
+        connection->why = why;
+    }
+    connection_kill(connection);
+}
+
 void connection_finish(struct connection *connection) {
     if (connection->state == CONNECTION_OPEN) {
         connection->state = CONNECTION_CLOSING;
@@ -106,10 +123,13 @@ void connection_linger(struct connection *connection) {
     connection->state = CONNECTION_LINGERING;
     connection->linger_micros = loop_now_micros(connection->set->loop) + LINGER_MICROS;
     resp_parser_free(&connection->parser);
+    output_free(&connection->ahead);
     socket_end_writing(connection->descriptor);
     connection_retime(connection);
     discard(connection);
 }
+
+static const char no_memory[] = "no memory for what it asks";
 
 /* ---- requests -------------------------------------------------------------------- */
 
@@ -117,6 +137,7 @@ void connection_linger(struct connection *connection) {
 static void refuse(struct connection *connection, const struct error *error) {
     struct resp_writer writer = {&connection->output, 2, false};
     resp_write_error(&writer, error->message);
+    connection->why = "it broke the protocol";
     connection_finish(connection);
 }
 
@@ -148,7 +169,11 @@ static bool serve(struct connection *connection) {
         case STATUS_NO_SPACE:
         case STATUS_STALLED:
         default:
-            connection_kill(connection);
+            connection_kill_for(connection, no_memory);
+            return false;
+        }
+        if (connection->output.status != STATUS_OK) {
+            connection_kill(connection); /* and with it what it has asked for since */
             return false;
         }
         connection->pending =
@@ -168,52 +193,102 @@ static void note_read(struct connection *connection, size_t count) {
     }
 }
 
-/* Reads once. Less than there was room for is all that there was (epoll(7)), but for the
- * end, which the loop tells of only once. */
-static void read_some(struct connection *connection, size_t *budget) {
-    unsigned char *to;
-    size_t bytes, count;
-    if (resp_parser_room(&connection->parser, &to, &bytes) != STATUS_OK) {
-        connection_kill(connection);
-        return;
-    }
-    bytes = bytes < *budget ? bytes : *budget;
+/* Less than there was room for is all that there was (epoll(7)), but for the end, which
+ * the loop tells of only once. What was read is at `to`. */
+static size_t read_to(struct connection *connection, unsigned char *to, size_t bytes) {
+    size_t count = 0;
     switch (socket_read(connection->descriptor, to, bytes, &count)) {
     case SOCKET_DONE:
-        resp_parser_filled(&connection->parser, count);
         note_read(connection, count);
         connection->may_read = count == bytes || connection->end_near;
-        *budget -= count;
-        break;
+        return count;
     case SOCKET_LATER:
         connection->may_read = false;
-        break;
+        return 0;
     case SOCKET_ENDED:
         connection->ended = connection->peer_ended = true;
-        break;
+        return 0;
     case SOCKET_BROKEN:
     case SOCKET_FULL:
     case SOCKET_TIGHT:
     default:
         connection_kill(connection);
-        break;
+        return 0;
     }
+}
+
+static size_t least(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+static void read_ahead(struct connection *connection, size_t *budget) {
+    unsigned char bytes[AHEAD_BYTES];
+    size_t count = read_to(connection, bytes, least(sizeof bytes, *budget));
+    output_append(&connection->ahead, bytes, count);
+    *budget -= count;
+    if (connection->ahead.status != STATUS_OK) {
+        connection_kill_for(connection, no_memory);
+    }
+}
+
+static size_t take_ahead(struct connection *connection, unsigned char *to, size_t bytes) {
+    struct output *ahead = &connection->ahead;
+    struct slice next;
+    (void)output_gather(ahead, ahead->appended, &next, 1);
+    bytes = least(bytes, next.length);
+    memcpy(to, next.data, bytes);
+    output_advance(ahead, bytes);
+    return bytes;
+}
+
+/* Once, for the parser. */
+static void read_some(struct connection *connection, size_t *budget) {
+    unsigned char *to;
+    size_t bytes, count;
+    if (resp_parser_room(&connection->parser, &to, &bytes) != STATUS_OK) {
+        connection_kill_for(connection, no_memory);
+        return;
+    }
+    bytes = least(bytes, *budget);
+    count = output_pending(&connection->ahead) > 0 ? take_ahead(connection, to, bytes)
+                                                   : read_to(connection, to, bytes);
+    if (connection->state == CONNECTION_OPEN) {
+        resp_parser_filled(&connection->parser, count);
+        connection_measure(connection);
+        *budget -= count;
+    }
+}
+
+/* Whether it is for its client, who has to take replies, that it does not go on. */
+static bool is_crowded(const struct connection *connection) {
+    return connection->paused || (connection->pending && connection->full);
+}
+
+static bool has_input(const struct connection *connection) {
+    bool may_read = connection->may_read && !connection->ended;
+    uint64_t ahead = output_pending(&connection->ahead);
+    if (is_crowded(connection)) {
+        return may_read && connection->parser.trusted &&
+               ahead < connection_limits(connection)->ahead_bytes;
+    }
+    return connection->served && (may_read || ahead > 0);
 }
 
 void connection_go_on(struct connection *connection) {
     size_t budget = connection_limits(connection)->read_bytes;
     connection->busy = true;
-    while (connection->state == CONNECTION_OPEN && !connection->pending &&
-           !connection->paused) {
-        connection->served = serve(connection);
-        if (!connection->served || connection->ended || !connection->may_read) {
+    while (connection->state == CONNECTION_OPEN) {
+        if (!connection->pending && !connection->paused) {
+            connection->served = serve(connection);
+        }
+        if (connection->state != CONNECTION_OPEN || !has_input(connection)) {
             break;
         }
         if (budget == 0) {
             loop_again(connection->set->loop, &connection->watch);
             break;
         }
-        read_some(connection, &budget);
+        (is_crowded(connection) ? read_ahead : read_some)(connection, &budget);
     }
     if (connection->state == CONNECTION_LINGERING) {
         discard(connection);
@@ -252,6 +327,7 @@ static void arrive(void *context) {
     uint64_t now = loop_now_micros(set->loop);
     connection->opened_micros = connection->active_micros = now;
     connection->ended = set->finishing;
+    connection->output.most_bytes = set->limits.hard_output_bytes;
     link_add(&set->all, &connection->link);
     if (loop_timer_add(set->loop, &connection->timer) != STATUS_OK) {
         goto no_timer;
@@ -259,6 +335,10 @@ static void arrive(void *context) {
     if (loop_watch(set->loop, &connection->watch, NULL) != STATUS_OK) {
         goto no_watch;
     }
+    if (set->limits.keepalive_seconds > 0) {
+        socket_keepalive(connection->descriptor, set->limits.keepalive_seconds);
+    }
+    connection_measure(connection);
     connection->busy = true;
     connection->session = set->handler->open(set->context, connection);
     if (connection->session == NULL) {
@@ -314,6 +394,9 @@ void connection_facts(const struct connection *connection,
     uint64_t now = loop_now_micros(connection->set->loop);
     *facts = (struct connection_facts){
         .name = connection->peer.name,
+        .own_name = connection->peer.own,
+        .meter = &connection->meter,
+        .why = connection->why,
         .local = connection->peer.local,
         .descriptor = connection->descriptor,
         .age_micros = now - connection->opened_micros,

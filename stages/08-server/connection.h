@@ -5,9 +5,12 @@
  *                  connection goes no further until connection_resume (PENDING)
  *   a held reply   a reply may promise what is not durable yet. connection_hold keeps all
  *                  that this tick wrote, until connections_release or connections_fail
- *   a slow client  more than soft_output_bytes wait for it: nothing more of it is read or
- *                  carried out until half of that is gone; more than hard_output_bytes,
- *                  or more than lasting_output_bytes for too long: it is closed
+ *   a slow client  more than soft_output_bytes wait for it: nothing more of it is carried
+ *                  out until half of that is gone; more than hard_output_bytes, or more
+ *                  than lasting_output_bytes for too long: it is closed
+ *   a long pipeline   many clients take no reply before they have sent all. Who waits for
+ *                  them to take some and does not read meanwhile waits for ever; so of a
+ *                  slow client that is trusted ahead_bytes are read, and kept
  *   the end        a peer that sends no more gets all answers to what it sent. One that
  *                  is told to go (a protocol error, QUIT) gets what was written, the end,
  *                  and a second to say goodbye: closing before it has read would reset
@@ -17,6 +20,7 @@
 #ifndef STRATA_CONNECTION_H
 #define STRATA_CONNECTION_H
 
+#include "atomic.h"
 #include "resp_parser.h"
 #include "resp_writer.h"
 #include "socket.h"
@@ -54,8 +58,8 @@ void connection_written(struct connection *connection);
 
 /* To be asked before each part of a reply that may have many, and before what no request
  * asked for: if it is false, more than hard_output_bytes wait already, the connection is
- * closed, and what is still written is dropped. One part more is always allowed, for a
- * value may be longer than that. */
+ * closed, and what is still written is dropped; outside of a request it is freed, too.
+ * One part more is always allowed, for a value may be longer than that. */
 bool connection_has_room(struct connection *connection);
 
 /* Whether who has long replies to write should wait for `drained` first. */
@@ -74,8 +78,21 @@ void connection_finish(struct connection *connection);
 /* It is closed now, and what was written is lost. */
 void connection_kill(struct connection *connection);
 
+/* What it holds, as it was when something was read last, or a tick ended. Any thread may
+ * read it, for as long as the connection lives. */
+struct connection_meter {
+    struct atomic_u64 query_bytes;  /* read, and not carried out yet */
+    struct atomic_u64 query_room;   /* for more */
+    struct atomic_u64 output_bytes; /* that wait to be sent */
+    struct atomic_u64 output_memory;
+    struct atomic_u64 memory; /* all that it takes */
+};
+
 struct connection_facts {
-    const char *name; /* of the peer; lives as long as the connection */
+    const char *name;     /* of the peer; all of these live as long as the connection */
+    const char *own_name; /* of the server's side */
+    const struct connection_meter *meter;
+    const char *why; /* the server ended it; NULL: it did not */
     bool local;
     int descriptor;
     uint64_t age_micros;

@@ -93,6 +93,7 @@ static void replace_held(struct connection *connection, uint64_t durable,
     if (output->status != STATUS_OK || output->first != NULL) {
         fresh.status = STATUS_NO_MEMORY;
     }
+    fresh.most_bytes = output->most_bytes;
     output_free(output);
     *output = fresh;
     connection->marked = fresh.appended - unmarked;
@@ -161,6 +162,28 @@ static void write_some(struct connection *connection) {
     }
 }
 
+void connection_measure(struct connection *connection) {
+    struct connection_meter *meter = &connection->meter;
+    const struct resp_parser *parser = &connection->parser;
+    const struct output *output = &connection->output;
+    const struct {
+        struct atomic_u64 *to;
+        uint64_t value;
+    } measures[] = {
+        {&meter->query_bytes,
+         resp_parser_held(parser) + output_pending(&connection->ahead)},
+        {&meter->query_room, parser->capacity - parser->end},
+        {&meter->output_bytes, output_pending(output)},
+        {&meter->output_memory, output->memory},
+        {&meter->memory, sizeof *connection + resp_parser_memory(parser) +
+                             connection->ahead.memory + output->memory +
+                             connection->held_room * sizeof *connection->held},
+    };
+    for (size_t i = 0; i < sizeof measures / sizeof measures[0]; i++) {
+        atomic_u64_store(measures[i].to, measures[i].value, memory_order_relaxed);
+    }
+}
+
 /* How slow the client is, after what it has taken. */
 static void judge(struct connection *connection) {
     const struct connection_limits *limits = connection_limits(connection);
@@ -186,7 +209,8 @@ static void judge(struct connection *connection) {
 
 /* All is sent; is all over? */
 static void end_if_over(struct connection *connection) {
-    bool answered = connection->ended && connection->served;
+    bool answered = connection->ended && connection->served &&
+                    output_pending(&connection->ahead) == 0;
     if (connection->state == CONNECTION_OPEN && !answered) {
         return;
     }
@@ -204,13 +228,14 @@ void connection_flush(void *context) {
     }
     connection->busy = true;
     if (connection->output.status != STATUS_OK) {
-        connection_kill(connection);
+        connection_kill_for(connection, "no memory for its replies");
     } else {
         write_some(connection);
         connection->marked = connection->output.appended;
     }
     if (connection->state != CONNECTION_DEAD) {
         judge(connection);
+        connection_measure(connection);
     }
     if (connection->state != CONNECTION_DEAD && !connection->pending &&
         output_pending(&connection->output) == 0) {
@@ -226,18 +251,25 @@ void connection_written(struct connection *connection) {
 }
 
 bool connection_has_room(struct connection *connection) {
-    if (connection->state != CONNECTION_DEAD &&
-        output_pending(&connection->output) >
-            connection_limits(connection)->hard_output_bytes) {
-        connection_kill(connection);
+    if (connection->state == CONNECTION_DEAD) {
+        return false;
     }
-    return connection->state != CONNECTION_DEAD;
+    if (output_pending(&connection->output) >
+        connection_limits(connection)->hard_output_bytes) {
+        connection_kill_for(connection, "more replies wait for it than may "
+                                        "(client-output-buffer-limit)");
+        return false; /* it may be freed by now */
+    }
+    return true;
 }
 
 bool connection_full(struct connection *connection) {
     bool full = connection->state != CONNECTION_DEAD &&
                 output_pending(&connection->output) >=
                     connection_limits(connection)->soft_output_bytes;
-    connection->full |= full;
+    if (full && !connection->full) {
+        connection->full = true;
+        loop_again(connection->set->loop, &connection->watch); /* it may read ahead */
+    }
     return full;
 }

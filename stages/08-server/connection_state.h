@@ -38,11 +38,14 @@ struct connection {
     bool peer_ended; /* because the peer sends no more */
     bool may_read;   /* the loop has said so, and reading has not said otherwise */
     bool may_write;
-    bool end_near; /* read until the end is seen */
-    bool full;     /* `drained` is owed */
-    bool trimmed;  /* has given memory back since the last read */
+    bool end_near;   /* read until the end is seen */
+    bool full;       /* `drained` is owed */
+    bool trimmed;    /* has given memory back since the last read */
+    const char *why; /* the server ends it; NULL: it does not */
 
+    struct connection_meter meter;
     struct resp_parser parser;
+    struct output ahead; /* read, and for the parser to have */
     struct output output;
     struct resp_writer writer;
     uint64_t marked; /* position up to which output is of earlier ticks */
@@ -56,6 +59,12 @@ struct connection {
     uint64_t crowded_micros; /* since when much output waits; TIMER_NEVER: it does not */
     uint64_t linger_micros;  /* until when it may linger */
 };
+
+/* It is closed now, and the operator may be told why. */
+void connection_kill_for(struct connection *connection, const char *why);
+
+/* connection_output.c: sets the meter. */
+void connection_measure(struct connection *connection);
 
 /* connection.c: reads and carries out what can be. */
 void connection_go_on(struct connection *connection);

@@ -34,16 +34,20 @@ void connection_retime(struct connection *connection) {
     loop_timer_set(connection->set->loop, &connection->timer, next);
 }
 
-/* Whether its time is over. */
-static bool is_over(const struct connection *connection, uint64_t now) {
+/* Why its time is over; NULL: it is not. */
+static const char *over_why(const struct connection *connection, uint64_t now) {
     const struct connection_limits *limits = connection_limits(connection);
     uint64_t silent = now - connection->active_micros;
-    return (limits->idle_micros > 0 && silent >= limits->idle_micros) ||
-           (connection->crowded_micros != TIMER_NEVER &&
-            now - connection->crowded_micros >= limits->lasting_micros) ||
-           (connection->state == CONNECTION_CLOSING && silent >= CLOSING_MICROS) ||
-           (connection->state == CONNECTION_LINGERING &&
-            now >= connection->linger_micros);
+    if (limits->idle_micros > 0 && silent >= limits->idle_micros) {
+        return "it was silent for too long (timeout)";
+    }
+    if (connection->crowded_micros != TIMER_NEVER &&
+        now - connection->crowded_micros >= limits->lasting_micros) {
+        return "much has waited for it for too long (client-output-buffer-limit)";
+    }
+    return connection->state == CONNECTION_CLOSING && silent >= CLOSING_MICROS
+               ? "it did not take its last replies"
+               : NULL;
 }
 
 void connection_due(void *context) {
@@ -52,13 +56,19 @@ void connection_due(void *context) {
     if (connection->pending || connection->held_count > 0) {
         connection->active_micros = now; /* it is the client who waits */
     }
-    if (is_over(connection, now)) {
+    if (connection->state == CONNECTION_LINGERING && now >= connection->linger_micros) {
         connection_kill(connection);
+        return;
+    }
+    const char *why = over_why(connection, now);
+    if (why != NULL) {
+        connection_kill_for(connection, why);
         return;
     }
     if (now - connection->active_micros >= TRIM_MICROS && !connection->trimmed) {
         resp_parser_trim(&connection->parser);
         connection->trimmed = true;
+        connection_measure(connection);
     }
     connection_retime(connection);
 }

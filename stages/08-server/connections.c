@@ -63,15 +63,29 @@ void connections_each(struct connections *connections,
     }
 }
 
-static void retime(void *context, struct connection *connection) {
-    (void)context;
+struct new_limits {
+    size_t output_bytes;
+    bool keepalive; /* has changed */
+};
+
+static void apply_limits(void *context, struct connection *connection) {
+    const struct new_limits *limits = context;
+    connection->output.most_bytes = limits->output_bytes;
     connection_retime(connection);
+    connection_written(connection); /* so that what waits already is judged */
+    if (limits->keepalive) {
+        socket_keepalive(connection->descriptor,
+                         connection->set->limits.keepalive_seconds);
+    }
 }
 
 void connections_limit(struct connections *connections,
                        const struct connection_limits *limits) {
+    struct new_limits new_limits = {limits->hard_output_bytes,
+                                    limits->keepalive_seconds !=
+                                        connections->limits.keepalive_seconds};
     connections->limits = *limits;
-    connections_each(connections, retime, NULL);
+    connections_each(connections, apply_limits, &new_limits);
 }
 
 static void finish(void *context, struct connection *connection) {

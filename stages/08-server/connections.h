@@ -9,18 +9,21 @@
 
 struct connection_limits {
     struct resp_limits request;
-    size_t read_bytes; /* of one connection in a tick, about */
+    size_t read_bytes;  /* of one connection in a tick, about */
+    size_t ahead_bytes; /* read of who has to take replies first, about */
     size_t soft_output_bytes;
     size_t hard_output_bytes;
     size_t lasting_output_bytes;
-    uint64_t lasting_micros; /* for which that many may wait */
-    uint64_t idle_micros;    /* after which a silent client is closed; 0: never */
+    uint64_t lasting_micros;    /* for which that many may wait */
+    uint64_t idle_micros;       /* after which a silent client is closed; 0: never */
+    unsigned keepalive_seconds; /* after which a silent peer is asked; 0: never */
 };
 
 static inline struct connection_limits connection_limits_default(void) {
     return (struct connection_limits){
         .request = resp_limits_default(),
         .read_bytes = (size_t)256 << 10,
+        .ahead_bytes = (size_t)64 << 20,
         .soft_output_bytes = (size_t)1 << 20,
         .hard_output_bytes = (size_t)256 << 20,
         .lasting_output_bytes = (size_t)128 << 20,

@@ -122,6 +122,9 @@ static enum status put_in_force(struct erasure *erasure, struct error *error) {
     enum status status = engine_record(engine, &erasure->edit, &after, error);
     if (status == STATUS_OK) {
         place(erasure, after);
+    } else if (engine_usable_catalog(engine, NULL) != STATUS_OK) {
+        snapshots_part_in_doubt(engine, erasure->past, erasure->last);
+        erasure->past = NULL;
     }
     mutex_unlock(&engine->editing);
     return status;

@@ -1,7 +1,9 @@
 #include "guest.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
+#include "failpoint.h"
 #include "kv_async.h"
 #include "memory.h"
 #include "password.h"
@@ -68,9 +70,6 @@ static void note_promise(struct guest *guest, bool replied) {
     const struct session *session = &guest->session;
     bool wrote =
         !session->rejected && (session_command(session)->flags & COMMAND_WRITES) != 0;
-    if (wrote && session->failed) {
-        atomic_u64_store(&guest->io->commons->failed_writes, 1, memory_order_relaxed);
-    }
     promises_note(&guest->io->promises, &guest->promise, session->access.sequence, wrote,
                   replied);
 }
@@ -97,8 +96,6 @@ static void end_request(struct guest *guest, const struct resp_request *request,
     uint64_t now = now_micros(guest);
     server_note(io->commons->server, io->number, &guest->entry, session, request, now,
                 now - guest->begun_micros);
-    atomic_u64_store(&guest->entry.output_bytes, output_pending(writer_of(guest)->output),
-                     memory_order_relaxed);
     note_promise(guest, replied);
     count_lookups(guest);
     note_monitoring(guest);
@@ -150,6 +147,7 @@ static void work(void *context) {
     }
     session->may_wait = false;
     session->writer = writer_of(guest);
+    failpoint_pass(job_done_not_returned);
     loop_post(guest->io->loop, &guest->done);
 }
 
@@ -164,16 +162,25 @@ static void go_on(struct guest *guest, bool alive) {
         }
         return;
     }
-    reply_stream_close(session->stream);
-    session->stream = NULL;
+    if (session->stream != NULL) {
+        session->access.sequence = 0; /* it has waited already (make_durable) */
+        reply_stream_close(session->stream);
+        session->stream = NULL;
+    }
     guest->busy = false;
     end_request(guest, &guest->request, guest->replied);
     connection_resume(guest->connection);
 }
 
-/* On the loop again. A connection that is gone takes no output. */
+/* On the loop again. A connection that is gone takes no output. Replies of this tick may
+ * have to be held, and then become errors: a part of a stream, of which more follows, is
+ * never among them. */
 static void worked(void *context) {
     struct guest *guest = context;
+    if (guest->more && promise_is_made(&guest->promise)) {
+        loop_post(guest->io->loop, &guest->done); /* in the next tick */
+        return;
+    }
     bool alive = connection_has_room(guest->connection);
     guest->replied |= output_pending(&guest->output) > 0;
     if (alive) {
@@ -212,7 +219,9 @@ static enum connection_answer take_request(void *session,
         end_request(guest, request, guest->replied);
         return CONNECTION_DONE;
     }
+    client_entry_began(&guest->entry, &guest->session, guest->begun_micros);
     guest->request = *request;
+    guest->output.most_bytes = output->most_bytes;
     guest->busy = true;
     executor_give(commons->executor, &guest->job);
     return CONNECTION_PENDING;
@@ -228,9 +237,9 @@ static void fill_entry(struct guest *guest, const struct connection_facts *facts
     entry->descriptor = facts->descriptor;
     entry->local_socket = facts->name[0] == '/';
     (void)snprintf(entry->peer, sizeof entry->peer, "%s", facts->name);
-    if (entry->local_socket) {
-        (void)snprintf(entry->local, sizeof entry->local, "%s", facts->name);
-    }
+    (void)snprintf(entry->local, sizeof entry->local, "%s", facts->own_name);
+    entry->meter = facts->meter;
+    entry->own_bytes = sizeof *guest;
     entry->since_micros = now_micros(guest);
     entry->connection = guest;
 }
@@ -260,13 +269,29 @@ static void *come(void *context, struct connection *connection) {
         atomic_u64_load(&commons->protected_mode, memory_order_relaxed) != 0) {
         resp_write_error(connection_writer(connection), denied);
         connection_finish(connection);
+        server_sent_away(commons->server, facts.name, "refused",
+                         "protected-mode, and no password is set");
     }
+    server_log(commons->server->parts.log, LOGLEVEL_VERBOSE,
+               "client %" PRIu64 ": %s has come", guest->session.id, facts.name);
     return guest;
+}
+
+static void log_end(const struct guest *guest) {
+    struct server *server = guest->io->commons->server;
+    struct connection_facts facts;
+    connection_facts(guest->connection, &facts);
+    if (facts.why != NULL) {
+        server_sent_away(server, facts.name, "closed", facts.why);
+    }
+    server_log(server->parts.log, LOGLEVEL_VERBOSE, "client %" PRIu64 ": %s is gone",
+               guest->session.id, facts.name);
 }
 
 static void go(void *session) {
     struct guest *guest = session;
     struct io_thread *io = guest->io;
+    log_end(guest);
     guest->session.monitors = false;
     note_monitoring(guest);
     promise_forget(&guest->promise);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "config_value.h"
+#include "failpoint.h"
 #include "host_state.h"
 #include "memory.h"
 #include "process.h"
@@ -117,6 +118,11 @@ static enum status split_addresses(struct host *host, struct error *error) {
     return STATUS_OK;
 }
 
+static void note_refused(void *context, const char *peer, const char *why) {
+    struct host *host = context;
+    server_sent_away(&host->server, peer, "refused", why);
+}
+
 static enum status listen_for_clients(struct host *host, struct error *error) {
     const struct config *config = &host->config;
     enum status status = split_addresses(host, error);
@@ -130,12 +136,14 @@ static enum status listen_for_clients(struct host *host, struct error *error) {
         .unix_path = config->unixsocket[0] != '\0' ? config->unixsocket : NULL,
         .unix_permissions = (unsigned)config->unixsocketperm,
         .backlog = (unsigned)config->tcp_backlog,
-        .keepalive_seconds = (unsigned)config->tcp_keepalive,
         .connections = host->connections,
         .connections_count = host->io_count,
         .clients = &host->commons.clients,
+        .refused = note_refused,
+        .context = host,
     };
-    return listener_open(host->ios[0].loop, &options, &host->listener, error);
+    status = listener_open(host->ios[0].loop, &options, &host->listener, error);
+    return status == STATUS_BUSY ? STATUS_IO : status; /* BUSY is the database */
 }
 
 static enum status open_metrics(struct host *host, struct error *error) {
@@ -158,6 +166,9 @@ static enum status open_all(struct host *host, const char *config_path,
                      ? STATUS_OK
                      : error_no_memory(error, "a lock", sizeof host->mutex);
         host->has_mutex = status == STATUS_OK;
+    }
+    if (status == STATUS_OK) {
+        status = host_descriptors_divide(host, error);
     }
     if (status == STATUS_OK) {
         status = open_store(host, error);
@@ -224,6 +235,10 @@ static void tell_ready(struct host *host) {
     if (host->config.unixsocket[0] != '\0') {
         server_log(log, LOGLEVEL_NOTICE, "listening at %s", host->config.unixsocket);
     }
+    if (host->metrics != NULL) {
+        server_log(log, LOGLEVEL_NOTICE, "metrics at http://%s:%d/metrics",
+                   host->config.metrics_bind, (int)host->config.metrics_port);
+    }
     if (host->address_count > 0) {
         server_log(log, LOGLEVEL_NOTICE, "ready: redis-cli -p %u", port);
     } else {
@@ -259,7 +274,7 @@ static void join_threads(struct host *host) {
 enum status host_run(struct host *host, struct error *error) {
     enum status status = start_threads(host, error);
     if (status == STATUS_OK) {
-        status = host_resume_init(host) == STATUS_OK
+        status = host_resume_init(host) == STATUS_OK && host_watch_init(host) == STATUS_OK
                      ? STATUS_OK
                      : error_no_memory(error, "a timer", sizeof(struct timer *));
     }
@@ -295,10 +310,25 @@ static void close_threads(struct host *host) {
     if (host->has_resume) {
         host_resume_free(host);
     }
+    if (host->has_watch) {
+        host_watch_free(host);
+    }
     for (size_t i = 0; i < host->io_count; i++) {
         io_thread_close(&host->ios[i]);
     }
     memory_give(host->ios);
+}
+
+/* A store that a failure has stopped gets one more try: what it holds in memory was
+ * acknowledged, and nobody else writes it to the disk. */
+static enum status save(struct host *host, struct error *error) {
+    struct kv_progress progress;
+    enum status status = kv_sync(host->kv, error);
+    kv_progress(host->kv, &progress);
+    if (progress.stopped && kv_resume(host->kv, error) == STATUS_OK) {
+        status = kv_sync(host->kv, error);
+    }
+    return status;
 }
 
 enum status host_close(struct host *host, struct error *error) {
@@ -319,8 +349,9 @@ enum status host_close(struct host *host, struct error *error) {
     password_close(host->password);
     scan_table_close(host->scans);
     keyspace_close(host->keyspace);
+    failpoint_pass(clients_gone_not_synced);
     struct error failure = {0};
-    enum status synced = host->kv != NULL ? kv_sync(host->kv, &failure) : STATUS_OK;
+    enum status synced = host->kv != NULL ? save(host, &failure) : STATUS_OK;
     enum status status = kv_close(host->kv, error);
     if (status == STATUS_OK && synced != STATUS_OK) {
         status = synced;

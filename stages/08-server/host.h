@@ -23,8 +23,8 @@
 struct host;
 
 /* Opens the log, the store and the sockets; the message names what was refused. Requires
- * that SIGTERM, SIGINT and SIGHUP are held back (program/interrupt.h). INVALID, BUSY,
- * CORRUPT, IO, NO_MEMORY. */
+ * that SIGTERM, SIGINT and SIGHUP are held back (program/interrupt.h). BUSY: another
+ * process has the database. INVALID, CORRUPT, IO, NO_MEMORY. */
 MUST_CHECK enum status host_open(const struct world *world, const struct config *config,
                                  const char *config_path, struct host **host,
                                  struct error *error);

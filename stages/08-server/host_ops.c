@@ -9,18 +9,28 @@ struct connection_limits host_limits(const struct config *config) {
     limits.request.query_bytes = (size_t)config->query_buffer_bytes;
     limits.hard_output_bytes =
         output->hard_bytes > 0 ? (size_t)output->hard_bytes : SIZE_MAX;
+    if (limits.soft_output_bytes > limits.hard_output_bytes / 2) {
+        limits.soft_output_bytes =
+            limits.hard_output_bytes / 2 + 1; /* who reads is kept */
+    }
     limits.lasting_output_bytes =
         output->soft_bytes > 0 ? (size_t)output->soft_bytes : SIZE_MAX;
     limits.lasting_micros = (uint64_t)output->seconds * 1000000;
+    limits.keepalive_seconds = (unsigned)config->tcp_keepalive;
     limits.idle_micros = (uint64_t)config->timeout * 1000000;
     return limits;
 }
 
-/* The password first: it alone can fail. */
+/* What can fail comes first. */
 static enum status configure(void *state, const struct config *config,
                              struct error *error) {
     struct host *host = state;
     struct connection_limits limits = host_limits(config);
+    enum status status =
+        host_descriptors_allow(host, (uint64_t)config->maxclients, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
     if (password_set(host->password, slice_of(config->requirepass)) != STATUS_OK) {
         return error_no_memory(error, "the password", strlen(config->requirepass));
     }

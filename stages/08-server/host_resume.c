@@ -1,6 +1,11 @@
 /* A store that has stopped at a failed write or sync (kv.h) is resumed by itself: once a
  * second somebody who may wait tries, until the disk has room again, or works. What was
- * told as an error may then be there or not; what was acknowledged is. */
+ * told as an error may then be there or not; what was acknowledged is.
+ *
+ * The store is asked whether it has stopped, since errors of commands do not tell: a
+ * value may be too long, a table unreadable, and the list of tables may fail where no
+ * client writes. A resume keeps all others out, so it is not tried for less. */
+#include "failpoint.h"
 #include "host_state.h"
 
 enum { EVERY_MICROS = 1000000 };
@@ -10,20 +15,13 @@ static void set_timer(struct host *host) {
     loop_timer_set(loop, &host->resume_timer, loop_now_micros(loop) + EVERY_MICROS);
 }
 
-static bool is_broken(const struct host *host) {
-    return promise_rules_broken(&host->commons.rules);
-}
-
 /* A failure that is told late is of the time before the resume, by its number: it does
  * not make a sound store a broken one. */
 static void resume(void *context) {
     struct host *host = context;
-    struct promise_rules *rules = &host->commons.rules;
     struct error error = {0};
-    bool was_broken = is_broken(host) || host->broken_told;
-    atomic_u64_store(&host->commons.failed_writes, 0, memory_order_relaxed);
+    atomic_u64_store(&host->server.writes_fail, 1, memory_order_relaxed);
     if (kv_resume(host->kv, &error) != STATUS_OK) {
-        atomic_u64_store(&host->commons.failed_writes, 1, memory_order_relaxed);
         if (!host->broken_told) {
             server_log(&host->log, LOGLEVEL_WARNING,
                        "no writes are taken until this is better, reads are: %s",
@@ -31,11 +29,11 @@ static void resume(void *context) {
         }
         host->broken_told = true;
     } else {
-        atomic_u64_add(&rules->resumes, 1, memory_order_release);
-        if (was_broken) {
-            server_log(&host->log, LOGLEVEL_NOTICE,
-                       "a write or sync had failed; the store takes writes again");
-        }
+        failpoint_pass(store_resumed_not_told);
+        atomic_u64_add(&host->commons.rules.resumes, 1, memory_order_release);
+        server_log(&host->log, LOGLEVEL_NOTICE,
+                   "a write or sync had failed; the store takes writes again");
+        atomic_u64_store(&host->server.writes_fail, 0, memory_order_relaxed);
         host->broken_told = false;
     }
     loop_post(host->ios[0].loop, &host->resumed_task);
@@ -43,15 +41,15 @@ static void resume(void *context) {
 
 static void resumed(void *context) {
     struct host *host = context;
-    host->resuming = false;
     set_timer(host);
 }
 
 static void look(void *context) {
     struct host *host = context;
-    if (is_broken(host) ||
-        atomic_u64_load(&host->commons.failed_writes, memory_order_relaxed) != 0) {
-        host->resuming = true;
+    struct kv_progress progress;
+    host_watch(host);
+    kv_progress(host->kv, &progress);
+    if (progress.stopped) {
         executor_give(&host->executor, &host->resume_job);
     } else {
         set_timer(host);

@@ -1,3 +1,4 @@
+#include "failpoint.h"
 #include "host_state.h"
 #include "process.h"
 #include "stop_signal.h"
@@ -62,6 +63,7 @@ void host_stop(struct host *host, const char *why) {
         server_log(&host->log, LOGLEVEL_WARNING, "%s", error.message);
     }
     close_listener(host);
+    failpoint_pass(stop_begun);
     loop_timer_set(loop_of(host), &host->deadline,
                    loop_now_micros(loop_of(host)) + seconds * 1000000);
     for (size_t i = 0; i < host->io_count; i++) {

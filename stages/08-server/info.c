@@ -94,6 +94,7 @@ static void add_memory(struct lines *lines, const struct info_facts *facts) {
     add_bytes(lines, "total_system_memory", facts->process.machine_bytes);
     add_bytes(lines, "maxmemory", (uint64_t)facts->config.maxmemory);
     add(lines, "maxmemory_policy:noeviction");
+    add(lines, "mem_allocator:libc");
     add_number(lines, "write_buffers_limit",
                engine->write_buffers * engine->write_buffer_bytes);
     add_number(lines, "write_buffers_bytes", facts->kv.memtable_charged_bytes);
@@ -122,6 +123,8 @@ static void add_persistence(struct lines *lines, const struct info_facts *facts)
     add_number(lines, "rdb_saves", saver->saves);
     add(lines, "aof_enabled:1");
     add(lines, "aof_rewrite_in_progress:0");
+    add(lines, "aof_last_bgrewrite_status:ok");
+    add(lines, "aof_last_write_status:%s", facts->writes_fail ? "err" : "ok");
     add_number(lines, "aof_current_size", facts->kv.log_bytes);
     add(lines, "appendfsync:%s", modes[facts->config.appendfsync]);
     add_number(lines, "sequence_issued", facts->kv.sequence_issued);
@@ -136,11 +139,14 @@ static void add_stats(struct lines *lines, const struct info_facts *facts) {
         failed += facts->totals[i].failed + facts->totals[i].rejected;
     }
     add_number(lines, "total_commands_processed", calls);
+    add_number(lines, "instantaneous_ops_per_sec", facts->commands_per_second);
     add_number(lines, "total_error_replies", failed);
 #define ADD_COUNT(name, words, help) add_number(lines, words, facts->counts.name);
     SERVER_COUNT_TABLE(ADD_COUNT)
 #undef ADD_COUNT
     add(lines, "evicted_keys:0");
+    add(lines, "pubsub_channels:0");
+    add(lines, "pubsub_patterns:0");
 }
 
 static void add_replication(struct lines *lines, const struct info_facts *facts) {
@@ -280,6 +286,9 @@ enum status info_gather(struct server *server, struct info_facts *facts) {
         .uptime_micros = clock_monotonic_micros(clock) - server->started_micros,
         .clients = client_list_count(&server->clients),
         .keys = atomic_u64_load(&server->counted_keys, memory_order_relaxed),
+        .commands_per_second =
+            atomic_u64_load(&server->commands_per_second, memory_order_relaxed),
+        .writes_fail = atomic_u64_load(&server->writes_fail, memory_order_relaxed) != 0,
         .index = index,
         .totals = memory_take(index->count * sizeof *facts->totals),
     };

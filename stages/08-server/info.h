@@ -38,6 +38,8 @@ struct info_facts {
     uint64_t uptime_micros;
     uint64_t clients;
     uint64_t keys; /* SERVER_KEYS_UNKNOWN */
+    uint64_t commands_per_second;
+    bool writes_fail;
     struct process_facts process;
     struct saver_facts saver;
     struct server_counts counts;

@@ -13,6 +13,7 @@ static void check(void *context) {
     if (io->finishing && !io->is_over && connections_over(&io->connections) &&
         promises_idle(&io->promises)) {
         io->is_over = true;
+        promises_end(&io->promises);
         io->commons->over(io->commons->context);
     }
 }

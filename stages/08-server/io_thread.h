@@ -21,9 +21,8 @@ struct io_commons {
     struct promise_rules rules;
     struct atomic_u64 protected_mode;
     struct atomic_u64 last_id;
-    struct atomic_u64 monitors;      /* clients that monitor, of all loops */
-    struct atomic_u64 failed_writes; /* the store may have to be resumed */
-    void (*over)(void *context);     /* a thread has finished; any thread calls it */
+    struct atomic_u64 monitors;  /* clients that monitor, of all loops */
+    void (*over)(void *context); /* a thread has finished; any thread calls it */
     void *context;
 };
 

@@ -209,11 +209,11 @@ enum status keyspace_get(struct keyspace_access *access, struct slice key,
 }
 
 enum status keyspace_get_many(struct keyspace_access *access, const struct slice *keys,
-                              size_t count, struct buf *payloads, enum status *statuses,
-                              struct error *error) {
+                              size_t count, size_t most_bytes, struct buf *payloads,
+                              enum status *statuses, struct error *error) {
     uint64_t observed = 0;
-    const struct kv_read_options options = {.observed = &observed,
-                                            .no_wait = !access->may_wait};
+    const struct kv_read_options options = {
+        .observed = &observed, .no_wait = !access->may_wait, .most_bytes = most_bytes};
     enum status status = kv_get_many(access->keyspace->kv, keys, count, payloads,
                                      statuses, &options, error);
     if (status != STATUS_OK) {
@@ -383,6 +383,8 @@ enum status keyspace_write(struct keyspace_access *access,
         status = error_no_memory(error, "a change", count * sizeof *ops);
     } else {
         status = kv_write(access->keyspace->kv, ops, count, &options, error);
+    }
+    if (status == STATUS_OK) { /* that of a failed one may be another's after a resume */
         note(access, sequence);
     }
     buf_free(&room);

@@ -82,11 +82,12 @@ MUST_CHECK enum status keyspace_get(struct keyspace_access *access, struct slice
                                     struct stored_value *value, struct error *error);
 
 /* The payloads of many keys, as they are at one moment; statuses[i] is OK or NOT_FOUND.
- * The caller frees the payloads, after an error too. */
+ * LIMIT: they are more than most_bytes (0: any number). The caller frees the payloads,
+ * after an error too. */
 MUST_CHECK enum status keyspace_get_many(struct keyspace_access *access,
                                          const struct slice *keys, size_t count,
-                                         struct buf *payloads, enum status *statuses,
-                                         struct error *error);
+                                         size_t most_bytes, struct buf *payloads,
+                                         enum status *statuses, struct error *error);
 
 /* How many keys there are: exactly, by going over all of them. It waits: requires
  * may_wait, as do iterators. */

@@ -15,7 +15,14 @@
     X(COMMAND, "command",                                                                \
       "Look at SLOWLOG GET: which commands are they, and how much do they ask for?")     \
     X(FAST_COMMAND, "fast-command",                                                      \
-      "These are short: the disk or the machine is busy. Look at stalls in INFO lsm.")
+      "These are short: the disk or the machine is busy. Look at stalls in INFO lsm.")   \
+    X(SYNC, "aof-fsync",                                                                 \
+      "Syncs of the log: the disk is slow, or others keep it busy. Replies wait for it " \
+      "with appendfsync always.")                                                        \
+    X(STALL, "write-stall",                                                              \
+      "Writes waited for flushes and compactions: more write-buffer-bytes, or a faster " \
+      "disk. Look at levels in INFO lsm.")                                               \
+    X(CHECKPOINT, "checkpoint", "SAVE and BGSAVE; others need not wait for them.")
 
 enum latency_kind {
 #define LATENCY_KIND(kind, name, advice) LATENCY_##kind,

@@ -34,10 +34,16 @@ struct listener {
 
 /* Tells why, as far as that can be done at once. What the client has said already is
  * read, because to close before that would reset the connection, and lose the words. */
-static void refuse(struct listener *listener, int descriptor, const char *why) {
+static void refuse(struct listener *listener, int descriptor, const char *told,
+                   const char *why) {
     unsigned char said[1024];
-    struct slice words = slice_of(why);
+    struct slice words = slice_of(told);
     size_t count;
+    if (listener->options.refused != NULL) {
+        struct socket_peer peer;
+        socket_peer(descriptor, &peer);
+        listener->options.refused(listener->options.context, peer.name, why);
+    }
     enum socket_outcome outcome = socket_write(descriptor, &words, 1, &count);
     if (outcome == SOCKET_DONE) {
         socket_end_writing(descriptor);
@@ -52,15 +58,16 @@ static void admit(struct listener *listener, int descriptor) {
     const struct listener_options *options = &listener->options;
     struct socket_peer peer;
     if (!clients_enter(options->clients)) {
-        refuse(listener, descriptor, "-ERR max number of clients reached\r\n");
+        refuse(listener, descriptor, "-ERR max number of clients reached\r\n",
+               "there are maxclients already");
         return;
     }
-    socket_prepare(descriptor, options->keepalive_seconds);
+    socket_prepare(descriptor);
     socket_peer(descriptor, &peer);
     size_t turn = listener->next++ % options->connections_count;
     if (connections_take(options->connections[turn], descriptor, &peer) != STATUS_OK) {
         clients_leave(options->clients);
-        refuse(listener, descriptor, "-ERR out of memory\r\n");
+        refuse(listener, descriptor, "-ERR out of memory\r\n", "no memory");
         return;
     }
     atomic_u64_add(&listener->accepted, 1, memory_order_relaxed);
@@ -78,7 +85,8 @@ static bool use_reserve(struct listener *listener, int listening) {
     socket_close(listener->reserve);
     bool let_in = socket_accept(listening, &descriptor) == SOCKET_DONE;
     if (let_in) {
-        refuse(listener, descriptor, "-ERR max number of clients reached\r\n");
+        refuse(listener, descriptor, "-ERR max number of clients reached\r\n",
+               "the process may have no more descriptors (ulimit -n, LimitNOFILE)");
     }
     listener->reserve = socket_reserve();
     return let_in;

@@ -21,11 +21,13 @@ struct listener_options {
     const char *unix_path; /* NULL: none */
     unsigned unix_permissions;
     unsigned backlog;
-    unsigned keepalive_seconds; /* 0: none */
     /* Where clients go. */
     struct connections *const *connections;
     size_t connections_count;
     struct clients *clients;
+    /* Told of each who is sent away, and why; NULL: nobody is. */
+    void (*refused)(void *context, const char *peer, const char *why);
+    void *context;
 };
 
 struct listener;

@@ -51,6 +51,8 @@ static void add_process(struct text *text, const struct info_facts *facts) {
     add(text, "strata_cpu_seconds_total{mode=\"system\"} %" PRIu64 ".%06" PRIu64 "\n",
         process->system_micros / 1000000, process->system_micros % 1000000);
     add_one(text, "checkpoints_total", "counter", "checkpoints made", facts->saver.saves);
+    add_one(text, "writes_fail", "gauge", "1: the store takes no writes",
+            facts->writes_fail);
     add_one(text, "last_checkpoint_failed", "gauge", "1: the last one could not be made",
             facts->saver.last_failed);
 #define ADD_COUNT(name, words, help)                                                     \

@@ -9,11 +9,13 @@ struct output_piece {
     unsigned char *data; /* own bytes, or memory that was taken over */
     size_t length;
     size_t capacity; /* as far as more may be put behind it */
+    size_t memory;   /* this, and the data */
     bool open;       /* a place that is kept */
     unsigned char own[];
 };
 
-static void piece_free(struct output_piece *piece) {
+static void piece_free(struct output *output, struct output_piece *piece) {
+    output->memory -= piece->memory;
     if (piece->data != piece->own) {
         memory_give(piece->data);
     }
@@ -23,7 +25,7 @@ static void piece_free(struct output_piece *piece) {
 void output_free(struct output *output) {
     while (output->first != NULL) {
         struct output_piece *next = output->first->next;
-        piece_free(output->first);
+        piece_free(output, output->first);
         output->first = next;
     }
     *output = (struct output){0};
@@ -48,17 +50,21 @@ static struct output_piece *add_piece(struct output *output, size_t capacity) {
         output->status = STATUS_NO_MEMORY;
         return NULL;
     }
-    *piece = (struct output_piece){.data = piece->own, .capacity = capacity};
+    *piece = (struct output_piece){
+        .data = piece->own, .capacity = capacity, .memory = sizeof *piece + capacity};
+    output->memory += piece->memory;
     put_last(output, piece);
     return piece;
 }
 
-/* Pieces grow with what waits: an answer to one command needs little. */
+/* Twice what the piece before has taken in: an answer to one command needs little, and so
+ * does what stands between long values, or behind a place that was kept. */
 static size_t next_capacity(const struct output *output) {
-    uint64_t pending = output_pending(output);
-    return pending < OUTPUT_PIECE_LEAST  ? OUTPUT_PIECE_LEAST
-           : pending > OUTPUT_PIECE_MOST ? OUTPUT_PIECE_MOST
-                                         : (size_t)pending;
+    const struct output_piece *last = output->last;
+    size_t twice = last == NULL || last->data != last->own ? 0 : 2 * last->length;
+    return twice < OUTPUT_PIECE_LEAST  ? OUTPUT_PIECE_LEAST
+           : twice > OUTPUT_PIECE_MOST ? OUTPUT_PIECE_MOST
+                                       : twice;
 }
 
 void output_append(struct output *output, const void *bytes, size_t count) {
@@ -89,6 +95,8 @@ void output_append_buf(struct output *output, struct buf *buf) {
     if (piece != NULL) {
         piece->data = buf->data;
         piece->length = piece->capacity = buf->length;
+        piece->memory += buf->capacity;
+        output->memory += buf->capacity;
         output->appended += buf->length;
         *buf = (struct buf){0};
     }
@@ -124,6 +132,7 @@ void output_join(struct output *to, struct output *from) {
         put_last(to, from->first);
         to->last = from->last;
         to->appended += output_pending(from);
+        to->memory += from->memory;
     }
     *from = (struct output){0};
 }
@@ -154,7 +163,7 @@ void output_advance(struct output *output, size_t count) {
         struct output_piece *piece = output->first;
         count -= piece->length;
         output->first = piece->next;
-        piece_free(piece);
+        piece_free(output, piece);
     }
     output->skipped = count;
     if (output->first == NULL) {

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -61,6 +62,19 @@ void process_run_id(char text[PROCESS_RUN_ID_BYTES]) {
     }
 }
 
+uint64_t process_descriptors(uint64_t wanted) {
+    struct rlimit limit = {0};
+    (void)getrlimit(RLIMIT_NOFILE, &limit); /* it cannot fail for a valid buffer */
+    if (limit.rlim_cur < wanted) {
+        struct rlimit raised = limit;
+        raised.rlim_cur = wanted < limit.rlim_max ? (rlim_t)wanted : limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &raised) == 0) {
+            limit = raised;
+        }
+    }
+    return limit.rlim_cur;
+}
+
 /* ---- the service manager --------------------------------------------------------- */
 
 static const char *find_variable(char *const environment[], const char *name) {
@@ -71,6 +85,16 @@ static const char *find_variable(char *const environment[], const char *name) {
         }
     }
     return NULL;
+}
+
+uint64_t process_watchdog_micros(char *const environment[]) {
+    const char *micros = find_variable(environment, "WATCHDOG_USEC");
+    const char *process = find_variable(environment, "WATCHDOG_PID");
+    if (micros == NULL ||
+        (process != NULL && strtoull(process, NULL, 10) != (uint64_t)getpid())) {
+        return 0;
+    }
+    return strtoull(micros, NULL, 10);
 }
 
 enum status process_notify(char *const environment[], const char *state,

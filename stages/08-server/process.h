@@ -22,11 +22,19 @@ void process_facts(struct process_facts *facts);
 enum { PROCESS_RUN_ID_BYTES = 41 };
 void process_run_id(char text[PROCESS_RUN_ID_BYTES]);
 
+/* Raises the limit of descriptors that the process may have (RLIMIT_NOFILE) to so many,
+ * or as far as that is allowed; answers the limit, which may be higher already. */
+uint64_t process_descriptors(uint64_t wanted);
+
 /* Ends the process now, whatever its other threads do. */
 _Noreturn void process_end(int code);
 
 /* What the process was started with: NAME=VALUE, ended by NULL. */
 char *const *process_environment(void);
+
+/* The microseconds in which the service manager wants a sign of life ("WATCHDOG=1")
+ * of this process (sd_watchdog_enabled(3): WATCHDOG_USEC, WATCHDOG_PID); 0: none. */
+uint64_t process_watchdog_micros(char *const environment[]);
 
 /* Tells the service manager (sd_notify(3)): "READY=1", "STOPPING=1", "STATUS=..." lines,
  * as one datagram to the socket that NOTIFY_SOCKET in `environment` names: a path, or @

@@ -4,23 +4,32 @@
  * is flushed unheld was durable when the hook looked, and D does not go back.
  *
  * Why each held reply is released: `wanted` is at least its sequence. While wanted is
- * beyond `asked`, either a notice is asked for at once, or all are under way and the next
- * one that is told asks again, or the store had no room for it and a timer does. */
+ * beyond what a sync was asked for, either a notice is asked for at once, or all are
+ * under way and the next one that is told asks again, or the store had no room or memory
+ * for it and a timer does. That is no failure: nothing was lost, and reads must go on to
+ * wait. */
 #include "promises.h"
 
 #include <stdio.h>
 
+#include "failpoint.h"
 #include "kv_async.h"
 
 enum { RETRY_MICROS = 1000, PAUSE_MICROS = 100000 };
 
 static void ask(struct promises *promises);
 
-/* Of a store that was resumed meanwhile it says nothing: then `broken` is of the past. */
-static void note_broken(struct promises *promises, const struct promise_notice *notice) {
+/* Nothing is held any more beyond D, and nothing wanted: sequences beyond it may be given
+ * to other changes after a resume, and have to be asked for again. Of a store that was
+ * resumed meanwhile a failure says nothing: then `broken` is of the past. */
+static void note_failure(struct promises *promises, const struct promise_notice *notice) {
     struct kv_progress progress;
-    atomic_u64_store(&promises->rules->broken, notice->resumes + 1, memory_order_release);
     kv_progress(promises->kv, &progress);
+    if (progress.stopped) {
+        atomic_u64_store(&promises->rules->broken, notice->resumes + 1,
+                         memory_order_release);
+    }
+    promises->wanted = promises->asked[0] = promises->asked[1] = progress.durable;
     connections_fail(promises->connections, progress.durable, notice->message);
 }
 
@@ -30,10 +39,11 @@ static void notice_told(void *context) {
     struct promises *promises = notice->promises;
     notice->asked = false;
     promises->under_way--;
-    if (notice->status == STATUS_OK) {
+    failpoint_pass(notice_told_not_released);
+    if (notice->status != STATUS_OK) {
+        note_failure(promises, notice);
+    } else if (notice->always) {
         connections_release(promises->connections, notice->sequence);
-    } else {
-        note_broken(promises, notice);
     }
     ask(promises);
     promises->told(promises->context);
@@ -86,30 +96,35 @@ static bool pauses(struct promises *promises) {
 static void ask(struct promises *promises) {
     struct promise_notice *notice = free_notice(promises);
     bool always = mode_of(promises) == APPENDFSYNC_ALWAYS;
+    uint64_t *asked = &promises->asked[always], before = *asked;
     struct error error = {0};
-    if (promises->wanted <= promises->asked || notice == NULL ||
+    if (!always) {
+        connections_release(promises->connections, UINT64_MAX);
+    }
+    if (promises->over || promises->wanted <= before || notice == NULL ||
         (!always && (promises->under_way > 0 || pauses(promises)))) {
         return;
     }
-    uint64_t before = promises->asked;
     notice->asked = true;
-    notice->sequence = promises->asked = promises->wanted;
+    notice->always = always;
+    notice->sequence = *asked = promises->wanted;
     notice->resumes = atomic_u64_load(&promises->rules->resumes, memory_order_acquire);
     promises->asked_micros = loop_now_micros(promises->loop);
     promises->under_way++;
     enum status status =
         kv_notify(promises->kv, notice->sequence,
                   always ? DURABILITY_ALWAYS : DURABILITY_INTERVAL, tell, notice, &error);
-    if (status == STATUS_STALLED) {
+    if (status == STATUS_STALLED || status == STATUS_NO_MEMORY) {
         notice->asked = false;
         promises->under_way--;
-        promises->asked = before;
+        *asked = before;
         promises->asked_micros = 0;
         loop_timer_set(promises->loop, &promises->retry,
                        loop_now_micros(promises->loop) + RETRY_MICROS);
     } else if (status != STATUS_OK) {
         tell(notice, notice->sequence, status, &error);
     }
+    failpoint_pass(notice_asked_not_told);
 }
 
 static void ask_again(void *context) {
@@ -163,6 +178,9 @@ void promises_note(struct promises *promises, struct promise *promise, uint64_t 
     if (wrote && sequence > promise->written) {
         promise->written = sequence;
     }
+    if (wrote && sequence > promises->written) {
+        promises->written = sequence;
+    }
     link_add(&promises->touched, &promise->link);
 }
 
@@ -172,25 +190,31 @@ static void look_at_durable(struct promises *promises) {
     promises->durable = progress.durable;
 }
 
+static void want(struct promises *promises, uint64_t sequence) {
+    promises->wanted = sequence > promises->wanted ? sequence : promises->wanted;
+}
+
 void promises_tick_ends(struct promises *promises) {
     enum config_appendfsync mode = mode_of(promises);
     bool broken = promise_rules_broken(promises->rules);
+    uint64_t written = promises->written;
     struct promise *promise;
     promises->tick++;
-    if (link_alone(&promises->touched)) {
+    promises->written = 0;
+    if (link_alone(&promises->touched) && written == 0) {
         return;
     }
+    failpoint_pass(replied_not_held);
     look_at_durable(promises);
     while ((promise = link_take_first(&promises->touched)) != NULL) {
-        bool for_write = broken || mode != APPENDFSYNC_ALWAYS;
-        uint64_t sequence = for_write ? promise->written : promise->sequence;
-        if (sequence <= promises->durable || mode == APPENDFSYNC_NO) {
-            continue;
-        }
-        if (mode == APPENDFSYNC_ALWAYS) {
+        uint64_t sequence = broken ? promise->written : promise->sequence;
+        if (mode == APPENDFSYNC_ALWAYS && sequence > promises->durable) {
             connection_hold(promise->connection, sequence, promise->replies);
+            want(promises, sequence);
         }
-        promises->wanted = sequence > promises->wanted ? sequence : promises->wanted;
+    }
+    if (mode == APPENDFSYNC_EVERYSEC && written > promises->durable) {
+        want(promises, written);
     }
     ask(promises);
 }

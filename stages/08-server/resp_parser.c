@@ -75,6 +75,23 @@ static void begin_anew(struct resp_parser *parser) {
     }
 }
 
+size_t resp_parser_held(const struct resp_parser *parser) {
+    size_t held = parser->end - parser->begin;
+    for (size_t i = 0; i < parser->block_count; i++) {
+        held += parser->blocks[i].length;
+    }
+    return held;
+}
+
+size_t resp_parser_memory(const struct resp_parser *parser) {
+    size_t memory = parser->capacity + parser->argument_room * sizeof(struct slice) +
+                    parser->block_room * sizeof(struct resp_block);
+    for (size_t i = 0; i < parser->block_count; i++) {
+        memory += parser->blocks[i].capacity;
+    }
+    return memory;
+}
+
 void resp_parser_trim(struct resp_parser *parser) {
     if (parser->handed_out) {
         begin_anew(parser);

@@ -119,6 +119,11 @@ MUST_CHECK enum status resp_parser_next(struct resp_parser *parser,
                                         struct resp_request *request,
                                         struct error *error);
 
+/* Bytes that have arrived and were not handed out, or still are the caller's; and all
+ * that the parser has taken. */
+size_t resp_parser_held(const struct resp_parser *parser);
+size_t resp_parser_memory(const struct resp_parser *parser);
+
 /* For a client that is idle: gives memory back, unless part of a request is there. Ends
  * the life of a request. */
 void resp_parser_trim(struct resp_parser *parser);

@@ -68,12 +68,14 @@ void resp_write_integer(struct resp_writer *writer, int64_t value) {
 }
 
 void resp_write_bulk(struct resp_writer *writer, struct slice bytes) {
+    output_begin_part(writer->output);
     put_head(writer, '$', (int64_t)bytes.length);
     put(writer, bytes.data, bytes.length);
     put(writer, "\r\n", 2);
 }
 
 void resp_write_bulk_buf(struct resp_writer *writer, struct buf *buf) {
+    output_begin_part(writer->output);
     put_head(writer, '$', (int64_t)buf->length);
     if (writer->muted) {
         buf_clear(buf);

@@ -47,6 +47,8 @@ static enum status save(struct saver *saver, struct error *error) {
     mutex_unlock(&saver->mutex);
     if (status == STATUS_OK) {
         server_log(saver->log, LOGLEVEL_NOTICE, "checkpoint %s is made", path);
+    } else {
+        server_log(saver->log, LOGLEVEL_WARNING, "checkpoint failed: %s", error->message);
     }
     return status;
 }
@@ -61,9 +63,8 @@ enum status saver_save(struct saver *saver, struct error *error) {
 static void save_in_thread(void *argument) {
     struct saver *saver = argument;
     struct error error = {0};
-    if (save(saver, &error) != STATUS_OK) {
-        server_log(saver->log, LOGLEVEL_WARNING, "checkpoint failed: %s", error.message);
-    }
+    enum status status = save(saver, &error);
+    (void)status; /* it is in the log, and in the facts */
 }
 
 enum status saver_begin(struct saver *saver, struct error *error) {

@@ -1,7 +1,10 @@
 #include "server.h"
 
+#include <inttypes.h>
+
 #include "memory.h"
 #include "monitor_line.h"
+#include "redaction.h"
 #include "session.h"
 
 /* ---- open and close -------------------------------------------------------------- */
@@ -127,10 +130,6 @@ enum status server_configure(struct server *server, const struct slice *pairs,
 
 /* ---- statistics ------------------------------------------------------------------ */
 
-/* Among those that are for clients without authentication are all that give it; nobody
- * else is to see their arguments. */
-enum { GIVES_PASSWORD = COMMAND_NO_AUTH };
-
 static void sum(struct server *server, size_t number, struct command_totals *totals) {
     *totals = (struct command_totals){0};
     for (size_t i = 0; i < server->parts.loops; i++) {
@@ -168,6 +167,34 @@ void server_reset_statistics(struct server *server) {
     mutex_unlock(&server->mutex);
 }
 
+void server_sent_away(struct server *server, const char *peer, const char *what,
+                      const char *why) {
+    struct server_log *log = server->parts.log;
+    uint64_t left_out;
+    if (server_log_may(log, &server->sent_away, &left_out)) {
+        server_log(log, LOGLEVEL_NOTICE,
+                   "%s was %s: %s (and %" PRIu64 " others since the last such line)",
+                   peer, what, why, left_out);
+    }
+}
+
+void server_sample(struct server *server) {
+    uint64_t now = clock_monotonic_micros(server->parts.world->clock), commands = 0;
+    for (size_t i = 0; i < server->parts.index->count; i++) {
+        struct command_totals totals;
+        sum(server, i, &totals);
+        commands += totals.calls;
+    }
+    uint64_t micros = now - server->sampled_micros;
+    if (server->sampled_micros > 0 && micros > 0) {
+        atomic_u64_store(&server->commands_per_second,
+                         (commands - server->sampled_commands) * 1000000 / micros,
+                         memory_order_relaxed);
+    }
+    server->sampled_micros = now;
+    server->sampled_commands = commands;
+}
+
 void server_note(struct server *server, size_t loop, struct client_entry *entry,
                  const struct session *session, const struct resp_request *request,
                  uint64_t now_micros, uint64_t micros) {
@@ -187,8 +214,10 @@ void server_note(struct server *server, size_t loop, struct client_entry *entry,
                     (flags & COMMAND_FAST) != 0 ? LATENCY_FAST_COMMAND : LATENCY_COMMAND,
                     micros / 1000, clock_wall_micros(clock) / 1000000);
     }
-    if ((flags & (COMMAND_SKIPS_SLOWLOG | GIVES_PASSWORD)) == 0 &&
+    if ((flags & COMMAND_SKIPS_SLOWLOG) == 0 &&
         slowlog_is_slow(&server->slowlog, micros)) {
+        struct redaction redaction;
+        request = redact(&redaction, session_command(session), request);
         slowlog_add(&server->slowlog, request, micros, clock_wall_micros(clock) / 1000000,
                     slice_of(entry->peer), buf_slice(&session->name));
     }
@@ -199,10 +228,12 @@ void server_feed(struct server *server, bool anybody, const struct session *sess
     const struct command_index *index = server->parts.index;
     size_t number = anybody ? command_index_resolve(index, request) : index->count;
     if (number == index->count || !session->authenticated ||
-        (index->by_number[number]->flags &
-         (COMMAND_ADMIN | COMMAND_SKIPS_MONITOR | GIVES_PASSWORD)) != 0) {
+        (index->by_number[number]->flags & (COMMAND_ADMIN | COMMAND_SKIPS_MONITOR)) !=
+            0) {
         return;
     }
+    struct redaction redaction;
+    request = redact(&redaction, index->by_number[number], request);
     struct buf line = {0};
     if (monitor_line(&line, clock_wall_micros(server->parts.world->clock),
                      slice_of(entry->local_socket ? entry->local : entry->peer),

@@ -77,11 +77,16 @@ struct server {
     struct saver saver;
     struct command_stats *stats;    /* of each loop */
     struct atomic_u64 counted_keys; /* when they were last counted */
+    struct server_log_pause sent_away;
+    struct atomic_u64 commands_per_second; /* in the last one */
+    struct atomic_u64 writes_fail;         /* until the store is resumed */
     struct mutex mutex;
     /* guarded by mutex */
     struct config config;
     struct command_totals *before; /* the last CONFIG RESETSTAT, by number */
     struct server_counts counts_before;
+    /* of who samples */
+    uint64_t sampled_micros, sampled_commands;
 };
 
 /* In the caller's storage. All parts are borrowed. NO_MEMORY. */
@@ -108,6 +113,14 @@ void server_reset_statistics(struct server *server);
 void server_note(struct server *server, size_t loop, struct client_entry *entry,
                  const struct session *session, const struct resp_request *request,
                  uint64_t now_micros, uint64_t micros);
+
+/* Somebody was `what`, refused or closed, by the server: the operator is told, as often
+ * as is good. */
+void server_sent_away(struct server *server, const char *peer, const char *what,
+                      const char *why);
+
+/* Once a second, by one thread. */
+void server_sample(struct server *server);
 
 /* Tells those who monitor of a request, if there are any, and it is none of theirs. */
 void server_feed(struct server *server, bool anybody, const struct session *session,

@@ -22,7 +22,9 @@ static const char help[] =
     "redis-benchmark,\nand the libraries for Redis. It runs until SIGTERM, Ctrl-C or the "
     "command SHUTDOWN;\nthen it answers what it has read, syncs, and exits with 0. A "
     "second signal hurries it.\n\n"
-    "FILE is in redis.conf syntax: lines of NAME VALUE. Options overrule it.\n\n"
+    "FILE is in redis.conf syntax: lines of NAME VALUE. Options overrule it. What is set "
+    "before\nthe command, or in the environment (STRATA_TABLE_BYTES), counts less than "
+    "both.\n\n"
     "Examples:\n"
     "  $0 server                                  ./data at 127.0.0.1:6380\n"
     "  $0 server --port 6390 --dir /var/lib/strata --appendfsync always\n"
@@ -53,18 +55,61 @@ static enum status print_help(const struct command_run *run) {
     return status;
 }
 
+static enum status take_setting(const struct command_run *run, size_t index,
+                                struct config *config) {
+    const struct kv_options usual = kv_options_default();
+    const char *name = settings[index].name;
+    size_t row = config_find(slice_of(name));
+    struct buf value = {0}, initial = {0};
+    enum status status = settings_print(run->options, index, &value);
+    if (status == STATUS_OK) {
+        status = settings_print(&usual, index, &initial);
+    }
+    if (status != STATUS_OK) {
+        status = error_no_memory(run->error, "a setting", value.length);
+    } else if (!slice_equal(buf_slice(&value), buf_slice(&initial))) {
+        status = row < config_count()
+                     ? config_set(config, row, buf_slice(&value), run->error)
+                     : error_set(run->error, STATUS_INVALID,
+                                 "%s: the server has appendfsync instead", name);
+    }
+    buf_free(&value);
+    buf_free(&initial);
+    return status;
+}
+
+/* What stands before the command, in its file, or in the environment, counts less than
+ * what the server is given; and what is as by default does not count. */
+static enum status take_settings(const struct command_run *run, struct config *config) {
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < setting_count && status == STATUS_OK; i++) {
+        status = take_setting(run, i, config);
+    }
+    return status;
+}
+
 /* -d before the command says where the database is, if nothing behind it does. */
 static enum status load(const struct command_run *run, struct config *config,
                         const char **path) {
     config_default(config);
-    enum status status = config_load(config, world_system.files, (size_t)run->count,
-                                     run->arguments, path, run->error);
+    enum status status = take_settings(run, config);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = config_load(config, world_system.files, (size_t)run->count, run->arguments,
+                         path, run->error);
     size_t row = config_find(slice_of("dir"));
     if (status == STATUS_OK && !config->given[row] &&
         strcmp(run->dir, config->dir) != 0) {
         status = config_set(config, row, slice_of(run->dir), run->error);
     }
     return status;
+}
+
+/* For advice about what could not be opened; it outlives the config. */
+static void name_directory(struct command_run *run, const struct config *config) {
+    memcpy(run->values, config->dir, sizeof config->dir);
+    run->dir = run->values;
 }
 
 /* Others go on with what is not waited for; nothing of theirs was promised. */
@@ -87,6 +132,7 @@ static enum status run_server(struct command_run *run) {
     }
     enum status status = load(run, &config, &path);
     if (status == STATUS_OK) {
+        name_directory(run, &config);
         status = host_open(&world_system, &config, path, &host, run->error);
     }
     if (status != STATUS_OK) {
@@ -112,7 +158,8 @@ const struct command command_server = {
     .arguments_least = 0,
     .arguments_most = -1,
     .own_options = true,
-    .directory = DIRECTORY_UNUSED,
+    .values_bytes = CONFIG_TEXT_BYTES,
+    .directory = DIRECTORY_OWN,
     .interruptible = true,
     .run = run_server,
 };

@@ -88,6 +88,20 @@ static void make_printable(char *text) {
     }
 }
 
+bool server_log_may(struct server_log *log, struct server_log_pause *pause,
+                    uint64_t *left_out) {
+    uint64_t now = clock_wall_micros(log->world->clock) / 1000000;
+    uint64_t last = atomic_u64_load(&pause->second, memory_order_relaxed);
+    if (now == last ||
+        !atomic_u64_exchange_if(&pause->second, last, now, memory_order_relaxed)) {
+        atomic_u64_add(&pause->left_out, 1, memory_order_relaxed);
+        return false;
+    }
+    *left_out = atomic_u64_load(&pause->left_out, memory_order_relaxed);
+    atomic_u64_subtract(&pause->left_out, *left_out, memory_order_relaxed);
+    return true;
+}
+
 void server_log(struct server_log *log, enum config_loglevel level, const char *format,
                 ...) {
     if ((uint64_t)level < atomic_u64_load(&log->level, memory_order_relaxed)) {

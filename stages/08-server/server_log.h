@@ -35,4 +35,14 @@ static inline void server_log_set_level(struct server_log *log,
 void server_log(struct server_log *log, enum config_loglevel level, const char *format,
                 ...) __attribute__((format(printf, 3, 4)));
 
+/* Of what a stranger can cause as often as he likes: one line a second. {0} */
+struct server_log_pause {
+    struct atomic_u64 second;   /* of the last line */
+    struct atomic_u64 left_out; /* since then */
+};
+
+/* True: a line may be written now; *left_out are those that were not, before it. */
+bool server_log_may(struct server_log *log, struct server_log_pause *pause,
+                    uint64_t *left_out);
+
 #endif

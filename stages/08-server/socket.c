@@ -55,54 +55,57 @@ enum socket_outcome socket_accept(int listening, int *descriptor) {
     return outcome;
 }
 
-static void name_v4(const struct sockaddr_in *address, struct socket_peer *peer) {
-    char text[INET_ADDRSTRLEN] = "?";
-    (void)inet_ntop(AF_INET, &address->sin_addr, text, sizeof text);
-    (void)snprintf(peer->name, sizeof peer->name, "%s:%u", text,
-                   (unsigned)ntohs(address->sin_port));
-    peer->local = ntohl(address->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+static void name_ip(const union address *address, char name[SOCKET_NAME_BYTES]) {
+    char text[INET6_ADDRSTRLEN] = "?";
+    bool v4 = address->any.sa_family == AF_INET;
+    const void *host =
+        v4 ? (const void *)&address->v4.sin_addr : (const void *)&address->v6.sin6_addr;
+    (void)inet_ntop(address->any.sa_family, host, text, sizeof text);
+    (void)snprintf(name, SOCKET_NAME_BYTES, v4 ? "%s:%u" : "[%s]:%u", text,
+                   (unsigned)ntohs(v4 ? address->v4.sin_port : address->v6.sin6_port));
 }
 
-static void name_v6(const struct sockaddr_in6 *address, struct socket_peer *peer) {
-    char text[INET6_ADDRSTRLEN] = "?";
-    (void)inet_ntop(AF_INET6, &address->sin6_addr, text, sizeof text);
-    (void)snprintf(peer->name, sizeof peer->name, "[%s]:%u", text,
-                   (unsigned)ntohs(address->sin6_port));
-    peer->local = IN6_IS_ADDR_LOOPBACK(&address->sin6_addr) != 0;
+static bool is_loopback(const union address *address) {
+    return address->any.sa_family == AF_INET
+               ? ntohl(address->v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET
+               : IN6_IS_ADDR_LOOPBACK(&address->v6.sin6_addr) != 0;
 }
 
 void socket_peer(int descriptor, struct socket_peer *peer) {
-    union address address = {0};
-    socklen_t bytes = sizeof address;
-    *peer = (struct socket_peer){"?", false};
-    if (getpeername(descriptor, &address.any, &bytes) != 0) {
+    union address address = {0}, own = {0};
+    socklen_t bytes = sizeof address, own_bytes = sizeof own.local - 1;
+    *peer = (struct socket_peer){"?", "?", false};
+    if (getpeername(descriptor, &address.any, &bytes) != 0 ||
+        getsockname(descriptor, &own.any, &own_bytes) != 0) {
         return; /* it is gone already */
     }
-    if (address.any.sa_family == AF_INET) {
-        name_v4(&address.v4, peer);
-    } else if (address.any.sa_family == AF_INET6) {
-        name_v6(&address.v6, peer);
-    } else {
-        bytes = sizeof address.local - 1; /* so that a path ends with a zero */
-        (void)getsockname(descriptor, &address.any, &bytes);
-        (void)snprintf(peer->name, sizeof peer->name, "%s:0", address.local.sun_path);
+    if (own.any.sa_family == AF_UNIX) { /* own_bytes: so that a path ends with a zero */
+        (void)snprintf(peer->name, sizeof peer->name, "%s:0", own.local.sun_path);
+        (void)snprintf(peer->own, sizeof peer->own, "%s", peer->name);
         peer->local = true;
+        return;
     }
+    name_ip(&address, peer->name);
+    name_ip(&own, peer->own);
+    peer->local = is_loopback(&address);
 }
 
 static void set_option(int descriptor, int level, int name, int value) {
     (void)setsockopt(descriptor, level, name, &value, sizeof value);
 }
 
-void socket_prepare(int descriptor, unsigned keepalive_seconds) {
-    enum { PROBES = 3 };
-    int seconds = (int)keepalive_seconds;
+void socket_prepare(int descriptor) {
     set_option(descriptor, IPPROTO_TCP, TCP_NODELAY, 1);
-    if (seconds > 0) {
-        set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1);
-        set_option(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, seconds);
-        set_option(descriptor, IPPROTO_TCP, TCP_KEEPINTVL,
-                   (seconds + PROBES - 1) / PROBES);
+}
+
+/* The times of TCP are seconds up to 32767 (MAX_TCP_KEEPIDLE of Linux). */
+void socket_keepalive(int descriptor, unsigned seconds) {
+    enum { PROBES = 3, SECONDS_MOST = 32767 };
+    int idle = seconds < SECONDS_MOST ? (int)seconds : SECONDS_MOST;
+    set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, idle > 0);
+    if (idle > 0) {
+        set_option(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, idle);
+        set_option(descriptor, IPPROTO_TCP, TCP_KEEPINTVL, (idle + PROBES - 1) / PROBES);
         set_option(descriptor, IPPROTO_TCP, TCP_KEEPCNT, PROBES);
     }
 }

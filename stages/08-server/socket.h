@@ -23,18 +23,22 @@ enum { SOCKET_NAME_BYTES = 128, SOCKET_SLICES_MAX = 64 };
 /* The other side of a connection. */
 struct socket_peer {
     char name[SOCKET_NAME_BYTES]; /* "127.0.0.1:40112", "[::1]:40112", "/run/db.sock:0" */
+    char own[SOCKET_NAME_BYTES];  /* the name of this side */
     bool local;                   /* on this machine: loopback, or a unix socket */
 };
 
 /* Takes one connection that waits. DONE, LATER, FULL, TIGHT. */
 enum socket_outcome socket_accept(int listening, int *descriptor);
 
-/* Who is at the other end; of a unix socket, the path that is listened at. */
+/* Who is at the other end; of a unix socket both are the path that is listened at. */
 void socket_peer(int descriptor, struct socket_peer *peer);
 
-/* Small replies go at once (TCP_NODELAY); with keepalive_seconds, a peer that is gone for
- * twice as long is found out. What the socket does not have is passed over. */
-void socket_prepare(int descriptor, unsigned keepalive_seconds);
+/* Small replies go at once (TCP_NODELAY). What the socket does not have is passed
+ * over. */
+void socket_prepare(int descriptor);
+
+/* A peer that is gone for twice as long is found out; 0: never. As above. */
+void socket_keepalive(int descriptor, unsigned seconds);
 
 /* At least one byte if DONE. LATER, ENDED, BROKEN. */
 enum socket_outcome socket_read(int descriptor, void *to, size_t bytes, size_t *count);

@@ -1,5 +1,7 @@
 /* Recovery, through the store: what it keeps is durable before open returns, and nothing
- * is written where nothing is wrong. */
+ * is written where nothing is wrong.
+ *
+ * tidy: long because recovery is one idea with many ways to get it wrong. */
 #include "simulation.h"
 
 #include "recover.h"
@@ -136,6 +138,12 @@ static void test_unmarked_changes_are_rewritten(void **state) {
     simulation_end(&sim);
 }
 
+static bool is_stopped(struct kv *kv) {
+    struct kv_progress progress;
+    kv_progress(kv, &progress);
+    return progress.stopped;
+}
+
 /* A sync fails, its pages stay readable, the process goes on by reopening; then the power
  * goes. What the reopened store served must be there. */
 static void test_pages_that_were_never_written(void **state) {
@@ -147,8 +155,10 @@ static void test_pages_that_were_never_written(void **state) {
     put_number(kv, 1, DURABILITY_ALWAYS);
     put_number(kv, 2, DURABILITY_NONE);
     fail_call(&sim, 2, FAULT_BEFORE, EIO, false);
+    assert_false(is_stopped(kv));
     assert_int_equal(kv_put(kv, slice_of("k3"), slice_of("v3"), &always, NULL),
                      STATUS_IO);
+    assert_true(is_stopped(kv));
     assert_string_equal(disk_fault_struck(sim.disk), "sync db/000001.log");
     assert_int_equal(kv_close(kv, NULL), STATUS_IO);
     fail_nothing(&sim);

@@ -140,6 +140,12 @@ static bool has(struct kv *kv, const char *key, uint64_t *observed) {
     return status == STATUS_OK;
 }
 
+static void assert_stopped(struct kv *kv, bool stopped) {
+    struct kv_progress progress;
+    kv_progress(kv, &progress);
+    assert_int_equal(progress.stopped, stopped);
+}
+
 /* The call fails before or after its effect; the change of two is whole or absent. Before
  * the resume, after a failed one, and after it, reads and an old iterator go on. */
 static void resume_at(struct simulation *sim, size_t countdown, enum fault_effect effect,
@@ -161,6 +167,7 @@ static void resume_at(struct simulation *sim, size_t countdown, enum fault_effec
         assert_int_equal(status, STATUS_IO);
         assert_int_equal(kv_put(kv, slice_of("c"), slice_of(""), NULL, &error),
                          STATUS_IO);
+        assert_stopped(kv, true);
         bool before = has(kv, "a", &observed);
         assert_int_equal(has(kv, "b", NULL), before);
         assert_int_equal(observed, before ? 7 : 5);
@@ -169,11 +176,13 @@ static void resume_at(struct simulation *sim, size_t countdown, enum fault_effec
         assert_int_equal(kv_put(kv, slice_of("c"), slice_of(""), NULL, &error),
                          STATUS_IO);
         assert_message_has(error, "the last resume failed");
+        assert_stopped(kv, true);
         assert_int_equal(kv_sync(kv, NULL), STATUS_IO);
         assert_true(has_number(kv, 5));
         fail_nothing(sim);
         assert_ok(kv_resume(kv, NULL));
     }
+    assert_stopped(kv, false);
     bool after = has(kv, "a", &observed);
     assert_true(*failed || after);
     assert_int_equal(has(kv, "b", NULL), after);

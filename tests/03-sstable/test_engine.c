@@ -335,6 +335,12 @@ static void a_full_disk(void **state) {
     assert_in_range(in_flush, 5, 61);
 }
 
+static void assert_stopped(struct kv *kv, bool stopped) {
+    struct kv_progress progress;
+    kv_progress(kv, &progress);
+    assert_int_equal(progress.stopped, stopped);
+}
+
 /* A log may have lost what it could not sync, whatever was acknowledged. The memory has
  * it, and resume begins with that. */
 static void resume_believes_the_memory(void **state) {
@@ -343,12 +349,15 @@ static void resume_believes_the_memory(void **state) {
     simulation_begin(&sim);
     struct kv *kv = open_store(&sim);
     put_numbers(kv, 1, 10, DURABILITY_NONE);
+    assert_stopped(kv, false);
     fail_call(&sim, 1, FAULT_BEFORE, EIO, false);
     assert_int_equal(kv_sync(kv, NULL), STATUS_IO);
     fail_nothing(&sim);
     assert_true(disk_flip_bit(sim.disk, "db/000001.log", 8 * 50));
     assert_numbers(kv, 10);
+    assert_stopped(kv, true);
     assert_resumes(kv);
+    assert_stopped(kv, false);
     assert_numbers(kv, 10);
     assert_survives(&sim, 10);
     put_numbers(kv, 11, 12, DURABILITY_ALWAYS);

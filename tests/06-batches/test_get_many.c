@@ -168,9 +168,39 @@ static void failures_are_told(void **state) {
     simulation_end(&sim);
 }
 
+/* What is asked for may be more than there is memory for; one value alone never is. */
+static void bounded(void **state) {
+    (void)state;
+    struct simulation sim;
+    static unsigned char large[1000];
+    struct buf values[4] = {0};
+    enum status statuses[4];
+    struct error error = {0};
+    const struct slice keys[] = {slice_of("b"), slice_of("a"), slice_of("b"),
+                                 slice_of("nothing")};
+    simulation_begin(&sim);
+    struct kv *kv = open_store(&sim);
+    const struct slice value = slice_make(large, sizeof large);
+    assert_ok(kv_put(kv, slice_of("a"), value, NULL, NULL));
+    assert_ok(kv_put(kv, slice_of("b"), value, NULL, NULL));
+    for (size_t most = 1; most < 4000; most++) {
+        const struct kv_read_options options = {.most_bytes = most};
+        enum status status = kv_get_many(kv, keys, 4, values, statuses, &options, &error);
+        assert_int_equal(status, most < 3000 ? STATUS_LIMIT : STATUS_OK);
+        assert_ok(kv_get_many(kv, keys, 1, values, statuses, &options, NULL));
+    }
+    assert_message_has(error, "the values of 4 keys are more than 2999 bytes");
+    for (size_t i = 0; i < 4; i++) {
+        buf_free(&values[i]);
+    }
+    assert_ok(kv_close(kv, NULL));
+    simulation_end(&sim);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(as_single_lookups),
+        cmocka_unit_test(bounded),
         cmocka_unit_test(beside_a_writer_one_moment),
         cmocka_unit_test(failures_are_told),
     };

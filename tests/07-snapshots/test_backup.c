@@ -1,6 +1,6 @@
 /* Backups and restores on the simulated disk: what is shared and what is not, after a
  * loss of power at any operation, after any call or allocation that fails, damaged. */
-#include "copies.h"
+#include "copies_faults.h"
 
 enum { LAST = 12 };
 
@@ -158,11 +158,14 @@ static void any_loss_of_power(void **state) {
 
 /* ---- failures -------------------------------------------------------------------- */
 
-/* A backup, then a restore of it; *number and *restored tell what was done. */
-static enum status attempt(struct simulation *sim, struct kv *kv, uint64_t *number,
-                           struct error *error) {
-    *number = 0;
-    enum status status = kv_backup(kv, "bk", NULL, number, error);
+static void back_up_once(struct kv *kv) {
+    assert_int_equal(back_up(kv), 1);
+}
+
+/* A backup, then a restore of it. */
+static enum status attempt(struct simulation *sim, struct kv *kv, struct error *error) {
+    uint64_t number = 0;
+    enum status status = kv_backup(kv, "bk", NULL, &number, error);
     return status == STATUS_OK ? restore(sim, "bk", "new", error) : status;
 }
 
@@ -195,45 +198,16 @@ static void assert_undone(struct simulation *sim, struct kv *kv, bool may_be_the
     assert_holds(sim, target, LAST);
 }
 
+static const struct copying copying = {LAST, back_up_once, attempt, assert_undone, "new"};
+
 static void failing_calls(void **state) {
     (void)state;
-    static const struct {
-        enum fault_effect effect;
-        int errnum;
-        bool persistent;
-    } kinds[] = {{FAULT_BEFORE, EIO, false},
-                 {FAULT_AFTER, ENOSPC, false},
-                 {FAULT_BEFORE, EIO, true}};
+    static const struct failure_kind kinds[] = {{FAULT_BEFORE, EIO, false},
+                                                {FAULT_AFTER, ENOSPC, false},
+                                                {FAULT_BEFORE, EIO, true}};
     size_t failures = 0;
     for (size_t kind = 0; kind < sizeof kinds / sizeof kinds[0]; kind++) {
-        bool struck = true;
-        for (size_t n = 1; struck; n++) {
-            struct simulation sim;
-            struct error error = {0};
-            uint64_t number;
-            char what[160];
-            simulation_begin(&sim);
-            struct kv *kv = begin_numbers(&sim, LAST);
-            assert_int_equal(back_up(kv), 1);
-            fail_call(&sim, n, kinds[kind].effect, kinds[kind].errnum,
-                      kinds[kind].persistent);
-            enum status status = attempt(&sim, kv, &number, &error);
-            const char *at = disk_fault_struck(sim.disk);
-            struck = at != NULL;
-            snprintf(what, sizeof what, "kind %zu at call %zu: %.100s", kind, n,
-                     struck ? at : "nothing");
-            fail_nothing(&sim);
-            if (status != STATUS_OK) {
-                assert_true(struck && error.message[0] != '\0');
-                failures++;
-                assert_undone(&sim, kv, kinds[kind].persistent, what);
-            } else {
-                assert_holds(&sim, "new", LAST);
-                assert_ok(kv_resume(kv, NULL));
-            }
-            assert_ok(kv_close(kv, NULL));
-            simulation_end(&sim);
-        }
+        failures += fail_calls(&copying, kinds[kind], true);
     }
     printf("%zu failures\n", failures);
     assert_true(failures > 200);
@@ -241,29 +215,7 @@ static void failing_calls(void **state) {
 
 static void failing_memory(void **state) {
     (void)state;
-    bool failed = true;
-    size_t failures = 0;
-    for (size_t n = 1; failed; n++) {
-        struct simulation sim;
-        struct error error = {0};
-        uint64_t number;
-        simulation_begin(&sim);
-        struct kv *kv = begin_numbers(&sim, LAST);
-        assert_int_equal(back_up(kv), 1);
-        counted_memory_fail(n, false);
-        enum status status = attempt(&sim, kv, &number, &error);
-        failed = counted_memory_failed();
-        counted_memory_fail(0, false);
-        if (status != STATUS_OK) {
-            assert_int_equal(status, STATUS_NO_MEMORY);
-            failures++;
-            assert_undone(&sim, kv, false, "memory");
-        } else {
-            assert_holds(&sim, "new", LAST);
-        }
-        assert_ok(kv_close(kv, NULL));
-        simulation_end(&sim);
-    }
+    size_t failures = fail_memory(&copying);
     printf("%zu failures\n", failures);
     assert_true(failures > 100);
 }

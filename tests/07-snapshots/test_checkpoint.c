@@ -1,7 +1,7 @@
 /* Checkpoints on the simulated disk: what they hold, after a loss of power at any
  * operation, after any call or allocation that fails, across file systems, on a full
  * disk, and where they may not be. */
-#include "copies.h"
+#include "copies_faults.h"
 
 enum { LAST = 12 };
 
@@ -170,76 +170,30 @@ static void assert_unharmed(struct simulation *sim, struct kv *kv, bool may_be_t
     assert_false(is_there(sim, "cp2.unfinished"));
 }
 
+static enum status make_one(struct simulation *sim, struct kv *kv, struct error *error) {
+    (void)sim;
+    return checkpoint(kv, error);
+}
+
+static const struct copying copying = {LAST, NULL, make_one, assert_unharmed, "cp"};
+
 static void failing_calls(void **state) {
     (void)state;
-    static const struct {
-        enum fault_effect effect;
-        int errnum;
-        bool persistent;
-    } kinds[] = {{FAULT_BEFORE, EIO, false},   {FAULT_AFTER, EIO, false},
-                 {FAULT_BEFORE, EIO, true},    {FAULT_AFTER, ENOSPC, false},
-                 {FAULT_BEFORE, ENOSPC, true}, {FAULT_SHORT_ERROR, EIO, false}};
-    size_t failures = 0, calls = 0;
+    static const struct failure_kind kinds[] = {
+        {FAULT_BEFORE, EIO, false},   {FAULT_AFTER, EIO, false},
+        {FAULT_BEFORE, EIO, true},    {FAULT_AFTER, ENOSPC, false},
+        {FAULT_BEFORE, ENOSPC, true}, {FAULT_SHORT_ERROR, EIO, false}};
+    size_t failures = 0;
     for (size_t i = 0; i < 2 * sizeof kinds / sizeof kinds[0]; i++) {
-        size_t kind = i / 2;
-        bool struck = true;
-        for (size_t n = 1; struck; n++, calls++) {
-            struct simulation sim;
-            struct other_disk other;
-            struct error error = {0};
-            char what[160];
-            simulation_begin(&sim);
-            use_disk(&sim, sim.disk, i % 2 == 0, &other);
-            struct kv *kv = begin_numbers(&sim, LAST);
-            fail_call(&sim, n, kinds[kind].effect, kinds[kind].errnum,
-                      kinds[kind].persistent);
-            enum status status = checkpoint(kv, &error);
-            const char *at = disk_fault_struck(sim.disk);
-            struck = at != NULL;
-            snprintf(what, sizeof what, "kind %zu at call %zu: %.100s", kind, n,
-                     struck ? at : "nothing");
-            fail_nothing(&sim);
-            if (status != STATUS_OK) {
-                assert_true(struck);
-                assert_true(error.message[0] != '\0');
-                failures++;
-                assert_unharmed(&sim, kv, kinds[kind].persistent, what);
-            } else {
-                assert_holds(&sim, "cp", LAST);
-                assert_ok(kv_resume(kv, NULL)); /* it may be a log that was struck */
-            }
-            assert_ok(kv_close(kv, NULL));
-            assert_holds(&sim, "db", LAST);
-            simulation_end(&sim);
-        }
+        failures += fail_calls(&copying, kinds[i / 2], i % 2 == 0);
     }
-    printf("%zu calls, %zu failures\n", calls, failures);
+    printf("%zu failures\n", failures);
     assert_true(failures > 200);
 }
 
 static void failing_memory(void **state) {
     (void)state;
-    bool failed = true;
-    size_t failures = 0;
-    for (size_t n = 1; failed; n++) {
-        struct simulation sim;
-        struct error error = {0};
-        simulation_begin(&sim);
-        struct kv *kv = begin_numbers(&sim, LAST);
-        counted_memory_fail(n, false);
-        enum status status = checkpoint(kv, &error);
-        failed = counted_memory_failed();
-        counted_memory_fail(0, false);
-        if (status != STATUS_OK) {
-            assert_int_equal(status, STATUS_NO_MEMORY);
-            failures++;
-            assert_unharmed(&sim, kv, false, "memory");
-        } else {
-            assert_holds(&sim, "cp", LAST);
-        }
-        assert_ok(kv_close(kv, NULL));
-        simulation_end(&sim);
-    }
+    size_t failures = fail_memory(&copying);
     printf("%zu failures\n", failures);
     assert_true(failures > 30);
 }

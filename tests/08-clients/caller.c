@@ -2,6 +2,8 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -10,14 +12,20 @@
 enum { CLIENT_SECONDS = 60 };
 
 void call(struct caller *caller, const struct served *served) {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                                  .sin_port = htons((uint16_t)served->port)};
+    call_at(caller, htonl(INADDR_LOOPBACK), served->port);
+}
+
+void call_at(struct caller *caller, uint32_t to, unsigned port) {
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_addr.s_addr = to, .sin_port = htons((uint16_t)port)};
     const struct timeval most = {.tv_sec = CLIENT_SECONDS};
+    const int on = 1;
     caller->at = caller->end = 0;
     caller->descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(
         setsockopt(caller->descriptor, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof most), 0);
+    assert_int_equal(
+        setsockopt(caller->descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), 0);
     assert_int_equal(
         connect(caller->descriptor, (struct sockaddr *)&address, sizeof address), 0);
 }
@@ -26,8 +34,20 @@ void hang_up(struct caller *caller) {
     close(caller->descriptor);
 }
 
+void slam(struct caller *caller) {
+    const struct linger at_once = {.l_onoff = 1};
+    assert_int_equal(
+        setsockopt(caller->descriptor, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once),
+        0);
+    close(caller->descriptor);
+}
+
 void say(struct caller *caller, const char *text) {
-    struct slice bytes = slice_of(text);
+    say_bytes(caller, text, strlen(text));
+}
+
+void say_bytes(struct caller *caller, const void *from, size_t count) {
+    struct slice bytes = slice_make(from, count);
     while (bytes.length > 0) {
         ssize_t sent = send(caller->descriptor, bytes.data, bytes.length, MSG_NOSIGNAL);
         assert_true(sent > 0);
@@ -35,19 +55,33 @@ void say(struct caller *caller, const char *text) {
     }
 }
 
+/* False: there are no more bytes to come. */
+static bool refill(struct caller *caller) {
+    if (caller->at == caller->end) {
+        ssize_t got = recv(caller->descriptor, caller->bytes, sizeof caller->bytes, 0);
+        if (got <= 0) {
+            assert_true(got == 0 || errno != EAGAIN);
+            return false;
+        }
+        caller->at = 0;
+        caller->end = (size_t)got;
+    }
+    return true;
+}
+
+void skip_bytes(struct caller *caller, size_t count) {
+    while (count > 0) {
+        assert_true(refill(caller));
+        size_t there = caller->end - caller->at;
+        size_t part = there < count ? there : count;
+        caller->at += part;
+        count -= part;
+    }
+}
+
 bool hear(struct caller *caller, char line[512]) {
     size_t length = 0;
-    for (;;) {
-        if (caller->at == caller->end) {
-            ssize_t got =
-                recv(caller->descriptor, caller->bytes, sizeof caller->bytes, 0);
-            if (got <= 0) {
-                assert_true(got == 0 || errno != EAGAIN);
-                return false;
-            }
-            caller->at = 0;
-            caller->end = (size_t)got;
-        }
+    while (refill(caller)) {
         char byte = caller->bytes[caller->at++];
         if (byte == '\n') {
             line[length - 1] = '\0';
@@ -57,11 +91,14 @@ bool hear(struct caller *caller, char line[512]) {
             line[length++] = byte;
         }
     }
+    return false;
 }
 
 void expect_line(struct caller *caller, const char *expected) {
     char line[512];
-    assert_true(hear(caller, line));
+    if (!hear(caller, line)) {
+        fail_msg("the end, and not \"%s\"", expected);
+    }
     assert_string_equal(line, expected);
 }
 

@@ -11,14 +11,26 @@ struct caller {
     char bytes[65536];
 };
 
+/* What it says goes out at once (TCP_NODELAY). */
 void call(struct caller *caller, const struct served *served);
+
+/* The same at an address of IPv4, which is in the order of the network. */
+void call_at(struct caller *caller, uint32_t address, unsigned port);
+
 void hang_up(struct caller *caller);
 
-/* Sends all of the text as it is. */
+/* Sends all of the text, or of the bytes, as it is. */
 void say(struct caller *caller, const char *text);
+void say_bytes(struct caller *caller, const void *bytes, size_t count);
+
+/* Hangs up without a farewell: the server finds the connection reset. */
+void slam(struct caller *caller);
 
 /* The next line, without its end; false: there is none to come. */
 bool hear(struct caller *caller, char line[512]);
+
+/* Reads so many bytes, whatever they are. */
+void skip_bytes(struct caller *caller, size_t count);
 
 void expect_line(struct caller *caller, const char *expected);
 void expect_end(struct caller *caller);

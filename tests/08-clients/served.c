@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,7 +23,8 @@ unsigned free_port(void) {
     return ntohs(address.sin_port);
 }
 
-static void exec_server(const char *const *arguments, int log) {
+static void exec_server(const char *const *arguments, unsigned descriptors, int log) {
+    const struct rlimit limit = {descriptors, descriptors};
     const char *line[ARGUMENTS_MAX + 2] = {getenv("STRATA_PROGRAM"), "server"};
     size_t count = 2;
     while (*arguments != NULL) {
@@ -32,6 +34,9 @@ static void exec_server(const char *const *arguments, int log) {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)dup2(log, STDERR_FILENO);
     close(log);
+    if (descriptors > 0) {
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
     (void)execv(line[0], (char *const *)(uintptr_t)line);
     _exit(127);
 }
@@ -42,7 +47,7 @@ bool try_start(struct served *served, const char *const *arguments) {
     served->process = fork();
     assert_true(served->process >= 0);
     if (served->process == 0) {
-        exec_server(arguments, ends[1]);
+        exec_server(arguments, served->descriptors, ends[1]);
     }
     close(ends[1]);
     served->log = fdopen(ends[0], "r");
@@ -68,6 +73,7 @@ int end_code(struct served *served) {
 int read_to_end(struct served *served) {
     char line[512];
     while (fgets(line, sizeof line, served->log) != NULL) {
+        (void)snprintf(served->told, sizeof served->told, "%s", line);
     }
     return end_code(served);
 }
@@ -94,6 +100,7 @@ void start(struct served *served, const char *const *more) {
 void make_directory(struct served *served) {
     (void)snprintf(served->dir, sizeof served->dir, "%s", "/tmp/strata-server-XXXXXX");
     assert_non_null(mkdtemp(served->dir));
+    served->descriptors = 0;
 }
 
 void remove_directory(const struct served *served) {
@@ -104,5 +111,8 @@ void remove_directory(const struct served *served) {
 
 void assert_stops(struct served *served, int signal_number) {
     assert_int_equal(kill(served->process, signal_number), 0);
-    assert_int_equal(read_to_end(served), 0);
+    int code = read_to_end(served);
+    if (code != 0) {
+        fail_msg("it ends with %d: %s", code, served->told);
+    }
 }

@@ -13,11 +13,12 @@ struct served {
     char dir[64];
     pid_t process;
     unsigned port;
-    FILE *log;       /* its standard error, from the line that it was ready on */
-    char told[4096]; /* what it said until then, or until it ended */
+    FILE *log;            /* its standard error, from the line that it was ready on */
+    char told[4096];      /* what it said until then, or until it ended */
+    unsigned descriptors; /* that it may have, at most; 0: as this process */
 };
 
-/* Makes served->dir, empty; removes it, and what is in it. */
+/* Makes served->dir, empty, with no limit of descriptors; removes it, and all in it. */
 void make_directory(struct served *served);
 void remove_directory(const struct served *served);
 
@@ -34,7 +35,8 @@ void start(struct served *served, const char *const *more);
 /* Waits for its end: its exit code; 128 and more: the signal that ended it. */
 int end_code(struct served *served);
 
-/* The same, when nothing reads the log: as a client may wait for its end. */
+/* The same, when nothing reads the log: as a client may wait for its end. What it said
+ * last is in `told`. */
 int read_to_end(struct served *served);
 
 /* Sends the signal; it ends with 0. */

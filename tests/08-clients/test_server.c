@@ -213,12 +213,23 @@ static void refuses(void **state) {
     (void)snprintf(port, sizeof port, "%u", served.port);
     const char *const same_port[] = {"--port", port, "--dir", second.dir, NULL};
     assert_false(try_start(&second, same_port));
-    assert_int_equal(end_code(&second), 5);
+    assert_int_equal(end_code(&second), 4);
     assert_non_null(strstr(second.told, port));
+    assert_null(strstr(second.told, "open"));
     const char *const same_directory[] = {"--port", port, "--dir", served.dir, NULL};
     assert_false(try_start(&second, same_directory));
     assert_int_equal(end_code(&second), 5);
     assert_non_null(strstr(second.told, served.dir));
+    char holder[32];
+    (void)snprintf(holder, sizeof holder, "process %d (", (int)served.process);
+    assert_non_null(strstr(second.told, holder));
+    assert_non_null(strstr(second.told, "has it open"));
+    assert_int_equal(setenv("STRATA_DURABILITY", "none", 1), 0);
+    const char *const none[] = {"--dir", second.dir, NULL};
+    assert_false(try_start(&second, none));
+    assert_int_equal(end_code(&second), 2);
+    assert_non_null(strstr(second.told, "appendfsync"));
+    assert_int_equal(unsetenv("STRATA_DURABILITY"), 0);
     const char *const nonsense[] = {"--prot", port, NULL};
     assert_false(try_start(&second, nonsense));
     assert_int_equal(end_code(&second), 2);
@@ -302,6 +313,31 @@ static void ends(void **state) {
     remove_directory(&served);
 }
 
+/* What is set for the program holds for its server, unless that is told otherwise. */
+static void takes_settings(void **state) {
+    (void)state;
+    struct served served;
+    struct caller caller;
+    const char *const more[] = {"--table-bytes", "3m", NULL};
+    make_directory(&served);
+    assert_int_equal(setenv("STRATA_TABLE_BYTES", "1m", 1), 0);
+    assert_int_equal(setenv("STRATA_BLOCK_BYTES", "8k", 1), 0);
+    start(&served, more);
+    assert_int_equal(unsetenv("STRATA_TABLE_BYTES"), 0);
+    assert_int_equal(unsetenv("STRATA_BLOCK_BYTES"), 0);
+    call(&caller, &served);
+    for (size_t i = 0; i < 2; i++) {
+        ask(&caller, i == 0 ? "CONFIG GET table-bytes" : "CONFIG GET block-bytes", "*2");
+        expect_line(&caller, "$11");
+        expect_line(&caller, i == 0 ? "table-bytes" : "block-bytes");
+        expect_line(&caller, "$2");
+        expect_line(&caller, i == 0 ? "3m" : "8k");
+    }
+    hang_up(&caller);
+    assert_stops(&served, SIGTERM);
+    remove_directory(&served);
+}
+
 /* Writes of that time are errors, reads go on, and by itself it is well again. libfiu's
  * preload and a sanitizer's own exclude each other. */
 static void survives_a_failed_sync(void **state) {
@@ -351,6 +387,7 @@ int main(void) {
         cmocka_unit_test(refuses),
         cmocka_unit_test(knows_its_clients),
         cmocka_unit_test(ends),
+        cmocka_unit_test(takes_settings),
         cmocka_unit_test(survives_a_failed_sync),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,13 +84,21 @@ static void slow_commands_are_kept(void **state) {
     assert_reply(&asked, "CLIENT SETNAME me", "+OK|");
     assert_reply(&asked, "CONFIG SET requirepass secret", "+OK|");
     scheduler_advance(asked.sim.scheduler, 5000000);
-    assert_reply_has(&asked, "SLOWLOG GET 1", "*1|*6|:2|:");
-    assert_reply_has(&asked, "SLOWLOG GET 2",
+    assert_reply_has(&asked, "SLOWLOG GET 1", "*1|*6|:3|:");
+    assert_reply_has(&asked, "SLOWLOG GET 3",
                      "|:20000|*3|$6|CLIENT|$7|SETNAME|$2|me|$15|127.0.0.1:40000|$2|me|");
     assert_null(strstr(ask(&asked, 0, "SLOWLOG GET -1"), "secret"));
+    assert_reply_has(&asked, "SLOWLOG GET -1",
+                     "|CONFIG|$3|SET|$11|requirepass|$10|(redacted)|");
     assert_reply_has(&asked, "HELLO 2 AUTH default hunter2", "");
     assert_reply_has(&asked, "AUTH hunter2", "");
+    assert_reply_has(&asked, "CONFIG SET timeout 1 REQUIREpass hunter2 timeout 2", "");
+    assert_reply_has(&asked, "AUTH 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 hunter2",
+                     "");
     assert_null(strstr(ask(&asked, 0, "SLOWLOG GET -1"), "hunter2"));
+    assert_reply_has(&asked, "SLOWLOG GET -1", "|*2|$4|AUTH|$10|(redacted)|$");
+    assert_reply_has(&asked, "SLOWLOG GET -1",
+                     "|*5|$5|HELLO|$1|2|$4|AUTH|$10|(redacted)|$10|(redacted)|$");
     assert_reply(&asked, "CONFIG SET slowlog-max-len 1", "+OK|");
     assert_reply(&asked, "SLOWLOG LEN", ":1|");
     assert_reply(&asked, "CONFIG SET slowlog-log-slower-than -1", "+OK|");
@@ -249,7 +257,7 @@ static void who_monitors_sees_all(void **state) {
     asked_begin(&asked, NULL);
     assert_reply(&asked, "SET before x", "+OK|");
     assert_string_equal(ask(&asked, 2, "MONITOR"), "+OK|");
-    char expected[256];
+    char expected[512];
     uint64_t now = clock_wall_micros(asked.sim.world.clock);
     (void)snprintf(expected, sizeof expected,
                    "+%" PRIu64 ".%06" PRIu64
@@ -259,6 +267,10 @@ static void who_monitors_sees_all(void **state) {
     assert_reply_has(&asked, "CONFIG GET port",
                      "6380"); /* an administrator's: not shown */
     assert_reply_has(&asked, "HELLO 2 AUTH default hunter2", "");
+    (void)snprintf(expected + strlen(expected), sizeof expected - strlen(expected),
+                   "+%" PRIu64 ".%06" PRIu64 " [0 127.0.0.1:40000] \"HELLO\" \"2\" "
+                   "\"AUTH\" \"(redacted)\" \"(redacted)\"\r\n",
+                   now / 1000000, now % 1000000);
     assert_reply_has(&asked, "nosuch", "-ERR");
     assert_ok(buf_append(&asked.monitored, "", 1));
     assert_string_equal((const char *)asked.monitored.data, expected);

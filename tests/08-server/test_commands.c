@@ -571,11 +571,15 @@ static void limits(void **state) {
 static void failed_writes(void **state) {
     CLIENT;
     const struct fault fault = {1, FAULT_BEFORE, EIO, true};
+    struct kv_progress progress;
     EXPECT("set k v", "+OK|");
     disk_set_fault(fixture->sim.disk, &fault);
     const char *reply = client_ask(client, "set k w");
     assert_memory_equal(reply, "-IOERR ", 7);
     assert_true(client->session.failed);
+    kv_progress(fixture->kv, &progress); /* the reply waits for nothing of its own */
+    assert_true(progress.issued > progress.written);
+    assert_true(client->session.access.sequence <= progress.written);
     reply = client_ask(client, "incr n");
     assert_memory_equal(reply, "-IOERR ", 7);
     EXPECT("exists k", ":1|");

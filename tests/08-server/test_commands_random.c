@@ -226,7 +226,7 @@ static void ask_all(struct run *run) {
     bool reverse = draw(run, 2) == 0;
     uint64_t limit = draw(run, KEYS);
     uint64_t told = 0;
-    char body[REPLY_BYTES] = "";
+    char body[REPLY_BYTES - 32] = ""; /* the count stands before it */
     for (size_t i = 0; i < KEYS; i++) {
         size_t key = reverse ? KEYS - 1 - i : i;
         const struct entry *entry = look(run, key);

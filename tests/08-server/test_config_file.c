@@ -3,6 +3,9 @@
 #include "../common/support.h"
 
 #include <errno.h>
+#include <sys/stat.h>
+
+#include "../common/directory.h"
 
 #include "config_file.h"
 #include "config_rewrite.h"
@@ -215,6 +218,38 @@ static void what_is_so_overrides_what_is_written(void **state) {
     disk_free(disk);
 }
 
+static void permissions_stay(void **state) {
+    static const mode_t modes[] = {0600, 0640, 0644, 0444};
+    mode_t mask = umask(0);
+    char *path = path_join(*state, "strata.conf");
+    struct config config;
+    config_default(&config);
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        struct file *file;
+        struct stat now;
+        assert_ok(file_open(&file_system_posix, path, FILE_OVERWRITE, &file, NULL));
+        assert_ok(file_close(file, NULL));
+        assert_int_equal(chmod(path, modes[i]), 0);
+        (void)snprintf(config.requirepass, sizeof config.requirepass, "secret%zu", i);
+        assert_ok(config_rewrite(&config, &file_system_posix, path, NULL));
+        assert_int_equal(stat(path, &now), 0);
+        assert_int_equal(now.st_mode & 07777, modes[i]);
+        assert_true(now.st_size > 0);
+    }
+    if (getuid() == 0) { /* only then may it be another's */
+        struct stat now;
+        assert_int_equal(chown(path, 65534, 65534), 0);
+        (void)snprintf(config.requirepass, sizeof config.requirepass, "another");
+        assert_ok(config_rewrite(&config, &file_system_posix, path, NULL));
+        assert_int_equal(stat(path, &now), 0);
+        assert_int_equal(now.st_uid, 65534);
+        assert_int_equal(now.st_gid, 65534);
+    }
+    umask(mask);
+    unlink(path);
+    memory_give(path);
+}
+
 /* A text of any bytes comes back, and random values of random rows. */
 static void any_value_reads_back(void **state) {
     (void)state;
@@ -339,6 +374,8 @@ static void no_memory_is_told(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(permissions_stay, directory_setup,
+                                        directory_teardown),
         cmocka_unit_test(a_file_is_read),
         cmocka_unit_test(every_bad_line_has_its_words),
         cmocka_unit_test(the_command_line_overrides),

@@ -77,6 +77,7 @@ static void test_one_long_reply(void **state) {
     assert_ok(buf_reserve(&got, 1));
     serving_begin(&s);
     s.limits.hard_output_bytes = 300000;
+    s.limits.soft_output_bytes = 150000;
     connections_limit(&s.set, &s.limits);
     int client = client_come(&s);
     client_say(&s, client, "PARTS 1000000 1\nBIG 1000000\n");
@@ -120,6 +121,25 @@ static void test_much_for_too_long(void **state) {
     buf_free(&got);
 }
 
+/* Limits that are changed are those of who has stood still for long, too. */
+static void test_much_by_new_limits(void **state) {
+    (void)state;
+    static struct serving s;
+    serving_begin(&s);
+    int client = client_come(&s);
+    client_say(&s, client, "PARTS 1000000 3\n");
+    pass(&s, 100 * SECOND);
+    s.limits.lasting_output_bytes = 1500000;
+    connections_limit(&s.set, &s.limits);
+    turn(&s);
+    pass(&s, 60 * SECOND - 1);
+    assert_int_equal(s.closed, 0);
+    pass(&s, 1);
+    assert_int_equal(s.closed, 1);
+    close(client);
+    serving_end(&s);
+}
+
 /* What nobody asked for counts, too, and of a client who has long been silent. */
 static void test_pushed_for_too_long(void **state) {
     (void)state;
@@ -140,6 +160,31 @@ static void test_pushed_for_too_long(void **state) {
     assert_int_equal(s.closed, 0);
     pass(&s, 1);
     assert_int_equal(s.closed, 1);
+    close(client);
+    serving_end(&s);
+}
+
+/* What nobody asked for is not written to who takes none of it; asking is the last that
+ * may be done with such a connection. */
+static void test_pushed_without_end(void **state) {
+    (void)state;
+    static struct serving s;
+    serving_begin(&s);
+    s.limits.hard_output_bytes = 1500000;
+    connections_limit(&s.set, &s.limits);
+    int client = client_come(&s);
+    client_say(&s, client, "x\n");
+    struct connection *connection = s.sessions[0].connection;
+    size_t pushes = 0;
+    while (connection_has_room(connection)) {
+        resp_write_bulk(connection_writer(connection), slice_make(serving_bytes, 100000));
+        connection_written(connection);
+        turn(&s);
+        assert_true(++pushes < 1000);
+    }
+    assert_int_equal(s.closed, 1);
+    assert_true(s.sessions[0].closed);
+    assert_true(pushes > 15);
     close(client);
     serving_end(&s);
 }
@@ -326,6 +371,94 @@ static void test_lost_while_full(void **state) {
     serving_end(&s);
 }
 
+/* ---- reading ahead --------------------------------------------------------------- */
+
+enum { REQUESTS = 2000, REQUEST_BYTES = 1000 };
+
+static uint64_t bytes_read(struct serving *s) {
+    return atomic_u64_load(&s->set.read_bytes, memory_order_relaxed);
+}
+
+/* `first`, and many requests that are long and have long replies. */
+static void make_pipeline(struct buf *text, const char *first) {
+    char request[REQUEST_BYTES + 1];
+    (void)snprintf(request, sizeof request, "BIG 3000 %0*d\n", REQUEST_BYTES - 10, 0);
+    assert_ok(buf_append_text(text, first));
+    for (size_t i = 0; i < REQUESTS; i++) {
+        assert_ok(buf_append_text(text, request));
+    }
+}
+
+/* Sends as much as the server takes from a client that takes nothing. */
+static struct slice send_deaf(struct serving *s, int client, struct slice text) {
+    size_t sent;
+    do {
+        turn(s);
+        sent = client_try(client, text);
+        slice_advance(&text, sent);
+    } while (sent > 0);
+    return text;
+}
+
+/* Who takes no reply before all is sent is not waited for with what he sends, be it a
+ * request or a long reply that has to wait for him; and then he gets all. */
+static void test_reads_ahead(void **state) {
+    (void)state;
+    static struct serving s;
+    static const char *const firsts[] = {"", "ALL 30000 200\n"};
+    static const size_t bytes[] = {0, (size_t)200 * (30000 + 10)};
+    for (size_t i = 0; i < 2; i++) {
+        struct buf text = {0}, got = {0};
+        bool ended = false;
+        make_pipeline(&text, firsts[i]);
+        assert_ok(buf_reserve(&got, 1));
+        serving_begin(&s);
+        s.limits.soft_output_bytes = 30000;
+        connections_limit(&s.set, &s.limits);
+        int client = client_come(&s);
+        assert_int_equal(send_deaf(&s, client, buf_slice(&text)).length, 0);
+        assert_int_equal(bytes_read(&s), text.length);
+        assert_true(s.sessions[0].commands < REQUESTS / 10);
+        shutdown(client, SHUT_WR);
+        while (!ended) {
+            turn(&s);
+            ended = client_receive(client, &got);
+        }
+        assert_int_equal(got.length, bytes[i] + REQUESTS * (3000 + 9));
+        close(client);
+        serving_end(&s);
+        buf_free(&got);
+        buf_free(&text);
+    }
+}
+
+/* Not for ever; and who has not said who he is has nothing kept for him. */
+static void test_reads_no_more(void **state) {
+    (void)state;
+    static struct serving s;
+    static const size_t most[] = {300000, 0};
+    for (size_t i = 0; i < 2; i++) {
+        struct buf text = {0};
+        make_pipeline(&text, "");
+        serving_begin(&s);
+        s.limits.soft_output_bytes = 30000;
+        s.limits.ahead_bytes = 300000;
+        connections_limit(&s.set, &s.limits);
+        int client = client_come(&s);
+        turn(&s);
+        connection_trust(s.sessions[0].connection, i == 0);
+        assert_true(send_deaf(&s, client, buf_slice(&text)).length > 0);
+        size_t commands = s.sessions[0].commands;
+        assert_in_range(bytes_read(&s), most[i],
+                        most[i] + commands * REQUEST_BYTES + 2 * RESP_READ_BYTES);
+        close(client);
+        turn(&s);
+        assert_int_equal(s.closed, 1);
+        serving_end(&s);
+        buf_free(&text);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lost_while_full),
@@ -333,13 +466,17 @@ int main(void) {
         cmocka_unit_test(test_hard_limit),
         cmocka_unit_test(test_one_long_reply),
         cmocka_unit_test(test_much_for_too_long),
+        cmocka_unit_test(test_much_by_new_limits),
         cmocka_unit_test(test_pushed_for_too_long),
+        cmocka_unit_test(test_pushed_without_end),
         cmocka_unit_test(test_drained),
         cmocka_unit_test(test_many_pieces),
         cmocka_unit_test(test_idle),
         cmocka_unit_test(test_reading_slowly),
         cmocka_unit_test(test_last_replies_not_taken),
         cmocka_unit_test(test_memory_comes_back),
+        cmocka_unit_test(test_reads_ahead),
+        cmocka_unit_test(test_reads_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

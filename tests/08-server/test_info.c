@@ -31,6 +31,8 @@ static void make_facts(struct info_facts *facts, struct command_totals totals[2]
                                             .system = "Linux 6.1 x86_64"};
     facts->saver = (struct saver_facts){.last_seconds = 1795283400, .saves = 0};
     facts->counts = (struct server_counts){10, 1, 2000, 3000, 40, 50, 6};
+    facts->commands_per_second = 12;
+    facts->writes_fail = true;
     facts->kv.memtable_charged_bytes = 1000;
     facts->kv.block_cache_bytes = 23;
     facts->kv.sequence_issued = 30;
@@ -62,7 +64,8 @@ static const struct {
                "used_memory_peak:3145728\r\nused_memory_peak_human:3.00M\r\n"
                "total_system_memory:25276510208\r\ntotal_system_memory_human:23.54G\r\n"
                "maxmemory:268435456\r\nmaxmemory_human:256.00M\r\n"
-               "maxmemory_policy:noeviction\r\nwrite_buffers_limit:67043328\r\n"
+               "maxmemory_policy:noeviction\r\nmem_allocator:libc\r\nwrite_buffers_limit:"
+               "67043328\r\n"
                "write_buffers_bytes:1000\r\nblock_cache_limit:134217728\r\n"
                "block_cache_bytes:23\r\n"},
     {"persistence",
@@ -70,14 +73,16 @@ static const struct {
      "rdb_bgsave_in_progress:0\r\nrdb_last_save_time:1795283400\r\n"
      "rdb_last_bgsave_status:ok\r\nrdb_last_bgsave_time_sec:-1\r\n"
      "rdb_current_bgsave_time_sec:-1\r\nrdb_saves:0\r\naof_enabled:1\r\n"
-     "aof_rewrite_in_progress:0\r\n"
+     "aof_rewrite_in_progress:0\r\naof_last_bgrewrite_status:ok\r\n"
+     "aof_last_write_status:err\r\n"
      "aof_current_size:4096\r\nappendfsync:everysec\r\nsequence_issued:30\r\n"
      "sequence_written:30\r\nsequence_durable:20\r\n"},
-    {"stats", "# Stats\r\ntotal_commands_processed:3\r\ntotal_error_replies:1\r\n"
+    {"stats", "# Stats\r\ntotal_commands_processed:3\r\n"
+              "instantaneous_ops_per_sec:12\r\ntotal_error_replies:1\r\n"
               "total_connections_received:10\r\nrejected_connections:1\r\n"
               "total_net_input_bytes:2000\r\ntotal_net_output_bytes:3000\r\n"
               "keyspace_hits:40\r\nkeyspace_misses:50\r\nexpired_keys:6\r\n"
-              "evicted_keys:0\r\n"},
+              "evicted_keys:0\r\npubsub_channels:0\r\npubsub_patterns:0\r\n"},
     {"replication", "# Replication\r\nrole:master\r\nconnected_slaves:0\r\n"
                     "master_failover_state:no-failover\r\nmaster_replid:abcdef\r\n"
                     "master_repl_offset:0\r\n"},

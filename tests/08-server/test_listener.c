@@ -29,7 +29,6 @@ static void prepare(struct open_house *h) {
                                            .address_count = 1,
                                            .unix_permissions = 0700,
                                            .backlog = 16,
-                                           .keepalive_seconds = 300,
                                            .connections = h->sets,
                                            .connections_count = 1,
                                            .clients = &h->serving.clients};
@@ -121,6 +120,8 @@ static void test_tcp(void **state) {
     await(&h, 1);
     say(client, "a\n");
     assert_says(&h, client, "*1\r\n$1\r\na\r\n");
+    h.serving.limits.keepalive_seconds = 300;
+    connections_limit(&h.serving.set, &h.serving.limits); /* of those who are there */
     struct connection_facts facts = facts_of(&h, 0);
     struct sockaddr_in own;
     socklen_t bytes = sizeof own;
@@ -128,10 +129,20 @@ static void test_tcp(void **state) {
     assert_int_equal(getsockname(client, (struct sockaddr *)&own, &bytes), 0);
     snprintf(name, sizeof name, "127.0.0.1:%u", ntohs(own.sin_port));
     assert_string_equal(facts.name, name);
+    snprintf(name, sizeof name, "127.0.0.1:%u", listener_port(h.listener));
+    assert_string_equal(facts.own_name, name);
     assert_true(facts.local);
     assert_int_equal(option_of(facts.descriptor, IPPROTO_TCP, TCP_NODELAY), 1);
     assert_int_equal(option_of(facts.descriptor, SOL_SOCKET, SO_KEEPALIVE), 1);
     assert_int_equal(option_of(facts.descriptor, IPPROTO_TCP, TCP_KEEPIDLE), 300);
+    int second = connect_v4(listener_port(h.listener));
+    await(&h, 2); /* and of those who come */
+    facts = facts_of(&h, 1);
+    assert_int_equal(option_of(facts.descriptor, IPPROTO_TCP, TCP_KEEPIDLE), 300);
+    h.serving.limits.keepalive_seconds = 0;
+    connections_limit(&h.serving.set, &h.serving.limits);
+    assert_int_equal(option_of(facts.descriptor, SOL_SOCKET, SO_KEEPALIVE), 0);
+    close(second);
     close(client);
     end(&h);
 }
@@ -175,6 +186,7 @@ static void test_several_addresses(void **state) {
         turn(&h.serving);
         struct connection_facts facts = facts_of(&h, 1);
         assert_true(facts.local && strncmp(facts.name, "[::1]:", 6) == 0);
+        assert_true(strncmp(facts.own_name, "[::1]:", 6) == 0);
         close(client);
     } else {
         printf("no IPv6 here\n");
@@ -220,6 +232,7 @@ static void test_socket_file(void **state) {
     assert_says(&h, client, "*1\r\n$1\r\na\r\n");
     struct connection_facts facts = facts_of(&h, 0);
     assert_true(facts.local && strncmp(facts.name, path, strlen(path)) == 0);
+    assert_string_equal(facts.own_name, facts.name);
     close(client);
     end(&h);
     assert_int_equal(stat(path, &found), -1);

@@ -61,6 +61,17 @@ static void lines_are_golden(void **state) {
     server_log(&log, LOGLEVEL_NOTICE, "lost");
     fail_nothing(&sim);
     assert_int_equal(atomic_u64_load(&log.lost, memory_order_relaxed), 1);
+    struct server_log_pause pause = {{0}, {0}};
+    uint64_t left_out = 7;
+    now.micros = 9000000;
+    assert_true(server_log_may(&log, &pause, &left_out));
+    assert_int_equal(left_out, 0);
+    now.micros = 9999999;
+    assert_false(server_log_may(&log, &pause, &left_out));
+    assert_false(server_log_may(&log, &pause, &left_out));
+    now.micros = 10000000;
+    assert_true(server_log_may(&log, &pause, &left_out));
+    assert_int_equal(left_out, 2);
     server_log_close(&log);
     struct error error = {0};
     assert_int_not_equal(
@@ -119,6 +130,21 @@ static void a_bad_service_manager_is_told_of(void **state) {
     assert_int_equal(process_notify(lengthy, "READY=1", NULL), STATUS_INVALID);
     assert_int_not_equal(process_notify(missing, "READY=1", &error), STATUS_OK);
     assert_message_has(error, "/nowhere/socket");
+}
+
+static void a_watchdog_is_known(void **state) {
+    (void)state;
+    char own[40];
+    (void)snprintf(own, sizeof own, "WATCHDOG_PID=%d", (int)getpid());
+    char *const none[] = {(char[]){"WATCHDOG_PID=1"}, NULL};
+    char *const any[] = {(char[]){"WATCHDOG_USEC=30000000"}, NULL};
+    char *const ours[] = {own, (char[]){"WATCHDOG_USEC=20000000"}, NULL};
+    char *const others[] = {(char[]){"WATCHDOG_PID=1"}, (char[]){"WATCHDOG_USEC=2"},
+                            NULL};
+    assert_int_equal(process_watchdog_micros(none), 0);
+    assert_int_equal(process_watchdog_micros(any), 30000000);
+    assert_int_equal(process_watchdog_micros(ours), 20000000);
+    assert_int_equal(process_watchdog_micros(others), 0);
 }
 
 static void the_process_knows_itself(void **state) {
@@ -234,6 +260,7 @@ int main(void) {
         cmocka_unit_test(lines_are_golden),
         cmocka_unit_test(the_service_manager_is_told),
         cmocka_unit_test(a_bad_service_manager_is_told_of),
+        cmocka_unit_test(a_watchdog_is_known),
         cmocka_unit_test(the_process_knows_itself),
         cmocka_unit_test_setup_teardown(metrics_are_served, directory_setup,
                                         directory_teardown),

@@ -233,8 +233,47 @@ static void no_memory_is_the_end(void **state) {
     assert_in_range(failures, 4, 20);
 }
 
+/* A part is never cut; but none is begun while more wait than may. */
+static void parts_are_bounded(void **state) {
+    (void)state;
+    static unsigned char bytes[1000];
+    struct output output = {.most_bytes = 1000};
+    for (size_t i = 0; i < 2; i++) {
+        output_begin_part(&output);
+        output_append(&output, bytes, 1000);
+        output_append(&output, bytes, 1);
+        output_advance(&output, i == 0 ? 1 : 1001);
+    }
+    assert_int_equal(output.status, STATUS_OK);
+    output_begin_part(&output); /* just as many as may */
+    output_append(&output, bytes, 1);
+    assert_int_equal(output.status, STATUS_OK);
+    output_begin_part(&output);
+    output_append(&output, bytes, 1);
+    assert_int_equal(output.status, STATUS_LIMIT);
+    assert_int_equal(output_pending(&output), 1001);
+    output_free(&output);
+    struct buf buf = {0}; /* a long one, of which most is sent */
+    assert_ok(buf_reserve(&buf, 100000));
+    memset(buf.data, 'v', 100000);
+    buf.length = 100000;
+    output.most_bytes = 10000;
+    output_begin_part(&output);
+    output_append_buf(&output, &buf);
+    output_advance(&output, 99500);
+    output_begin_part(&output);
+    assert_int_equal(output.status, STATUS_OK);
+    output_free(&output);
+    output.most_bytes = 0;
+    output_append(&output, bytes, 1000);
+    output_begin_part(&output);
+    assert_int_equal(output.status, STATUS_OK);
+    output_free(&output);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(parts_are_bounded),
         cmocka_unit_test(what_goes_in_comes_out),
         cmocka_unit_test(nothing_is_sent_behind_its_position),
         cmocka_unit_test(much_is_taken_over),

@@ -18,7 +18,8 @@ struct asked_notice {
 
 struct fake {
     uint64_t durable;
-    bool stalled;
+    bool stopped;
+    enum status refusal; /* of notices; OK: none */
     struct asked_notice asked[ASKED_MOST];
     size_t count, told;
 };
@@ -39,14 +40,14 @@ static enum status fake_close(void *store, struct error *error) {
 
 static void fake_progress(void *store, struct kv_progress *progress) {
     (void)store;
-    *progress = (struct kv_progress){.durable = fake.durable};
+    *progress = (struct kv_progress){.durable = fake.durable, .stopped = fake.stopped};
 }
 
 static enum status fake_notify(void *store, uint64_t sequence, enum durability durability,
                                kv_told *told, void *context, struct error *error) {
     (void)store;
-    if (fake.stalled) {
-        return error_set(error, STATUS_STALLED, "too many");
+    if (fake.refusal != STATUS_OK) {
+        return error_set(error, fake.refusal, "refused");
     }
     assert_true(fake.count < ASKED_MOST);
     fake.asked[fake.count++] = (struct asked_notice){sequence, durability, told, context};
@@ -60,12 +61,14 @@ static const struct store_ops fake_ops = {.open = fake_open,
 
 const struct stage stage = {.number = 8, .name = "08-fake", .store = &fake_ops};
 
-/* Tells of the notice that was asked for first, of those not told yet. */
+/* Tells of the notice that was asked for first, of those not told yet. One of the
+ * interval is told of before it is durable. */
 static void tell(enum status status) {
     struct asked_notice *notice = &fake.asked[fake.told++];
     struct error error = {.status = status, .message = "the disk is broken"};
     assert_true(fake.told <= fake.count);
-    if (status == STATUS_OK && fake.durable < notice->sequence) {
+    if (status == STATUS_OK && notice->durability == DURABILITY_ALWAYS &&
+        fake.durable < notice->sequence) {
         fake.durable = notice->sequence;
     }
     notice->told(notice->context, notice->sequence, status, &error);
@@ -181,18 +184,27 @@ static void test_many_ticks(void **state) {
     end();
 }
 
-static void test_stalled(void **state) {
+/* What is asked of a store without room or memory is asked again: nothing has failed yet,
+ * and what reads observe is still to be waited for. */
+static void test_refused(void **state) {
     (void)state;
-    begin(APPENDFSYNC_ALWAYS);
-    fake.stalled = true;
-    reply(0, "OK", 10, true);
-    assert_client(0, "");
-    fake.stalled = false;
-    pass(&p.serving, 1000);
-    assert_int_equal(fake.count, 1);
-    tell(STATUS_OK);
-    assert_client(0, "+OK\r\n");
-    end();
+    static const enum status refusals[] = {STATUS_STALLED, STATUS_NO_MEMORY};
+    for (size_t i = 0; i < 2; i++) {
+        begin(APPENDFSYNC_ALWAYS);
+        fake.refusal = refusals[i];
+        reply(0, "OK", 10, true);
+        assert_client(0, "");
+        assert_false(promise_rules_broken(&p.rules));
+        reply(1, "read", 10, false);
+        assert_client(1, "");
+        fake.refusal = STATUS_OK;
+        pass(&p.serving, 1000);
+        assert_int_equal(fake.count, 1);
+        tell(STATUS_OK);
+        assert_client(0, "+OK\r\n");
+        assert_client(1, "+read\r\n");
+        end();
+    }
 }
 
 static void test_failure(void **state) {
@@ -203,6 +215,7 @@ static void test_failure(void **state) {
     turn(&p.serving);
     reply(1, "write", 8, true);
     turn(&p.serving);
+    fake.stopped = true;
     tell(STATUS_IO);
     assert_client(0, "-IOERR the disk is broken\r\n");
     assert_client(1, "-IOERR the disk is broken\r\n-IOERR the disk is broken\r\n");
@@ -215,9 +228,12 @@ static void test_failure(void **state) {
     tell(STATUS_IO); /* those are of the time before */
     tell(STATUS_IO);
     assert_client(0, "-IOERR the disk is broken\r\n");
+    fake.stopped = false;
     assert_false(promise_rules_broken(&p.rules));
-    reply(0, "read", 10, false);
+    reply(0, "read", 8,
+          false); /* a sequence that was not kept is given to another change */
     assert_client(0, "");
+    assert_int_equal(fake.count, 4);
     tell(STATUS_OK);
     assert_client(0, "+read\r\n");
     end();
@@ -254,6 +270,38 @@ static void test_everysec(void **state) {
     end();
 }
 
+/* Others may see what somebody wrote who was gone before the tick's end. */
+static void test_writer_leaves(void **state) {
+    (void)state;
+    begin(APPENDFSYNC_EVERYSEC);
+    reply(0, "write", 10, true);
+    promise_forget(&p.made[0]);
+    assert_client(0, "+write\r\n");
+    assert_int_equal(fake.count, 1);
+    assert_int_equal(fake.asked[0].sequence, 10);
+    tell(STATUS_OK);
+    turn(&p.serving);
+    end();
+}
+
+/* A pause, and a tick, may outlast the last client; the loop may be closed by then. */
+static void test_nothing_after_the_end(void **state) {
+    (void)state;
+    begin(APPENDFSYNC_EVERYSEC);
+    reply(0, "write", 10, true);
+    assert_client(0, "+write\r\n");
+    tell(STATUS_OK);
+    reply(0, "write", 11, true);
+    assert_client(0, "+write\r\n");
+    assert_true(promises_idle(&p.promises));
+    promises_end(&p.promises);
+    reply(0, "write", 12, true);
+    assert_client(0, "+write\r\n");
+    pass(&p.serving, 200000);
+    assert_int_equal(fake.count, 1);
+    end();
+}
+
 static void test_no(void **state) {
     (void)state;
     begin(APPENDFSYNC_NO);
@@ -263,11 +311,52 @@ static void test_no(void **state) {
     end();
 }
 
+static void set_mode(enum config_appendfsync mode) {
+    atomic_u64_store(&p.rules.appendfsync, (uint64_t)mode, memory_order_relaxed);
+}
+
+/* What is held after a change of the mode waits for a sync, and gets one. */
+static void test_stricter_mode(void **state) {
+    (void)state;
+    begin(APPENDFSYNC_EVERYSEC);
+    reply(0, "write", 10, true);
+    assert_client(0, "+write\r\n");
+    set_mode(APPENDFSYNC_ALWAYS);
+    reply(1, "read", 10, false);
+    assert_client(1, "");
+    assert_int_equal(fake.count, 2);
+    assert_int_equal(fake.asked[1].durability, DURABILITY_ALWAYS);
+    tell(STATUS_OK); /* that of the interval */
+    assert_client(1, "");
+    tell(STATUS_OK);
+    assert_client(1, "+read\r\n");
+    end();
+}
+
+static void test_laxer_mode(void **state) {
+    (void)state;
+    begin(APPENDFSYNC_ALWAYS);
+    fake.refusal = STATUS_STALLED;
+    reply(0, "write", 10, true);
+    assert_client(0, "");
+    set_mode(APPENDFSYNC_NO);
+    pass(&p.serving, 1000);
+    assert_client(0, "+write\r\n");
+    end();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_always),   cmocka_unit_test(test_many_ticks),
-        cmocka_unit_test(test_stalled),  cmocka_unit_test(test_failure),
-        cmocka_unit_test(test_everysec), cmocka_unit_test(test_no),
+        cmocka_unit_test(test_always),
+        cmocka_unit_test(test_many_ticks),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_failure),
+        cmocka_unit_test(test_everysec),
+        cmocka_unit_test(test_writer_leaves),
+        cmocka_unit_test(test_no),
+        cmocka_unit_test(test_nothing_after_the_end),
+        cmocka_unit_test(test_stricter_mode),
+        cmocka_unit_test(test_laxer_mode),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

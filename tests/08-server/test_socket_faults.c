@@ -233,11 +233,53 @@ static void test_no_memory_for_a_reply(void **state) {
     assert_true(struck > 1);
 }
 
+/* What is read ahead of a client that takes no replies yet needs memory, too: without it
+ * the client is closed, and whoever hears all has all. */
+static void test_no_memory_ahead(void **state) {
+    (void)state;
+    enum { REQUESTS = 60, REQUEST_BYTES = 1000, REPLY_BYTES = 3000 + 9 };
+    static char text[REQUESTS * REQUEST_BYTES + 1];
+    static struct serving s;
+    size_t struck = 0, blocks = counted_memory_blocks();
+    for (size_t i = 0; i < REQUESTS; i++) {
+        (void)snprintf(text + i * REQUEST_BYTES, REQUEST_BYTES + 1, "BIG 3000 %0*d\n",
+                       REQUEST_BYTES - 10, 0);
+    }
+    for (size_t i = 1; struck + 1 == i; i++) {
+        struct buf got = {0};
+        bool ended = false;
+        assert_ok(buf_reserve(&got, (size_t)2 * REQUESTS * REPLY_BYTES));
+        serving_begin(&s);
+        s.limits.soft_output_bytes = 10000;
+        connections_limit(&s.set, &s.limits);
+        int client = client_come(&s);
+        turn(&s);
+        counted_memory_fail(i, false);
+        assert_int_equal(client_try(client, slice_of(text)), sizeof text - 1);
+        turn(&s);
+        struck += counted_memory_failed();
+        no_fault();
+        for (size_t turns = 0; turns < 1000 && !ended; turns++) {
+            ended = client_receive(client, &got) || got.length == REQUESTS * REPLY_BYTES;
+            turn(&s);
+        }
+        assert_true(ended);
+        assert_true(struck == i || got.length == REQUESTS * REPLY_BYTES);
+        close(client);
+        turn(&s);
+        serving_end(&s);
+        buf_free(&got);
+        assert_int_equal(counted_memory_blocks(), blocks);
+    }
+    assert_true(struck > 3);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_points),
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_no_memory_for_a_reply),
+        cmocka_unit_test(test_no_memory_ahead),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -118,7 +118,7 @@ static void random_appends_equal_the_model(void **state) {
             assert_int_equal(append_end(append), length);
             for (int i = 0; i < 60 && length + 4 * reserve_most < FILE_BYTES; i++) {
                 append_something(&random, append, model, &length, reserve_most);
-                if (random_below(&random, 20) == 0) {
+                if (random_below(&random, 4) == 0) {
                     assert_ok(append_sync(append, NULL));
                     assert_true(read_contents(&refusing) >= length);
                     assert_memory_equal(contents, model, length);
@@ -324,6 +324,38 @@ static void what_is_long_is_written(void **state) {
     end(&refusing);
 }
 
+/* Once for each step, over all of it that is not yet taken. */
+static void what_is_synced_often_is_filled(void **state) {
+    struct error error = {0};
+    struct refusing refusing = begin();
+    struct append *append = open_region(&refusing, 0, kind_of(state), STEP_BYTES);
+    unsigned char model[2 * STEP_BYTES];
+    memset(model, 's', sizeof model);
+    size_t own = kind_of(state) == APPEND_WRITE; /* writes of a commit */
+    for (size_t step = 0; step < 2; step++) {
+        size_t before = refusing.writes;
+        for (size_t i = 0; i < 8; i++) {
+            add(append, model, 16);
+            assert_int_equal(refusing.writes, before + (i + 1) * own);
+            assert_ok(append_sync(append, NULL));
+        }
+        refusing.write_errnum = EIO;
+        unsigned char *space = NULL;
+        assert_int_equal(append_reserve(append, 16, &space, &error), STATUS_IO);
+        refusing.write_errnum = 0;
+        before = refusing.writes;
+        add(append, model, 16);
+        assert_int_equal(refusing.writes, before + 1 + own);
+        assert_model_then_zeros(&refusing, model, (size_t)append_end(append));
+        add(append, model, (step + 1) * STEP_BYTES - (size_t)append_end(append));
+        assert_int_equal(refusing.writes, before + 1 + 2 * own);
+    }
+    assert_model_then_zeros(&refusing, model, sizeof model);
+    assert_ok(append_close(append, NULL));
+    assert_exactly(&refusing, model, sizeof model);
+    end(&refusing);
+}
+
 static void a_failed_write_is_cut_away(void **state) {
     enum { LONG_BYTES = STEP_BYTES + 1 };
     struct error error = {0};
@@ -410,6 +442,7 @@ static enum append_kind kinds[] = {APPEND_WRITE, APPEND_MAPPED};
         cmocka_unit_test_prestate(a_file_system_that_cannot_map, kind),                  \
         cmocka_unit_test_prestate(failures_are_told_and_close_frees, kind),              \
         cmocka_unit_test_prestate(what_is_long_is_written, kind),                        \
+        cmocka_unit_test_prestate(what_is_synced_often_is_filled, kind),                 \
         cmocka_unit_test_prestate(a_failed_write_is_cut_away, kind),                     \
         cmocka_unit_test_prestate(failed_mappings_are_told, kind),                       \
         cmocka_unit_test_prestate(an_abandoned_region_leaves_the_file_alone, kind),      \

@@ -90,7 +90,7 @@ static enum status fake_resume(void *store, struct error *error) {
 
 static void fake_progress(void *store, struct kv_progress *progress) {
     (void)note("progress", store, NULL);
-    *progress = (struct kv_progress){3, 2, 1};
+    *progress = (struct kv_progress){3, 2, 1, false};
 }
 
 static void fake_stats(void *store, struct kv_stats *stats) {

@@ -135,7 +135,7 @@ static void make_database(struct seeds *seeds) {
 #define STREAM(text)                                                                     \
     { (const unsigned char *)(text), sizeof(text) - 1 }
 
-/* More than a parser's first buffer holds: one line, and one request of many arguments. */
+/* More than a parser's first buffer holds: a line, and a request of many arguments. */
 static void write_long_streams(struct seeds *seeds) {
     static const char *const pieces[] = {"word\t  ", "$1\r\nx\r\n"};
     for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {

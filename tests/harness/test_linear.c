@@ -200,6 +200,70 @@ static void writes_in_doubt_are_a_chain(void **state) {
     rejects(&history, "write 3 has the sequences from 4");
 }
 
+/* What was before an erasure is gone behind it, and the sequence is the same. */
+static void an_erasure_has_a_place(void **state) {
+    (void)state;
+    for (unsigned seen = 0; seen < 2; seen++) {
+        struct history history = {0};
+        put(&history, 1, 2, 1, 7);
+        struct call *erase = add(&history, CALL_ERASE, 3, 10);
+        struct call *during = get(&history, 4, 5, 1, seen * 7);
+        struct call *after = get(&history, 11, 12, 1, VALUE_ABSENT);
+        accepts(&history);
+        after->found = 7;
+        rejects(&history, "shows v7");
+        after->invoked = 9;
+        if (seen == 0) {
+            rejects(&history, "shows v7"); /* the read before it had seen the erasure */
+        } else {
+            accepts(&history);
+        }
+        after->found = VALUE_ABSENT;
+        erase->kind = CALL_FLUSH;
+        rejects(&history, "shows v0");
+        erase->kind = CALL_ERASE;
+        erase->invoked = 6;
+        during->found = VALUE_ABSENT;
+        rejects(&history, "shows v0");
+    }
+}
+
+static void erasures_between_writes(void **state) {
+    (void)state;
+    struct history history = {0};
+    put(&history, 1, 2, 1, 7);
+    add(&history, CALL_ERASE, 3, 20);
+    put_two(&history, 4, 5, 3, 8);
+    struct call *read = get(&history, 21, 22, 3, 8);
+    accepts(&history); /* behind the first write */
+    read->found = VALUE_ABSENT;
+    accepts(&history); /* behind both */
+    get(&history, 23, 24, 3, 8);
+    rejects(&history, "shows v8");
+    history.count--;
+    history.calls[1].returned = 4;
+    history.calls[2].invoked = 5;
+    rejects(&history, "shows v0");
+    read->found = 8;
+    accepts(&history);
+}
+
+static void an_erasure_in_doubt(void **state) {
+    (void)state;
+    struct history history = {0};
+    put(&history, 1, 2, 1, 7);
+    struct call *erase = add(&history, CALL_ERASE, 3, 4);
+    get(&history, 5, 6, 1, 7);
+    struct call *read = get(&history, 7, 8, 1, 7);
+    rejects(&history, "shows v7");
+    erase->failed = true;
+    accepts(&history);
+    read->found = VALUE_ABSENT;
+    accepts(&history);
+    get(&history, 9, 10, 1, 7);
+    rejects(&history, "shows v");
+}
+
 static void calls_without_an_answer(void **state) {
     (void)state;
     struct history history = {0};
@@ -223,6 +287,9 @@ int main(void) {
         cmocka_unit_test(iterator_is_one_moment),
         cmocka_unit_test(write_in_doubt),
         cmocka_unit_test(writes_in_doubt_are_a_chain),
+        cmocka_unit_test(an_erasure_has_a_place),
+        cmocka_unit_test(erasures_between_writes),
+        cmocka_unit_test(an_erasure_in_doubt),
         cmocka_unit_test(calls_without_an_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,11 +17,11 @@ static const char *const values[] = {"", "1", "2", "33"};
 
 struct naive_change {
     struct kv_op ops[OPS];
-    size_t count;
+    size_t count; /* 0: an erasure */
 };
 
 static struct naive_change draw_change(uint64_t *random) {
-    struct naive_change change = {.count = 1 + random_below(random, OPS)};
+    struct naive_change change = {.count = random_below(random, OPS + 1)};
     for (size_t i = 0; i < change.count; i++) {
         bool put = random_below(random, 3) > 0;
         change.ops[i] = (struct kv_op){put ? KV_PUT : KV_DELETE,
@@ -31,13 +31,15 @@ static struct naive_change draw_change(uint64_t *random) {
     return change;
 }
 
-/* What stands under each key after the first `sequence` operations; NULL: nothing. */
-static void replay(const struct naive_change *changes, size_t count, uint64_t sequence,
+/* What stands under each key after the changes; NULL: nothing. */
+static void replay(const struct naive_change *changes, size_t count,
                    const struct kv_op *state[KEYS]) {
     memset(state, 0, KEYS * sizeof *state);
-    uint64_t next = 1;
     for (size_t i = 0; i < count; i++) {
-        for (size_t j = 0; j < changes[i].count && next <= sequence; j++, next++) {
+        if (changes[i].count == 0) {
+            memset(state, 0, KEYS * sizeof *state);
+        }
+        for (size_t j = 0; j < changes[i].count; j++) {
             for (size_t key = 0; key < KEYS; key++) {
                 if (slice_equal(changes[i].ops[j].key, slice_of(keys[key]))) {
                     state[key] =
@@ -56,24 +58,25 @@ static void same(const struct model_version *version, const struct kv_op *op) {
     }
 }
 
-static void compare_at(const struct model *model, const struct naive_change *changes,
-                       size_t count, uint64_t sequence) {
+static void compare_after(const struct model *model, const struct naive_change *changes,
+                          size_t count) {
+    const struct model_at at = {count, 0};
     const struct kv_op *state[KEYS];
-    replay(changes, count, sequence, state);
+    replay(changes, count, state);
     const struct kv_op *before = NULL;
     for (size_t key = 0; key < KEYS; key++) {
-        same(model_get(model, slice_of(keys[key]), sequence), state[key]);
-        same(model_previous(model, slice_of(keys[key]), sequence), before);
+        same(model_get(model, slice_of(keys[key]), at), state[key]);
+        same(model_previous(model, slice_of(keys[key]), at), before);
         before = state[key] != NULL ? state[key] : before;
     }
-    same(model_previous(model, (struct slice){0}, sequence), before);
+    same(model_previous(model, (struct slice){0}, at), before);
     const struct kv_op *after = NULL;
     for (size_t key = KEYS; key-- > 0;) {
-        same(model_next(model, slice_of(keys[key]), false, sequence), after);
+        same(model_next(model, slice_of(keys[key]), false, at), after);
         after = state[key] != NULL ? state[key] : after;
-        same(model_next(model, slice_of(keys[key]), true, sequence), after);
+        same(model_next(model, slice_of(keys[key]), true, at), after);
     }
-    same(model_next(model, (struct slice){0}, true, sequence), after);
+    same(model_next(model, (struct slice){0}, true, at), after);
 }
 
 static void answers_as_the_naive_replay(void **state) {
@@ -88,18 +91,22 @@ static void answers_as_the_naive_replay(void **state) {
         for (size_t i = 0; i < count; i++) {
             changes[i] = draw_change(&random);
             sequence += changes[i].count;
-            assert_int_equal(model_apply(&model, changes[i].ops, changes[i].count),
-                             sequence);
+            if (changes[i].count == 0) {
+                model_erase(&model);
+            } else {
+                assert_int_equal(model_apply(&model, changes[i].ops, changes[i].count),
+                                 sequence);
+            }
             assert_int_equal(model_sequence(&model, i + 1), sequence);
         }
-        for (uint64_t s = 0; s <= sequence; s++) {
-            compare_at(&model, changes, count, s);
+        for (size_t i = 0; i <= count; i++) {
+            compare_after(&model, changes, i);
         }
         size_t kept = random_below(&random, count + 1);
         model_copy(&copy, &model, kept);
         model_truncate(&model, kept);
-        compare_at(&model, changes, kept, sequence);
-        compare_at(&copy, changes, kept, sequence);
+        compare_after(&model, changes, kept);
+        compare_after(&copy, changes, kept);
         assert_int_equal(copy.change_count, kept);
     }
     model_free(&model);
@@ -115,13 +122,32 @@ static void sequences_and_changes_agree(void **state) {
     assert_true(model_is_boundary(&model, 0));
     assert_false(model_is_boundary(&model, 1));
     model_apply(&model, ops, 2);
+    model_erase(&model);
     model_apply(&model, ops, 3);
-    const size_t changes_at[] = {0, 0, 1, 1, 1, 2, 2};
+    const size_t changes_at[] = {0, 0, 2, 2, 2, 3, 3};
     const bool boundary[] = {true, false, true, false, false, true, false};
     for (uint64_t s = 0; s < 7; s++) {
-        assert_int_equal(model_changes_at(&model, s), changes_at[s]);
+        assert_int_equal(model_changes_at(&model, s, SIZE_MAX), changes_at[s]);
         assert_int_equal(model_is_boundary(&model, s), boundary[s]);
     }
+    assert_int_equal(model_changes_at(&model, 2, 1), 1);
+    model_free(&model);
+}
+
+static void what_is_over_is_not_found(void **state) {
+    (void)state;
+    struct model model = {0};
+    const struct kv_op op = {
+        KV_PUT, slice_of("k"),
+        slice_make((const unsigned char *)"\xfeXTL\x05\x01\0\0\0\0\0\0v", 13)};
+    model_apply(&model, &op, 1);
+    for (uint64_t millis = 0; millis < 1000; millis++) {
+        const struct model_at at = {1, millis};
+        assert_int_equal(model_get(&model, op.key, at) != NULL, millis < 0x105);
+    }
+    assert_false(model_is_over(slice_of("\xfeXTL"), UINT64_MAX));
+    assert_false(model_is_over(
+        slice_make((const unsigned char *)"\xfeXTL\0\0\0\0\0\0\0\0", 12), UINT64_MAX));
     model_free(&model);
 }
 
@@ -172,7 +198,8 @@ static bool walk_matches(const struct kv_op *entries, size_t count, bool misses,
     struct list_iter list = {.entries = entries, .count = count, .misses = misses};
     list.iter.ops = &list_ops;
     char words[200] = "";
-    bool answer = model_matches(&model, 6, from, to, &list.iter, words, sizeof words);
+    bool answer = model_matches(&model, (struct model_at){1, 0}, from, to, &list.iter,
+                                words, sizeof words);
     assert_true(answer == (words[0] == '\0'));
     model_free(&model);
     return answer;
@@ -206,6 +233,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_as_the_naive_replay),
         cmocka_unit_test(sequences_and_changes_agree),
+        cmocka_unit_test(what_is_over_is_not_found),
         cmocka_unit_test(a_walk_must_show_the_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
