@@ -54,6 +54,7 @@ struct file_ops {
                void **address); /* shared; offset a multiple of FILE_MAP_BYTES */
     int (*unmap)(struct file *file, void *address, size_t bytes);
     int (*close)(struct file *file); /* frees the file whatever it answers */
+    bool (*at_hand)(struct file *file, uint64_t offset, size_t count);
 };
 
 enum { FILE_MAP_BYTES = 4096 };
@@ -97,6 +98,15 @@ MUST_CHECK enum status file_open(const struct file_system *files, const char *pa
 /* Reads until `count` bytes or the end of the file; *done tells which. */
 MUST_CHECK enum status file_read(struct file *file, uint64_t offset, void *bytes,
                                  size_t count, size_t *done, struct error *error);
+
+/* Whether a read of these bytes would find all of them in the system's memory, and so not
+ * wait for a disk. False also where that is not known, and for more than
+ * FILE_AT_HAND_BYTES. Any thread that may read. */
+enum { FILE_AT_HAND_BYTES = 16 * 1024 };
+static inline bool file_at_hand(struct file *file, uint64_t offset, size_t count) {
+    return count <= FILE_AT_HAND_BYTES && file->ops->at_hand(file, offset, count);
+}
+
 MUST_CHECK enum status file_write(struct file *file, uint64_t offset, const void *bytes,
                                   size_t count, struct error *error);
 MUST_CHECK enum status file_sync(struct file *file, struct error *error);

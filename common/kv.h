@@ -124,8 +124,9 @@ struct kv_snapshot; /* kv_snapshot.h */
 struct kv_read_options {
     uint64_t *observed; /* if not NULL: receives the sequence that the read saw all of */
     const struct kv_snapshot *snapshot; /* NULL: of now */
-    bool no_wait; /* STALLED where it would have to read a file: what is in memory, with
-                     the block cache and open tables, does not answer it; from stage 03 */
+    bool no_wait; /* STALLED where it would have to wait for a disk: what is in memory,
+                     with the block cache, open tables, and the blocks of these that the
+                     system keeps in memory, does not answer it; from stage 03 */
     size_t most_bytes; /* of kv_get_many: LIMIT if the values are more than that before
                           all have been looked up; 0: as many as there are */
 };

@@ -1,7 +1,7 @@
 /* What a lookup looks for, built once for all the places that are searched: the user key
  * with the tag of the sequence that the reader sees, and the hash that filters ask for.
  * And how far to go: where no_wait is set the search is STALLED as soon as it would have
- * to read a file.
+ * to open a table, or to read a block that the system does not have in memory.
  *
  * It lives in the caller's storage, points into itself and is not moved or copied. Keys
  * of up to SEARCH_KEY_SMALL_BYTES take no memory elsewhere. */

@@ -149,6 +149,12 @@ static enum status take_answer(const struct table *table, uint64_t offset,
     return STATUS_OK;
 }
 
+static bool would_wait(const struct table *table, struct block_handle handle) {
+    uint64_t bytes = handle.bytes + BLOCK_TRAILER_BYTES;
+    return bytes > FILE_AT_HAND_BYTES ||
+           !file_at_hand(table->file, handle.offset, (size_t)bytes);
+}
+
 /* *over: there is nothing to be found behind this block. */
 static enum status search_block(const struct table *table, struct block_handle handle,
                                 const struct search_key *key, struct buf *value,
@@ -157,8 +163,9 @@ static enum status search_block(const struct table *table, struct block_handle h
     enum status status = STATUS_OK;
     table_block_init(&block);
     if (!table_block_find(table, handle, &block)) {
-        status = key->no_wait ? search_key_must_wait(error)
-                              : table_block_load(table, handle, &block, error);
+        status = key->no_wait && would_wait(table, handle)
+                     ? search_key_must_wait(error)
+                     : table_block_load(table, handle, &block, error);
     }
     if (status != STATUS_OK) {
         return status;

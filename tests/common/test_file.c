@@ -103,9 +103,11 @@ static int scripted_close(struct file *file) {
 }
 
 static const struct file_ops scripted_ops = {
-    scripted_read_at,     scripted_write_at, scripted_sync,
-    scripted_with_length, scripted_allocate, scripted_size,
-    scripted_map,         scripted_unmap,    scripted_close,
+    scripted_read_at,  scripted_write_at,
+    scripted_sync,     scripted_with_length,
+    scripted_allocate, scripted_size,
+    scripted_map,      scripted_unmap,
+    scripted_close,    NULL,
 };
 
 static struct scripted script(const struct step *steps, size_t count, bool forever) {
@@ -341,6 +343,18 @@ static void note_name(void *context, const char *name) {
     (void)snprintf(names->found[names->count++], sizeof names->found[0], "%s", name);
 }
 
+static void what_is_at_hand(void **state) {
+    static const char data[FILE_AT_HAND_BYTES + 1];
+    char *path = path_join(*state, "at-hand");
+    struct file *file = open_file(path, FILE_CREATE);
+    assert_ok(file_write(file, 0, data, sizeof data, NULL));
+    assert_int_equal(file_at_hand(file, 0, 100), file_at_hand(file, 1, sizeof data - 1));
+    assert_false(file_at_hand(file, 0, sizeof data));
+    assert_false(file_at_hand(file, sizeof data - 1, 2));
+    assert_ok(file_close(file, NULL));
+    memory_give(path);
+}
+
 static void directories(void **state) {
     struct error error = {0};
     char *dir = path_join(*state, "inner");
@@ -475,6 +489,7 @@ int main(void) {
         cmocka_unit_test(a_release_closes_and_says_nothing),
         cmocka_unit_test(modes_of_opening),
         cmocka_unit_test(contents_come_back),
+        cmocka_unit_test(what_is_at_hand),
         cmocka_unit_test(directories),
         cmocka_unit_test(a_lock_excludes_a_second_one),
         cmocka_unit_test(paths_are_joined),
