@@ -2,10 +2,9 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include "slice.h"
 
 enum { CLIENT_SECONDS = 60 };
 
@@ -14,10 +13,14 @@ void call(struct caller *caller, const struct served *served) {
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
                                   .sin_port = htons((uint16_t)served->port)};
     const struct timeval most = {.tv_sec = CLIENT_SECONDS};
+    const int on = 1;
     caller->at = caller->end = 0;
+    caller->is_late = false;
     caller->descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(
         setsockopt(caller->descriptor, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof most), 0);
+    assert_int_equal(
+        setsockopt(caller->descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), 0);
     assert_int_equal(
         connect(caller->descriptor, (struct sockaddr *)&address, sizeof address), 0);
 }
@@ -26,28 +29,36 @@ void hang_up(struct caller *caller) {
     close(caller->descriptor);
 }
 
-void say(struct caller *caller, const char *text) {
-    struct slice bytes = slice_of(text);
+bool say_bytes(struct caller *caller, struct slice bytes) {
     while (bytes.length > 0) {
         ssize_t sent = send(caller->descriptor, bytes.data, bytes.length, MSG_NOSIGNAL);
-        assert_true(sent > 0);
+        if (sent <= 0) {
+            return false;
+        }
         slice_advance(&bytes, (size_t)sent);
     }
+    return true;
+}
+
+void say(struct caller *caller, const char *text) {
+    assert_true(say_bytes(caller, slice_of(text)));
+}
+
+/* Whether there is a byte more. */
+static bool has_byte(struct caller *caller) {
+    if (caller->at < caller->end) {
+        return true;
+    }
+    ssize_t got = recv(caller->descriptor, caller->bytes, sizeof caller->bytes, 0);
+    caller->is_late = got < 0 && errno == EAGAIN;
+    caller->at = 0;
+    caller->end = got > 0 ? (size_t)got : 0;
+    return got > 0;
 }
 
 bool hear(struct caller *caller, char line[512]) {
     size_t length = 0;
-    for (;;) {
-        if (caller->at == caller->end) {
-            ssize_t got =
-                recv(caller->descriptor, caller->bytes, sizeof caller->bytes, 0);
-            if (got <= 0) {
-                assert_true(got == 0 || errno != EAGAIN);
-                return false;
-            }
-            caller->at = 0;
-            caller->end = (size_t)got;
-        }
+    while (has_byte(caller)) {
         char byte = caller->bytes[caller->at++];
         if (byte == '\n') {
             line[length - 1] = '\0';
@@ -57,6 +68,67 @@ bool hear(struct caller *caller, char line[512]) {
             line[length++] = byte;
         }
     }
+    assert_false(caller->is_late);
+    return false;
+}
+
+/* ---- replies --------------------------------------------------------------------- */
+
+static bool take_bytes(struct caller *caller, size_t count, struct buf *reply) {
+    while (count > 0 && has_byte(caller)) {
+        size_t there = caller->end - caller->at;
+        size_t taken = there < count ? there : count;
+        assert_ok(buf_append(reply, caller->bytes + caller->at, taken));
+        caller->at += taken;
+        count -= taken;
+    }
+    return count == 0;
+}
+
+static bool take_line(struct caller *caller, struct buf *reply) {
+    do {
+        if (!take_bytes(caller, 1, reply)) {
+            return false;
+        }
+    } while (reply->data[reply->length - 1] != '\n');
+    return true;
+}
+
+/* How many elements a reply that begins with such a line has, or bytes. */
+static size_t count_of(const struct buf *reply, size_t at) {
+    long long count = strtoll((const char *)reply->data + at + 1, NULL, 10);
+    return count < 0 ? 0 : (size_t)count;
+}
+
+bool hear_reply(struct caller *caller, struct buf *reply) {
+    size_t missing = 1; /* replies, that are elements of others */
+    while (missing > 0) {
+        size_t at = reply->length;
+        if (!take_line(caller, reply)) {
+            return false;
+        }
+        missing--;
+        switch (reply->data[at]) {
+        case '$':
+        case '=':
+            if (reply->data[at + 1] != '-' &&
+                !take_bytes(caller, count_of(reply, at) + 2, reply)) {
+                return false;
+            }
+            break;
+        case '%':
+            missing += 2 * count_of(reply, at);
+            break;
+        case '*':
+        case '~':
+        case '>':
+            missing += count_of(reply, at);
+            break;
+        default: /* a line is all of it */
+            break;
+        }
+    }
+    return true;
 }
 
 void expect_line(struct caller *caller, const char *expected) {

@@ -3,11 +3,13 @@
 #ifndef STRATA_TESTS_CALLER_H
 #define STRATA_TESTS_CALLER_H
 
+#include "buf.h"
 #include "served.h"
 
 struct caller {
     int descriptor;
     size_t at, end;
+    bool is_late; /* nothing came for a minute */
     char bytes[65536];
 };
 
@@ -17,8 +19,15 @@ void hang_up(struct caller *caller);
 /* Sends all of the text as it is. */
 void say(struct caller *caller, const char *text);
 
+/* The same; false: the other side does not take it. */
+bool say_bytes(struct caller *caller, struct slice bytes);
+
 /* The next line, without its end; false: there is none to come. */
 bool hear(struct caller *caller, char line[512]);
+
+/* The next reply, whole, as it came; false: the connection ended before its end, or the
+ * server has nothing to say. */
+bool hear_reply(struct caller *caller, struct buf *reply);
 
 void expect_line(struct caller *caller, const char *expected);
 void expect_end(struct caller *caller);
