@@ -465,6 +465,13 @@ static void connection(void **state) {
     EXPECT("hello 2 auth a", "-ERR Syntax error in HELLO option 'auth'|");
     EXPECT("hello 2 setname \"a b\"",
            "-ERR Client names cannot contain spaces, newlines or special characters.|");
+    EXPECT("hello 2 setname \"a b\" setname c",
+           "-ERR Client names cannot contain spaces, newlines or special characters.|");
+    EXPECT("hello 2 auth foo x setname \"a b\"",
+           "-WRONGPASS invalid username-password pair or user is disabled.|");
+    EXPECT("hello 3 setname d foo", "-ERR Syntax error in HELLO option 'foo'|");
+    assert_true(slice_equal(buf_slice(&client->session.name), slice_of("d")));
+    assert_int_equal(client->writer.protocol, 2);
     EXPECT("auth x",
            "-ERR AUTH <password> called without any password configured for the "
            "default user. Are you sure your configuration is correct?|");
