@@ -24,7 +24,7 @@ struct client_entry {
     int descriptor;
     bool local_socket; /* of the file system */
     char peer[CLIENT_NAME_BYTES];
-    char local[CLIENT_NAME_BYTES]; /* the server's side; may be empty */
+    char local[CLIENT_NAME_BYTES]; /* the server's side; may be empty: not known */
     uint64_t since_micros;         /* monotonic */
     void *connection;
 

@@ -55,20 +55,34 @@ enum socket_outcome socket_accept(int listening, int *descriptor) {
     return outcome;
 }
 
-static void name_v4(const struct sockaddr_in *address, struct socket_peer *peer) {
+static void name_v4(const struct sockaddr_in *address, char name[SOCKET_NAME_BYTES]) {
     char text[INET_ADDRSTRLEN] = "?";
     (void)inet_ntop(AF_INET, &address->sin_addr, text, sizeof text);
-    (void)snprintf(peer->name, sizeof peer->name, "%s:%u", text,
+    (void)snprintf(name, SOCKET_NAME_BYTES, "%s:%u", text,
                    (unsigned)ntohs(address->sin_port));
-    peer->local = ntohl(address->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
 }
 
-static void name_v6(const struct sockaddr_in6 *address, struct socket_peer *peer) {
+static void name_v6(const struct sockaddr_in6 *address, char name[SOCKET_NAME_BYTES]) {
     char text[INET6_ADDRSTRLEN] = "?";
     (void)inet_ntop(AF_INET6, &address->sin6_addr, text, sizeof text);
-    (void)snprintf(peer->name, sizeof peer->name, "[%s]:%u", text,
+    (void)snprintf(name, SOCKET_NAME_BYTES, "[%s]:%u", text,
                    (unsigned)ntohs(address->sin6_port));
-    peer->local = IN6_IS_ADDR_LOOPBACK(&address->sin6_addr) != 0;
+}
+
+void socket_own_name(int descriptor, char name[SOCKET_NAME_BYTES]) {
+    union address address = {0};
+    socklen_t bytes = sizeof address - 1; /* so that a path ends with a zero */
+    name[0] = '\0';
+    if (getsockname(descriptor, &address.any, &bytes) != 0) {
+        return;
+    }
+    if (address.any.sa_family == AF_INET) {
+        name_v4(&address.v4, name);
+    } else if (address.any.sa_family == AF_INET6) {
+        name_v6(&address.v6, name);
+    } else {
+        (void)snprintf(name, SOCKET_NAME_BYTES, "%s:0", address.local.sun_path);
+    }
 }
 
 void socket_peer(int descriptor, struct socket_peer *peer) {
@@ -79,13 +93,13 @@ void socket_peer(int descriptor, struct socket_peer *peer) {
         return; /* it is gone already */
     }
     if (address.any.sa_family == AF_INET) {
-        name_v4(&address.v4, peer);
+        name_v4(&address.v4, peer->name);
+        peer->local = ntohl(address.v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
     } else if (address.any.sa_family == AF_INET6) {
-        name_v6(&address.v6, peer);
+        name_v6(&address.v6, peer->name);
+        peer->local = IN6_IS_ADDR_LOOPBACK(&address.v6.sin6_addr) != 0;
     } else {
-        bytes = sizeof address.local - 1; /* so that a path ends with a zero */
-        (void)getsockname(descriptor, &address.any, &bytes);
-        (void)snprintf(peer->name, sizeof peer->name, "%s:0", address.local.sun_path);
+        socket_own_name(descriptor, peer->name);
         peer->local = true;
     }
 }

@@ -32,6 +32,9 @@ enum socket_outcome socket_accept(int listening, int *descriptor);
 /* Who is at the other end; of a unix socket, the path that is listened at. */
 void socket_peer(int descriptor, struct socket_peer *peer);
 
+/* This side of it, in the same form; empty if there is none. */
+void socket_own_name(int descriptor, char name[SOCKET_NAME_BYTES]);
+
 /* Small replies go at once (TCP_NODELAY); with keepalive_seconds, a peer that is gone for
  * twice as long is found out. What the socket does not have is passed over. */
 void socket_prepare(int descriptor, unsigned keepalive_seconds);

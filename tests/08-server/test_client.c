@@ -101,6 +101,8 @@ static void some_are_killed(void **state) {
         {"CLIENT KILL FOO bar", "-ERR syntax error|", 0, false},
         {"CLIENT KILL ID 3 SKIPME maybe", "-ERR syntax error|", 0, false},
         {"CLIENT KILL ID 3 SKIPME", "-ERR syntax error|", 0, false},
+        {"CLIENT KILL ID foo SKIPME", "-ERR client-id should be greater than 0|", 0,
+         false},
     };
     struct asked asked;
     asked_begin(&asked, NULL);
