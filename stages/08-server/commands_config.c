@@ -185,8 +185,7 @@ static enum command_outcome run_slowlog_get(struct session *session,
     enum { MOST = 10 }; /* if it is not said */
     int64_t most = MOST;
     if (request->count > 3) {
-        return session_error(session,
-                             "ERR wrong number of arguments for 'slowlog|get' command");
+        return argument_count_error(session, request);
     }
     if (request->count == 3 &&
         (!resp_integer_parse(request->arguments[2], &most) || most < -1)) {

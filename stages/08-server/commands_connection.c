@@ -201,9 +201,11 @@ static enum command_outcome run_wait(struct session *session,
 /* There are no functions: scripts that load their own begin with this. */
 static enum command_outcome run_function_flush(struct session *session,
                                                const struct resp_request *request) {
-    bool has_mode = request->count == 3;
-    if (request->count > 3 || (has_mode && !argument_is(request->arguments[2], "SYNC") &&
-                               !argument_is(request->arguments[2], "ASYNC"))) {
+    if (request->count > 3) {
+        return argument_count_error(session, request);
+    }
+    if (request->count == 3 && !argument_is(request->arguments[2], "SYNC") &&
+        !argument_is(request->arguments[2], "ASYNC")) {
         return session_error(session,
                              "ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
     }

@@ -458,6 +458,9 @@ static void connection(void **state) {
     EXPECT("wait 0 -1", "-ERR timeout is negative|");
     EXPECT("function flush", "+OK|");
     EXPECT("function flush async", "+OK|");
+    EXPECT("function Flush sync x",
+           "-ERR unknown subcommand or wrong number of arguments for 'Flush'. Try "
+           "FUNCTION HELP.|");
     EXPECT("function flush x", "-ERR FUNCTION FLUSH only supports SYNC|ASYNC option|");
     EXPECT("hello 4", "-NOPROTO unsupported protocol version|");
     EXPECT("hello x", "-ERR Protocol version is not an integer or out of range|");
