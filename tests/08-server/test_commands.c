@@ -482,7 +482,12 @@ static void connection(void **state) {
     EXPECT("auth foo x",
            "-WRONGPASS invalid username-password pair or user is disabled.|");
     EXPECT("auth a b c", SYNTAX);
-    assert_false(client->session.closes);
+    EXPECT("POST / HTTP/1.1", "");
+    assert_true(client->session.closes);
+    client->session.closes = false;
+    EXPECT("Host: localhost", "");
+    assert_true(client->session.closes);
+    client->session.closes = false;
     EXPECT("quit now", "+OK|");
     assert_true(client->session.closes);
 }
