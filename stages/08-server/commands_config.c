@@ -423,7 +423,7 @@ static const struct redis_command latency_subcommands[] = {
 static const struct redis_command rows[] = {
     CONTAINER("config", "The server's settings.", "2.0.0", config_subcommands),
     SUB("info", "What the server knows of itself.", "1.0.0", "[section...]", -1,
-        COMMAND_LOADING | COMMAND_STALE, run_info),
+        COMMAND_LOADING | COMMAND_STALE | COMMAND_DANGEROUS, run_info),
     CONTAINER("latency", "Events that took long.", "2.8.13", latency_subcommands),
     SUB("monitor", "Shows all commands as they come.", "1.0.0", "", 1, ADMIN,
         run_monitor),

@@ -245,8 +245,8 @@ static const struct redis_command rows[] = {
     {"time", "The server's clock: seconds and microseconds.", "2.6.0", "", GROUP_SERVER,
      1, ALWAYS, 0, 0, 0, run_time, NULL, 0},
     {"wait", "How many replicas have what was written: none, at once.", "3.0.0",
-     "numreplicas timeout", GROUP_GENERIC, 3, COMMAND_NO_SCRIPT, 0, 0, 0, run_wait, NULL,
-     0},
+     "numreplicas timeout", GROUP_GENERIC, 3, COMMAND_NO_SCRIPT | COMMAND_OF_CONNECTION,
+     0, 0, 0, run_wait, NULL, 0},
 };
 
 const struct command_rows commands_connection = {rows, sizeof rows / sizeof rows[0]};
