@@ -40,6 +40,11 @@ static void replies_are_left_out(void **state) {
     assert_reply(&asked, "CLIENT ID", "");
     assert_reply(&asked, "CLIENT REPLY ON", "+OK|");
     assert_reply(&asked, "CLIENT ID", ":1|");
+    assert_reply(&asked, "CLIENT REPLY SKIP", "");
+    assert_reply(&asked, "RESET", "");
+    assert_reply(&asked, "CLIENT REPLY OFF", "");
+    assert_reply(&asked, "RESET", "+RESET|");
+    assert_reply(&asked, "CLIENT ID", ":1|");
     asked_end(&asked);
 }
 
