@@ -69,10 +69,15 @@ static void note_text(struct client_list *list, struct buf *text, const struct b
     mutex_unlock(&list->mutex);
 }
 
-void client_list_note(struct client_list *list, struct client_entry *entry,
-                      const struct session *session, uint64_t now_micros) {
+void client_entry_began(struct client_entry *entry, const struct session *session,
+                        uint64_t now_micros) {
     set(&entry->active_micros, now_micros);
     set(&entry->number, session->number + 1);
+}
+
+void client_list_note(struct client_list *list, struct client_entry *entry,
+                      const struct session *session, uint64_t now_micros) {
+    client_entry_began(entry, session, now_micros);
     set(&entry->protocol, (uint64_t)session->writer->protocol);
     set(&entry->monitors, session->monitors);
     set(&entry->no_evict, session->no_evict);

@@ -24,7 +24,7 @@ struct client_entry {
     int descriptor;
     bool local_socket; /* of the file system */
     char peer[CLIENT_NAME_BYTES];
-    char local[CLIENT_NAME_BYTES]; /* the server's side; may be empty: not known */
+    char local[CLIENT_NAME_BYTES]; /* the server's side */
     uint64_t since_micros;         /* monotonic */
     void *connection;
 
@@ -63,6 +63,10 @@ size_t client_list_count(struct client_list *list);
  * there is no memory for a new name the list has none for it. */
 void client_list_note(struct client_list *list, struct client_entry *entry,
                       const struct session *session, uint64_t now_micros);
+
+/* Its session is at a command now: for one that shows its own entry. By its owner. */
+void client_entry_began(struct client_entry *entry, const struct session *session,
+                        uint64_t now_micros);
 
 /* Calls visit for each, in the order in which they came, with the mutex held. */
 void client_list_visit(struct client_list *list,

@@ -112,6 +112,9 @@ struct listing {
 static void list_one(void *context, struct client_entry *entry) {
     struct listing *listing = context;
     bool asked = listing->ids == NULL;
+    if (entry->id == listing->session->id) {
+        client_entry_began(entry, listing->session, listing->now_micros);
+    }
     for (size_t i = 0; i < listing->id_count; i++) {
         asked |= listing->ids[i] == entry->id;
     }

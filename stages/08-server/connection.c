@@ -314,6 +314,7 @@ void connection_facts(const struct connection *connection,
     uint64_t now = loop_now_micros(connection->set->loop);
     *facts = (struct connection_facts){
         .name = connection->peer.name,
+        .own_name = connection->peer.own,
         .local = connection->peer.local,
         .descriptor = connection->descriptor,
         .age_micros = now - connection->opened_micros,

@@ -75,7 +75,8 @@ void connection_finish(struct connection *connection);
 void connection_kill(struct connection *connection);
 
 struct connection_facts {
-    const char *name; /* of the peer; lives as long as the connection */
+    const char *name; /* of the peer; lives as long as the connection, as the next */
+    const char *own_name;
     bool local;
     int descriptor;
     uint64_t age_micros;

@@ -222,16 +222,13 @@ static enum connection_answer take_request(void *session,
 
 static void kill_now(void *context);
 
-_Static_assert((size_t)CLIENT_NAME_BYTES == (size_t)SOCKET_NAME_BYTES,
-               "names of sockets are names of clients");
-
 static void fill_entry(struct guest *guest, const struct connection_facts *facts) {
     struct client_entry *entry = &guest->entry;
     entry->id = guest->session.id;
     entry->descriptor = facts->descriptor;
     entry->local_socket = facts->name[0] == '/';
     (void)snprintf(entry->peer, sizeof entry->peer, "%s", facts->name);
-    socket_own_name(facts->descriptor, entry->local);
+    (void)snprintf(entry->local, sizeof entry->local, "%s", facts->own_name);
     entry->since_micros = now_micros(guest);
     entry->connection = guest;
 }

@@ -55,53 +55,39 @@ enum socket_outcome socket_accept(int listening, int *descriptor) {
     return outcome;
 }
 
-static void name_v4(const struct sockaddr_in *address, char name[SOCKET_NAME_BYTES]) {
-    char text[INET_ADDRSTRLEN] = "?";
-    (void)inet_ntop(AF_INET, &address->sin_addr, text, sizeof text);
-    (void)snprintf(name, SOCKET_NAME_BYTES, "%s:%u", text,
-                   (unsigned)ntohs(address->sin_port));
-}
-
-static void name_v6(const struct sockaddr_in6 *address, char name[SOCKET_NAME_BYTES]) {
+static void name_ip(const union address *address, char name[SOCKET_NAME_BYTES]) {
     char text[INET6_ADDRSTRLEN] = "?";
-    (void)inet_ntop(AF_INET6, &address->sin6_addr, text, sizeof text);
-    (void)snprintf(name, SOCKET_NAME_BYTES, "[%s]:%u", text,
-                   (unsigned)ntohs(address->sin6_port));
+    bool v4 = address->any.sa_family == AF_INET;
+    const void *host =
+        v4 ? (const void *)&address->v4.sin_addr : (const void *)&address->v6.sin6_addr;
+    (void)inet_ntop(address->any.sa_family, host, text, sizeof text);
+    (void)snprintf(name, SOCKET_NAME_BYTES, v4 ? "%s:%u" : "[%s]:%u", text,
+                   (unsigned)ntohs(v4 ? address->v4.sin_port : address->v6.sin6_port));
 }
 
-void socket_own_name(int descriptor, char name[SOCKET_NAME_BYTES]) {
-    union address address = {0};
-    socklen_t bytes = sizeof address - 1; /* so that a path ends with a zero */
-    name[0] = '\0';
-    if (getsockname(descriptor, &address.any, &bytes) != 0) {
-        return;
-    }
-    if (address.any.sa_family == AF_INET) {
-        name_v4(&address.v4, name);
-    } else if (address.any.sa_family == AF_INET6) {
-        name_v6(&address.v6, name);
-    } else {
-        (void)snprintf(name, SOCKET_NAME_BYTES, "%s:0", address.local.sun_path);
-    }
+static bool is_loopback(const union address *address) {
+    return address->any.sa_family == AF_INET
+               ? ntohl(address->v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET
+               : IN6_IS_ADDR_LOOPBACK(&address->v6.sin6_addr) != 0;
 }
 
 void socket_peer(int descriptor, struct socket_peer *peer) {
-    union address address = {0};
-    socklen_t bytes = sizeof address;
-    *peer = (struct socket_peer){"?", false};
-    if (getpeername(descriptor, &address.any, &bytes) != 0) {
+    union address address = {0}, own = {0};
+    socklen_t bytes = sizeof address, own_bytes = sizeof own.local - 1;
+    *peer = (struct socket_peer){"?", "?", false};
+    if (getpeername(descriptor, &address.any, &bytes) != 0 ||
+        getsockname(descriptor, &own.any, &own_bytes) != 0) {
         return; /* it is gone already */
     }
-    if (address.any.sa_family == AF_INET) {
-        name_v4(&address.v4, peer->name);
-        peer->local = ntohl(address.v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-    } else if (address.any.sa_family == AF_INET6) {
-        name_v6(&address.v6, peer->name);
-        peer->local = IN6_IS_ADDR_LOOPBACK(&address.v6.sin6_addr) != 0;
-    } else {
-        socket_own_name(descriptor, peer->name);
+    if (own.any.sa_family == AF_UNIX) { /* own_bytes: so that a path ends with a zero */
+        (void)snprintf(peer->name, sizeof peer->name, "%s:0", own.local.sun_path);
+        (void)snprintf(peer->own, sizeof peer->own, "%s", peer->name);
         peer->local = true;
+        return;
     }
+    name_ip(&address, peer->name);
+    name_ip(&own, peer->own);
+    peer->local = is_loopback(&address);
 }
 
 static void set_option(int descriptor, int level, int name, int value) {

@@ -23,6 +23,7 @@ enum { SOCKET_NAME_BYTES = 128, SOCKET_SLICES_MAX = 64 };
 /* The other side of a connection. */
 struct socket_peer {
     char name[SOCKET_NAME_BYTES]; /* "127.0.0.1:40112", "[::1]:40112", "/run/db.sock:0" */
+    char own[SOCKET_NAME_BYTES];  /* the name of this side */
     bool local;                   /* on this machine: loopback, or a unix socket */
 };
 
@@ -31,9 +32,6 @@ enum socket_outcome socket_accept(int listening, int *descriptor);
 
 /* Who is at the other end; of a unix socket, the path that is listened at. */
 void socket_peer(int descriptor, struct socket_peer *peer);
-
-/* This side of it, in the same form; empty if there is none. */
-void socket_own_name(int descriptor, char name[SOCKET_NAME_BYTES]);
 
 /* Small replies go at once (TCP_NODELAY); with keepalive_seconds, a peer that is gone for
  * twice as long is found out. What the socket does not have is passed over. */

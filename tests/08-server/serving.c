@@ -146,7 +146,7 @@ void pass(struct serving *s, uint64_t micros) {
 
 int client_come(struct serving *s) {
     int pair[2];
-    struct socket_peer peer = {"test", true};
+    struct socket_peer peer = {"test", "here", true};
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
     assert_true(clients_enter(&s->clients));
     assert_ok(connections_take(&s->set, pair[0], &peer));

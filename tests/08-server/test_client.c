@@ -66,6 +66,8 @@ static void all_are_listed(void **state) {
     assert_reply_has(&asked, "CLIENT LIST", bob);
     assert_reply_has(&asked, "CLIENT LIST", "id=1 addr=127.0.0.1:40000 ");
     assert_reply_has(&asked, "CLIENT LIST", " flags=O ");
+    assert_reply_has(&asked, "CLIENT LIST", "age=3 idle=0 flags=N ");
+    assert_reply_has(&asked, "CLIENT LIST ID 1", " cmd=client|list ");
     char expected[512];
     (void)snprintf(expected, sizeof expected, "$%zu|%s|", strlen(bob), bob);
     assert_reply(&asked, "CLIENT LIST ID 2 77", expected);

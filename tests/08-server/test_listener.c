@@ -128,6 +128,8 @@ static void test_tcp(void **state) {
     assert_int_equal(getsockname(client, (struct sockaddr *)&own, &bytes), 0);
     snprintf(name, sizeof name, "127.0.0.1:%u", ntohs(own.sin_port));
     assert_string_equal(facts.name, name);
+    snprintf(name, sizeof name, "127.0.0.1:%u", listener_port(h.listener));
+    assert_string_equal(facts.own_name, name);
     assert_true(facts.local);
     assert_int_equal(option_of(facts.descriptor, IPPROTO_TCP, TCP_NODELAY), 1);
     assert_int_equal(option_of(facts.descriptor, SOL_SOCKET, SO_KEEPALIVE), 1);
@@ -175,6 +177,7 @@ static void test_several_addresses(void **state) {
         turn(&h.serving);
         struct connection_facts facts = facts_of(&h, 1);
         assert_true(facts.local && strncmp(facts.name, "[::1]:", 6) == 0);
+        assert_true(strncmp(facts.own_name, "[::1]:", 6) == 0);
         close(client);
     } else {
         printf("no IPv6 here\n");
@@ -220,6 +223,7 @@ static void test_socket_file(void **state) {
     assert_says(&h, client, "*1\r\n$1\r\na\r\n");
     struct connection_facts facts = facts_of(&h, 0);
     assert_true(facts.local && strncmp(facts.name, path, strlen(path)) == 0);
+    assert_string_equal(facts.own_name, facts.name);
     close(client);
     end(&h);
     assert_int_equal(stat(path, &found), -1);
