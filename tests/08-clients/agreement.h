@@ -11,6 +11,9 @@
 bool replies_agree(const struct stream *stream, const struct step *step,
                    struct slice strata, struct slice redis, uint64_t elapsed_micros);
 
+/* Whether Redis may end before it has answered all of these bytes, or says less. */
+bool redis_may_say_less(struct slice raw);
+
 /* The elements of an array of strings, sorted; false: it is none, or has too many. The
  * slices are of the reply. */
 enum { ELEMENTS_MAX = 512 };

@@ -14,12 +14,11 @@
     "a long key, a long key, a long key, a long key, a long key, a long key, a long key" \
     ", a long key, a long key, a long key, a long key, a long key, a long key, and more"
 
-const struct slice request_keys[] = {
+static const struct slice keys[] = {
     BYTES("a"),  BYTES("b"),     BYTES("k1"),      BYTES("k2"),
     BYTES("K1"), BYTES(""),      BYTES("two rds"), BYTES("\0\xff\r\n"),
     BYTES("*"),  BYTES("[a-c]"), BYTES("0\n"),     BYTES(LONG_KEY),
 };
-const size_t request_key_count = COUNT(request_keys);
 
 static const struct slice values[] = {
     BYTES(""),
@@ -156,15 +155,15 @@ static const char *const patterns[] = {
     "*",      "?",      "k*",   "k?",   "*1",     "[ab]",        "[^a]",        "[a-c]",
     "[c-a]",  "\\*",    "\\a",  "",     "[",      "[a",          "[^",          "[\\a]",
     "**a**",  "*[0-9]", "a*b*", "K*",   "[a-",    "*\\",         "[]a]",        "[a-]",
-    "two rd", "two*",   "*\n",  "*rds", "?*?*?*", "[\x01-\xff]", "a long key*", "\\[a-c]",
+    "two rd", "two*",   "*\n",  "*rds", "?*?*?*", "[\x01-\x7f]", "a long key*", "\\[a-c]",
 };
 
 static const char *const words[] = {
-    "NX",   "XX",      "GT",         "LT",   "GET",     "KEEPTTL",   "PERSIST",
-    "EX",   "SAMPLES", "REPLACE",    "DB",   "MATCH",   "COUNT",     "TYPE",
-    "SYNC", "ASYNC",   "string",     "foo",  "",        "\xe9t\xe9", "a b",
-    "\n",   "-",       "2000000000", "AUTH", "SETNAME", "HELLO",     "%s%n",
-    "*",    "x=1",     "ON",         "OFF",
+    "NX",    "XX",      "GT",         "LT",   "GET",     "KEEPTTL",   "PERSIST",
+    "EX",    "SAMPLES", "REPLACE",    "DB",   "MATCH",   "COUNT",     "TYPE",
+    "SYNCH", "ASYNC",   "string",     "foo",  "",        "\xe9t\xe9", "a b",
+    "\n",    "-",       "2000000000", "AUTH", "SETNAME", "HELLO",     "%s%n",
+    "*",     "x=1",     "ON",         "OFF",
 };
 
 size_t maker_below(struct maker *maker, size_t bound) {
@@ -200,8 +199,8 @@ void maker_put_word(struct maker *maker, const char *word) {
 
 static void put_key(struct maker *maker) {
     /* the first ones oftener, so that they meet */
-    size_t among = maker_one_in(maker, 2) ? 4 : request_key_count;
-    put(maker, request_keys[maker_below(maker, among)]);
+    size_t among = maker_one_in(maker, 2) ? 4 : COUNT(keys);
+    put(maker, keys[maker_below(maker, among)]);
 }
 
 static void put_number(struct maker *maker, long long number) {

@@ -29,7 +29,4 @@ void maker_put_text(struct maker *maker, const char *text);
 /* In lower case, in capitals, or both. */
 void maker_put_word(struct maker *maker, const char *word);
 
-extern const struct slice request_keys[];
-extern const size_t request_key_count;
-
 #endif
