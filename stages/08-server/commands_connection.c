@@ -160,8 +160,8 @@ static enum command_outcome run_hello(struct session *session,
             session,
             "NOAUTH HELLO must be called with the client already authenticated, "
             "otherwise "
-            "the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the "
-            "client and select the RESP protocol version at the same time");
+            "the HELLO AUTH <user> <pass> option can be used to authenticate the client "
+            "and select the RESP protocol version at the same time");
     }
     session->writer->protocol = (int)protocol;
     tell_hello(session);

@@ -504,7 +504,7 @@ static void authentication(void **state) {
     EXPECT("nosuch", "-ERR unknown command 'nosuch', with args beginning with: |");
     EXPECT("hello 3",
            "-NOAUTH HELLO must be called with the client already authenticated, "
-           "otherwise the HELLO <proto> AUTH <user> <pass> option can be used "
+           "otherwise the HELLO AUTH <user> <pass> option can be used "
            "to authenticate the client and select the RESP protocol version at "
            "the same time|");
     EXPECT("auth wrong",
