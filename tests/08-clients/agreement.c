@@ -1,61 +1,9 @@
 #include "agreement.h"
 
+#include "reply.h"
 #include "served.h"
 
-/* ---- what replies are made of ---------------------------------------------------- */
-
-/* The number behind the first byte. */
-static long long number_of(struct slice reply) {
-    char text[32];
-    (void)snprintf(text, sizeof text, "%.*s",
-                   (int)(reply.length > 1 ? reply.length - 1 : 0),
-                   (const char *)reply.data + 1);
-    return strtoll(text, NULL, 10);
-}
-
-/* Takes the line off the front, without its end. */
-static struct slice take_line(struct slice *rest) {
-    const unsigned char *end = memchr(rest->data, '\n', rest->length);
-    assert_non_null(end);
-    struct slice line = slice_make(rest->data, (size_t)(end - rest->data) - 1);
-    slice_advance(rest, line.length + 2);
-    return line;
-}
-
-/* Takes a string off the front; false: there is none. */
-static bool take_string(struct slice *rest, struct slice *string) {
-    if (rest->length == 0 || rest->data[0] != '$') {
-        return false;
-    }
-    struct slice line = take_line(rest);
-    long long length = number_of(line);
-    *string = slice_make(rest->data, length < 0 ? 0 : (size_t)length);
-    slice_advance(rest, length < 0 ? 0 : string->length + 2);
-    return true;
-}
-
-static int compare_slices(const void *a, const void *b) {
-    return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
-}
-
-bool reply_elements(struct slice reply, struct slice elements[ELEMENTS_MAX],
-                    size_t *count) {
-    if (reply.length == 0 || (reply.data[0] != '*' && reply.data[0] != '~')) {
-        return false;
-    }
-    size_t there = (size_t)number_of(take_line(&reply));
-    *count = 0;
-    while (*count < there && *count < ELEMENTS_MAX && reply.length > 0) {
-        if (reply.data[0] == '+') {
-            elements[*count] = take_line(&reply);
-        } else if (!take_string(&reply, &elements[*count])) {
-            return false;
-        }
-        ++*count;
-    }
-    qsort(elements, *count, sizeof elements[0], compare_slices);
-    return *count == there;
-}
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
 /* ---- rules ----------------------------------------------------------------------- */
 
@@ -80,7 +28,7 @@ static bool are_near(const struct pair *pair, uint64_t unit_micros) {
     if (!are_alike(pair) || pair->strata.data[0] != ':') {
         return are_equal(pair);
     }
-    long long strata = number_of(pair->strata), redis = number_of(pair->redis);
+    long long strata = reply_number(pair->strata), redis = reply_number(pair->redis);
     unsigned long long apart =
         strata > redis ? (unsigned long long)strata - (unsigned long long)redis
                        : (unsigned long long)redis - (unsigned long long)strata;
@@ -99,9 +47,10 @@ static bool are_near_millis(const struct pair *pair) {
 
 static bool are_same_elements(const struct pair *pair) {
     struct slice strata[ELEMENTS_MAX], redis[ELEMENTS_MAX];
+    struct pair rest = *pair;
     size_t strata_count, redis_count;
-    if (!reply_elements(pair->strata, strata, &strata_count) ||
-        !reply_elements(pair->redis, redis, &redis_count) ||
+    if (!reply_take_elements(&rest.strata, strata, &strata_count) ||
+        !reply_take_elements(&rest.redis, redis, &redis_count) ||
         strata_count != redis_count) {
         return false;
     }
@@ -117,9 +66,10 @@ static bool are_same_elements(const struct pair *pair) {
 static bool are_scanned(const struct pair *pair) {
     struct pair keys = *pair;
     struct slice strata, redis;
-    take_line(&keys.strata);
-    take_line(&keys.redis);
-    return take_string(&keys.strata, &strata) && take_string(&keys.redis, &redis) &&
+    reply_take_line(&keys.strata);
+    reply_take_line(&keys.redis);
+    return reply_take_string(&keys.strata, &strata) &&
+           reply_take_string(&keys.redis, &redis) &&
            (!slice_equal(strata, slice_of("0")) || !slice_equal(redis, slice_of("0")) ||
             are_same_elements(&keys));
 }
@@ -128,7 +78,7 @@ static bool are_scanned(const struct pair *pair) {
  * if they were set. */
 static bool are_encodings(const struct pair *pair) {
     struct slice rest = pair->redis, redis;
-    return are_equal(pair) || (are_alike(pair) && take_string(&rest, &redis) &&
+    return are_equal(pair) || (are_alike(pair) && reply_take_string(&rest, &redis) &&
                                !slice_equal(redis, slice_of("int")));
 }
 
@@ -201,23 +151,32 @@ static const struct exception exceptions[] = {
 };
 
 /* Only one that was given out has a meaning to Strata. */
-static bool has_cursor(const struct stream *stream, const struct step *step) {
-    return stream_is(stream, step, 0, "scan") && step->count > 1 &&
-           stream_get(stream, step, 1).length > 1;
+static bool has_lost_cursor(const struct stream *stream, const struct step *step,
+                            const struct pair *pair) {
+    return stream_is(stream, step, 0, "scan") && pair->redis.data[0] == '*' &&
+           slice_starts_with(pair->strata, slice_of("-ERR invalid cursor"));
+}
+
+/* What Redis ends at, or is silent about, in a stream of bytes. */
+static const struct {
+    struct slice bytes;
+    const char *reason; /* as above */
+} causes[] = {
+    {{(const unsigned char *)"\0", 1}, "a byte 0 in a line"},
+    {{(const unsigned char *)"CLIENT REPLY", 12}, "protocol errors"},
+    {{(const unsigned char *)"host:", 5}, "(it forgets what it has not sent yet)"},
+    {{(const unsigned char *)"Host:", 5}, "(it forgets what it has not sent yet)"},
+    {{(const unsigned char *)"POST", 4}, "(it forgets what it has not sent yet)"},
+};
+
+const char *agreement_reason(size_t i) {
+    return i < COUNT(exceptions)                   ? exceptions[i].reason
+           : i < COUNT(exceptions) + COUNT(causes) ? causes[i - COUNT(exceptions)].reason
+                                                   : NULL;
 }
 
 bool redis_may_say_less(struct slice raw) {
-    static const struct {
-        struct slice bytes;
-        const char *reason; /* as above */
-    } causes[] = {
-        {{(const unsigned char *)"\0", 1}, "a byte 0 in a line"},
-        {{(const unsigned char *)"CLIENT REPLY", 12}, "protocol errors"},
-        {{(const unsigned char *)"host:", 5}, "(it forgets what it has not sent yet)"},
-        {{(const unsigned char *)"Host:", 5}, "(it forgets what it has not sent yet)"},
-        {{(const unsigned char *)"POST", 4}, "(it forgets what it has not sent yet)"},
-    };
-    for (size_t i = 0; i < sizeof causes / sizeof causes[0]; i++) {
+    for (size_t i = 0; i < COUNT(causes); i++) {
         struct slice bytes = causes[i].bytes;
         if (memmem(raw.data, raw.length, bytes.data, bytes.length) != NULL) {
             return true;
@@ -235,13 +194,13 @@ bool replies_agree(const struct stream *stream, const struct step *step,
     if (strata.length < 3 || redis.length < 3 || step->kind != STEP_REQUEST) {
         return false;
     }
-    if (strata.data[0] == '-' && has_cursor(stream, step)) {
+    if (has_lost_cursor(stream, step, &pair)) {
         return true;
     }
     if (strata.data[0] == '-' || redis.data[0] == '-') {
         return false;
     }
-    for (size_t i = 0; i < sizeof exceptions / sizeof exceptions[0]; i++) {
+    for (size_t i = 0; i < COUNT(exceptions); i++) {
         const struct exception *exception = &exceptions[i];
         if (stream_is(stream, step, 0, exception->command) &&
             (exception->subcommand == NULL ||

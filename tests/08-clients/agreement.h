@@ -14,10 +14,8 @@ bool replies_agree(const struct stream *stream, const struct step *step,
 /* Whether Redis may end before it has answered all of these bytes, or says less. */
 bool redis_may_say_less(struct slice raw);
 
-/* The elements of an array of strings, sorted; false: it is none, or has too many. The
- * slices are of the reply. */
-enum { ELEMENTS_MAX = 512 };
-bool reply_elements(struct slice reply, struct slice elements[ELEMENTS_MAX],
-                    size_t *count);
+/* The reasons of both tables: a row of notes/protocol.md ("What differs from Redis, and
+ * why"), or in brackets what is none of Strata's. NULL behind the last. */
+const char *agreement_reason(size_t i);
 
 #endif

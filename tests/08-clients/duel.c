@@ -1,6 +1,7 @@
 /* What goes to one connection at once ends with a request whose reply is known and comes
- * nowhere else: so all replies before it are there. It follows a CLIENT REPLY ON, as they
- * may be off. Which reply is whose is known by what CLIENT REPLY and RESET do. */
+ * nowhere else: so all replies before it are there. It is an unknown command, which has its
+ * error without a password, too, and follows a CLIENT REPLY ON, as replies may be off.
+ * Which reply is whose is known by what CLIENT REPLY and RESET do. */
 #include "duel.h"
 
 #include <sys/socket.h>
@@ -9,15 +10,16 @@
 
 #include "agreement.h"
 #include "clock.h"
+#include "reply.h"
 
 /* ---- the two --------------------------------------------------------------------- */
 
-void duel_begin(struct duel *duel) {
-    const char *const more[] = {"--appendfsync", "no", NULL};
+void duel_begin(struct duel *duel, const char *password) {
+    const char *const more[] = {"--appendfsync", "no", "--requirepass", password, NULL};
     memset(duel, 0, sizeof *duel);
     make_directory(&duel->served[STRATA]);
     make_directory(&duel->served[REDIS]);
-    start_redis(&duel->served[REDIS]);
+    start_redis(&duel->served[REDIS], more + 2);
     start(&duel->served[STRATA], more);
 }
 
@@ -194,10 +196,11 @@ static void send_in_parts(struct caller *caller, struct slice bytes, size_t cuts
 /* Sends and hears on one connection of both. */
 static bool exchange(struct play *play, uint8_t connection, struct buf *bytes,
                      size_t cuts) {
-    char word[32], last[64];
-    (void)snprintf(word, sizeof word, "end of round %u", ++play->rounds);
-    (void)snprintf(last, sizeof last, "$%zu\r\n%s\r\n", strlen(word), word);
-    assert_ok(buf_printf(bytes, "CLIENT REPLY ON\r\nECHO '%s'\r\n", word));
+    char word[32], last[96];
+    (void)snprintf(word, sizeof word, "end-of-round-%u", ++play->rounds);
+    (void)snprintf(last, sizeof last,
+                   "-ERR unknown command '%s', with args beginning with: \r\n", word);
+    assert_ok(buf_printf(bytes, "CLIENT REPLY ON\r\n%s\r\n", word));
     for (size_t i = 0; i < SIDES; i++) {
         send_in_parts(&play->duel->callers[i][connection], buf_slice(bytes), cuts);
     }
@@ -205,7 +208,14 @@ static bool exchange(struct play *play, uint8_t connection, struct buf *bytes,
         hear_answers(&play->duel->callers[i][connection], slice_of(last),
                      &play->answers[i]);
     }
-    return compare_answers(play);
+    if (!compare_answers(play)) {
+        return false;
+    }
+    for (size_t i = 0; play->answers[STRATA].ended && i < SIDES; i++) {
+        hang_up(&play->duel->callers[i][connection]); /* both ended it */
+        call(&play->duel->callers[i][connection], &play->duel->served[i]);
+    }
+    return true;
 }
 
 /* The requests from *next on that go to one connection before anything is awaited. */
@@ -259,72 +269,74 @@ static bool play_raw(struct play *play, const struct step *step) {
 
 /* The keys, sorted, each once, as one reply. */
 static void take_keys(const struct buf *all, struct buf *reply) {
-    struct slice elements[ELEMENTS_MAX], reply_of_all = buf_slice(all);
-    struct buf keys = {0};
+    struct slice elements[ELEMENTS_MAX], rest = buf_slice(all);
     size_t count = 0;
-    assert_true(reply_elements(reply_of_all, elements, &count));
+    assert_true(reply_take_elements(&rest, elements, &count));
     buf_clear(reply);
     for (size_t i = 0; i < count; i++) {
         if (i == 0 || !slice_equal(elements[i], elements[i - 1])) {
             quote(elements[i], reply);
         }
     }
-    buf_free(&keys);
 }
 
-static bool scan_side(struct play *play, enum side side, const struct step *step,
+/* One call. True: *keys has its keys as well, and *cursor the next one. */
+static bool scan_once(struct play *play, struct caller *caller, const struct step *step,
+                      char cursor[32], struct buf *keys, size_t *count) {
+    struct buf bytes = {0};
+    assert_ok(buf_printf(&bytes, "*%zu\r\n$4\r\nSCAN\r\n$%zu\r\n%s\r\n", 2 + step->count,
+                         strlen(cursor), cursor));
+    for (size_t i = 0; i < step->count; i++) {
+        struct slice argument = stream_get(play->stream, step, i);
+        assert_ok(buf_printf(&bytes, "$%zu\r\n", argument.length));
+        assert_ok(buf_append_slice(&bytes, argument));
+        assert_ok(buf_append_text(&bytes, "\r\n"));
+    }
+    (void)say_bytes(caller, buf_slice(&bytes));
+    buf_clear(&bytes);
+    struct slice rest, next;
+    bool heard = hear_reply(caller, &bytes) && bytes.data[0] == '*';
+    if (heard) {
+        rest = buf_slice(&bytes);
+        (void)reply_take_line(&rest);
+        assert_true(reply_take_string(&rest, &next));
+        (void)snprintf(cursor, 32, "%.*s", (int)next.length, (const char *)next.data);
+        *count += (size_t)reply_number(reply_take_line(&rest));
+        assert_ok(buf_append_slice(keys, rest));
+    } else {
+        assert_ok(buf_assign(keys, buf_slice(&bytes)));
+    }
+    buf_free(&bytes);
+    return heard;
+}
+
+/* All that it tells; or the reply that is no part of a scan. */
+static void scan_side(struct play *play, enum side side, const struct step *step,
                       struct buf *told) {
     struct caller *caller = &play->duel->callers[side][step->connection];
-    struct buf request = {0}, reply = {0}, keys = {0};
+    struct buf keys = {0}, all = {0};
     char cursor[32] = "0";
     size_t count = 0, calls = 0;
+    bool goes_on = true;
     do {
-        buf_clear(&request);
-        buf_clear(&reply);
-        assert_ok(buf_printf(&request, "*%zu\r\n$4\r\nSCAN\r\n$%zu\r\n%s\r\n",
-                             2 + step->count, strlen(cursor), cursor));
-        for (size_t i = 0; i < step->count; i++) {
-            struct slice argument = stream_get(play->stream, step, i);
-            assert_ok(buf_printf(&request, "$%zu\r\n", argument.length));
-            assert_ok(buf_append_slice(&request, argument));
-            assert_ok(buf_append_text(&request, "\r\n"));
-        }
-        (void)say_bytes(caller, buf_slice(&request));
-        /* *2, $n, the cursor, *count, the keys */
-        int skipped = 0;
-        unsigned long length, elements;
-        if (!hear_reply(caller, &reply) || buf_append(&reply, "", 1) != STATUS_OK ||
-            sscanf((const char *)reply.data, "*2\r\n$%lu\r\n%31[0-9]\r\n*%lu\r\n%n",
-                   &length, cursor, &elements, &skipped) < 3) {
-            break;
-        }
-        const char *rest = strchr((const char *)reply.data + 4, '*');
-        rest = strchr(rest, '\n') + 1;
-        size_t head = (size_t)(rest - (const char *)reply.data);
-        assert_ok(buf_append(&keys, rest, reply.length - 1 - head));
-        count += elements;
-        buf_clear(&reply);
-    } while (strcmp(cursor, "0") != 0 && ++calls < 1000);
-    bool ended = reply.length == 0 && strcmp(cursor, "0") == 0;
-    buf_clear(&request);
-    assert_ok(buf_printf(&request, "*%zu\r\n", count));
-    assert_ok(buf_append_slice(&request, buf_slice(&keys)));
-    if (ended) {
-        take_keys(&request, told);
+        goes_on = scan_once(play, caller, step, cursor, &keys, &count);
+    } while (goes_on && strcmp(cursor, "0") != 0 && ++calls < 1000);
+    if (goes_on && calls < 1000) {
+        assert_ok(buf_printf(&all, "*%zu\r\n", count));
+        assert_ok(buf_append_slice(&all, buf_slice(&keys)));
+        take_keys(&all, told);
     } else {
-        assert_ok(buf_assign(told, buf_slice(&reply)));
+        assert_ok(buf_assign(told, buf_slice(&keys)));
     }
-    buf_free(&request);
-    buf_free(&reply);
     buf_free(&keys);
-    return ended;
+    buf_free(&all);
 }
 
 static bool play_scan(struct play *play, const struct step *step) {
     play->step_count = 0;
     for (size_t i = 0; i < SIDES; i++) {
         clear_answers(&play->answers[i]);
-        (void)scan_side(play, (enum side)i, step, &play->answers[i].replies[0]);
+        scan_side(play, (enum side)i, step, &play->answers[i].replies[0]);
         play->answers[i].count = 1;
     }
     return compare_answers(play);
@@ -341,7 +353,7 @@ bool duel_play(struct duel *duel, const struct stream *stream, bool *is_late,
     struct buf first = {0};
     hang_up_all(duel);
     call_all(duel);
-    assert_ok(buf_append_text(&first, "FLUSHALL\r\n"));
+    assert_ok(buf_append_text(&first, "AUTH default " DUEL_PASSWORD "\r\nFLUSHALL\r\n"));
     bool agree = exchange(&play, 0, &first, 0);
     for (size_t i = 0; agree && i < stream->count;) {
         const struct step *step = &stream->steps[i];

@@ -13,8 +13,10 @@ struct duel {
     bool is_called;
 };
 
-/* Starts both; stops them and removes what they left. */
-void duel_begin(struct duel *duel);
+/* Starts both, with a password, or "" for none; stops them and removes what they left.
+ * Streams know of one password only. */
+#define DUEL_PASSWORD "secret"
+void duel_begin(struct duel *duel, const char *password);
 void duel_end(struct duel *duel);
 
 /* The replies to one request, on connection 0 of a side. */

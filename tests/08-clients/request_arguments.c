@@ -4,7 +4,7 @@
 
 #include <ctype.h>
 
-#include "served.h"
+#include "duel.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 #define BYTES(literal)                                                                   \
@@ -382,6 +382,9 @@ void maker_put(struct maker *maker, char letter) {
         if (maker_one_in(maker, 2)) {
             maker_put_word(maker, maker_one_in(maker, 2) ? "SYNC" : "ASYNC");
         }
+        break;
+    case 'P':
+        maker_put_text(maker, maker_one_in(maker, 4) ? "wrong" : DUEL_PASSWORD);
         break;
     case 'H':
         put_hello_options(maker);

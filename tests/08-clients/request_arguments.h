@@ -3,7 +3,7 @@
  *     k key, v value, i integer, f fraction, p pattern, o position in a string, w any word;
  *     ends in s seconds and m milliseconds from now on, in S and M since 1970;
  *     options, none or several: O of SET, X of GETEX, C of EXPIRE, D of COPY, N of SCAN,
- *     F of FLUSHALL, H of HELLO.
+ *     F of FLUSHALL, H of HELLO; P the password, or not.
  *
  * Ends that are counted from now on are days away, or long over, and no two that a maker
  * makes are less than a thousand seconds apart: so it is clear which is greater, however

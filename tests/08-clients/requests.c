@@ -170,6 +170,13 @@ static const struct shape misused[] = {
     {"RESET", "w"},     {"HELLO", "w"},
 };
 
+static const struct shape logins[] = {
+    {"AUTH", "P"},
+    {"AUTH default", "P"},
+    {"HELLO 3 AUTH default", "PH"},
+    {"HELLO 2 AUTH default", "PH"},
+};
+
 /* ---- requests -------------------------------------------------------------------- */
 
 /* The words of the name, and what the letters say. */
@@ -210,11 +217,19 @@ static void put_request(struct maker *maker) {
         put_shape(maker, &misused[maker_below(maker, COUNT(misused))]);
         return;
     }
+    if (maker->stream->has_password && maker_one_in(maker, 15)) {
+        put_shape(maker, &logins[maker_below(maker, COUNT(logins))]);
+        return;
+    }
     if (maker_one_in(maker, 25)) {
         maker_put_word(maker, "COMMAND");
         maker_put_word(maker, "GETKEYS");
     }
-    const struct shape *shape = &shapes[maker_below(maker, COUNT(shapes))];
+    const struct shape *shape;
+    do {
+        shape = &shapes[maker_below(maker, COUNT(shapes))];
+    } while (maker->stream->has_password &&
+             strncmp(shape->name, "CLIENT REPLY", 12) == 0);
     put_shape(maker, shape);
     if (maker_one_in(maker, 10)) {
         put_out_of_place(maker);

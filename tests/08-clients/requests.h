@@ -4,7 +4,7 @@
 
 #include "stream.h"
 
-/* Fills a stream that is empty but for its seed. */
+/* Fills a stream that is empty but for its seed and what is said of the password. */
 void requests_make(struct stream *stream);
 
 #endif

@@ -101,13 +101,17 @@ void start(struct served *served, const char *const *more) {
 }
 
 /* With one database, as Strata has; it keeps nothing. */
-void start_redis(struct served *served) {
+void start_redis(struct served *served, const char *const *more) {
     for (int attempt = 0; attempt < 8; attempt++) {
         char port[16];
-        const char *line[] = {
+        const char *line[ARGUMENTS_MAX + 2] = {
             REDIS_PROGRAM, "--port",      port,     "--bind", "127.0.0.1",
             "--dir",       served->dir,   "--save", "",       "--appendonly",
-            "no",          "--databases", "1",      NULL};
+            "no",          "--databases", "1",
+        };
+        for (size_t i = 0; more[i] != NULL; i++) {
+            line[13 + i] = more[i];
+        }
         served->port = free_port();
         (void)snprintf(port, sizeof port, "%u", served->port);
         if (try_program(served, line, "Ready to accept connections")) {

@@ -28,6 +28,7 @@ struct step {
 
 struct stream {
     uint64_t seed;
+    bool has_password; /* clients have to authenticate, and always get replies */
     struct buf bytes;
     size_t count;
     struct step steps[STREAM_STEPS];

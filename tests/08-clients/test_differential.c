@@ -3,14 +3,14 @@
  *
  *     STRATA_PROGRAM=build/check/strata-08 build/check/tests/08-clients/test_differential
  *
- * plays the same STREAMS streams each time. A stream has about 200 requests on a few keys,
+ * plays the same 100 streams each time. A stream has about 200 requests on a few keys,
  * over three connections in both protocols, as arrays and as lines, in pipelines cut
  * anywhere, with faults of the protocol in between; each has a seed of its own. What
  * follows on the command line's left changes that:
  *
  *     SEED=7         begins with another seed, and counts up from there
  *     STREAMS=1      plays so many
- *     SECONDS=600    goes on for so long
+ *     SECONDS=600    goes on for so long, half of it with a password
  *
  * Where the two differ, the stream is made shorter as long as they do, and printed with
  * the line that plays it again. Where they may differ is said in agreement.c. */
@@ -23,17 +23,14 @@ static uint64_t number_from(const char *name, uint64_t otherwise) {
     return text != NULL ? strtoull(text, NULL, 0) : otherwise;
 }
 
-enum { STREAMS = 80 };
-
-static void random_streams(void **state) {
+static void play_streams(bool has_password, uint64_t streams) {
     struct duel duel;
-    uint64_t seed = test_seed(), seconds = number_from("SECONDS", 0);
-    uint64_t streams = number_from("STREAMS", STREAMS), played = 0, requests = 0;
-    uint64_t end = clock_monotonic_micros(&clock_system) + seconds * 1000000;
-    (void)state;
-    duel_begin(&duel);
+    uint64_t seed = test_seed(), seconds = number_from("SECONDS", 0), played = 0;
+    uint64_t requests = 0, end = clock_monotonic_micros(&clock_system) + seconds * 500000;
+    streams = number_from("STREAMS", streams);
+    duel_begin(&duel, has_password ? DUEL_PASSWORD : "");
     while (seconds > 0 ? clock_monotonic_micros(&clock_system) < end : played < streams) {
-        struct stream stream = {.seed = seed + played};
+        struct stream stream = {.seed = seed + played, .has_password = has_password};
         char replay[64];
         (void)snprintf(replay, sizeof replay, "replay: SEED=%" PRIu64 " STREAMS=1",
                        stream.seed);
@@ -47,9 +44,20 @@ static void random_streams(void **state) {
     duel_end(&duel);
 }
 
+static void requests_have_the_same_replies(void **state) {
+    (void)state;
+    play_streams(false, 80);
+}
+
+static void with_a_password_too(void **state) {
+    (void)state;
+    play_streams(true, 20);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_streams),
+        cmocka_unit_test(requests_have_the_same_replies),
+        cmocka_unit_test(with_a_password_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
