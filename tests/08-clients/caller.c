@@ -44,6 +44,10 @@ void say(struct caller *caller, const char *text) {
     assert_true(say_bytes(caller, slice_of(text)));
 }
 
+void say_no_more(struct caller *caller) {
+    (void)shutdown(caller->descriptor, SHUT_WR);
+}
+
 /* Whether there is a byte more. */
 static bool has_byte(struct caller *caller) {
     if (caller->at < caller->end) {

@@ -22,6 +22,9 @@ void say(struct caller *caller, const char *text);
 /* The same; false: the other side does not take it. */
 bool say_bytes(struct caller *caller, struct slice bytes);
 
+/* The end of what it sends; it hears what comes. */
+void say_no_more(struct caller *caller);
+
 /* The next line, without its end; false: there is none to come. */
 bool hear(struct caller *caller, char line[512]);
 

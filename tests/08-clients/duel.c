@@ -4,8 +4,6 @@
  * Which reply is whose is known by what CLIENT REPLY and RESET do. */
 #include "duel.h"
 
-#include <sys/socket.h>
-
 #include <signal.h>
 
 #include "agreement.h"
@@ -251,7 +249,7 @@ static bool play_raw(struct play *play, const struct step *step) {
     for (size_t i = 0; i < SIDES; i++) {
         struct caller *caller = &play->duel->callers[i][step->connection];
         (void)say_bytes(caller, bytes);
-        (void)shutdown(caller->descriptor, SHUT_WR);
+        say_no_more(caller);
     }
     for (size_t i = 0; i < SIDES; i++) {
         struct caller *caller = &play->duel->callers[i][step->connection];

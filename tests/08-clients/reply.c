@@ -43,6 +43,7 @@ bool reply_take_elements(struct slice *rest, struct slice elements[ELEMENTS_MAX]
     while (*count < there && *count < ELEMENTS_MAX && rest->length > 0) {
         if (rest->data[0] == '+') {
             elements[*count] = reply_take_line(rest);
+            slice_advance(&elements[*count], 1);
         } else if (!reply_take_string(rest, &elements[*count])) {
             return false;
         }

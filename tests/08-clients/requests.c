@@ -404,7 +404,9 @@ void requests_make(struct stream *stream) {
     while (stream->count + 2 <= STREAM_STEPS) {
         if (pipelined == 0) {
             connection = (uint8_t)maker_below(&maker, STREAM_CONNECTIONS);
-            pipelined = maker_one_in(&maker, 3) ? 1 + maker_below(&maker, 20) : 1;
+            pipelined = maker_one_in(&maker, 3)
+                            ? 1 + maker_below(&maker, stream->has_password ? 2 : 20)
+                            : 1;
         }
         pipelined--;
         if (maker_one_in(&maker, 40)) {
