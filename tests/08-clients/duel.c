@@ -429,6 +429,7 @@ void duel_fight(struct duel *duel, struct stream *stream, const char *replay) {
         printf("Strata and Redis differ, after\n");
         stream_print(stream);
         printf("%.*s%s\n", (int)words.length, (const char *)words.data, replay);
+        duel_end(duel);
         fail();
     }
     buf_free(&words);

@@ -199,7 +199,7 @@ void maker_put_word(struct maker *maker, const char *word) {
 
 static void put_key(struct maker *maker) {
     /* the first ones oftener, so that they meet */
-    size_t among = maker_one_in(maker, 2) ? 4 : COUNT(keys);
+    size_t among = maker_one_in(maker, 4) ? COUNT(keys) : 4;
     put(maker, keys[maker_below(maker, among)]);
 }
 
@@ -254,7 +254,9 @@ static long long some_seconds(struct maker *maker) {
 
 static void put_end(struct maker *maker, char letter) {
     static const long long seconds[] = {
-        1, 1000, 1500000000, 33000000000, 33000000001, 40000000000, 9000000000000000};
+        1,           1500000000,  33000000000, 33000000000,
+        33000000000, 33000000001, 40000000000, 9000000000000000,
+    };
     bool millis = letter == 'm' || letter == 'M';
     if (maker_one_in(maker, 6)) {
         PUT_ONE(maker, bad_ends);
@@ -263,12 +265,12 @@ static void put_end(struct maker *maker, char letter) {
     } else {
         put_number(maker,
                    seconds[maker_below(maker, COUNT(seconds))] * (millis ? 1000 : 1) +
-                       (millis && maker_one_in(maker, 2) ? 7 : 0));
+                       (millis && maker_one_in(maker, 4) ? 7 : 0));
     }
 }
 
-static const char *const of_set[] = {"NX", "XX",   "GET",  "KEEPTTL", "EX",
-                                     "PX", "EXAT", "PXAT", "PERSIST"};
+static const char *const of_set[] = {"NX", "XX", "GET",  "KEEPTTL", "KEEPTTL",
+                                     "EX", "PX", "EXAT", "PXAT",    "PERSIST"};
 static const char *const of_getex[] = {"EX", "PX", "EXAT", "PXAT", "PERSIST", "KEEPTTL"};
 
 static void put_set_options(struct maker *maker, bool is_getex) {

@@ -18,10 +18,11 @@ struct shape {
                             * again, up to four times, or not */
 };
 
-static const struct shape shapes[] = {
+static const struct shape of_keys[] = {
     /* what makes keys, oftener than the others */
     {"SET", "kv"},
     {"SET", "kv"},
+    {"SET", "kvO"},
     {"SET", "kvO"},
     {"SET", "kvO"},
     {"SET", "kvO"},
@@ -32,6 +33,7 @@ static const struct shape shapes[] = {
     {"GET", "k"},
     {"MGET", "k+"},
     {"GETDEL", "k"},
+    {"GETEX", "kX"},
     {"GETEX", "kX"},
     {"GETEX", "kX"},
     {"GETSET", "kv"},
@@ -72,10 +74,15 @@ static const struct shape shapes[] = {
     {"UNLINK", "k+"},
     {"EXPIRE", "ksC"},
     {"EXPIRE", "ksC"},
+    {"EXPIRE", "ksC"},
+    {"EXPIREAT", "kSC"},
+    {"EXPIREAT", "kSC"},
     {"EXPIREAT", "kSC"},
     {"EXPIRETIME", "k"},
     {"PERSIST", "k"},
     {"PEXPIRE", "kmC"},
+    {"PEXPIREAT", "kMC"},
+    {"PEXPIREAT", "kMC"},
     {"PEXPIREAT", "kMC"},
     {"PEXPIRETIME", "k"},
     {"PTTL", "k"},
@@ -87,6 +94,9 @@ static const struct shape shapes[] = {
     {"SCAN 0 COUNT 1000", "N"},
     {"SCAN", "w"},
     {"SCAN 0", "ww"},
+};
+
+static const struct shape of_connections[] = {
     {"CLIENT GETNAME", ""},
     {"CLIENT SETNAME", "w"},
     {"CLIENT ID", ""},
@@ -225,11 +235,13 @@ static void put_request(struct maker *maker) {
         maker_put_word(maker, "COMMAND");
         maker_put_word(maker, "GETKEYS");
     }
-    const struct shape *shape;
-    do {
-        shape = &shapes[maker_below(maker, COUNT(shapes))];
-    } while (maker->stream->has_password &&
-             strncmp(shape->name, "CLIENT REPLY", 12) == 0);
+    const struct shape *shape = &of_keys[maker_below(maker, COUNT(of_keys))];
+    if (maker_one_in(maker, 4)) {
+        shape = &of_connections[maker_below(maker, COUNT(of_connections))];
+    }
+    if (maker->stream->has_password && strncmp(shape->name, "CLIENT REPLY", 12) == 0) {
+        shape = &of_keys[0];
+    }
     put_shape(maker, shape);
     if (maker_one_in(maker, 10)) {
         put_out_of_place(maker);
@@ -335,7 +347,7 @@ static void put_damaged(struct maker *maker, struct buf *bytes) {
         struct step *step = stream_add(&scratch, STEP_REQUEST);
         struct maker inner = {&scratch, step, random_next(&maker->random), 0};
         step->inline_form = (uint8_t)(maker_below(maker, 2) * maker_below(maker, 50));
-        put_shape(&inner, &shapes[maker_below(maker, PLAIN_SHAPES)]);
+        put_shape(&inner, &of_keys[maker_below(maker, PLAIN_SHAPES)]);
         stream_encode(&scratch, step, bytes);
     }
     for (size_t i = 1 + maker_below(maker, 2); i > 0 && bytes->length > 1; i--) {
@@ -374,18 +386,31 @@ static void put_fault(struct maker *maker) {
 
 /* ---- streams --------------------------------------------------------------------- */
 
-/* Redis counts keys that are over until it finds them; so it is made to look first. */
-static void add_count(struct maker *maker, uint8_t connection) {
-    static const char *const look[] = {"SCAN", "0", "COUNT", "1000"};
+static struct step *add_request(struct maker *maker, uint8_t connection,
+                                const char *name) {
     struct step *step = maker->step = stream_add(maker->stream, STEP_REQUEST);
     step->connection = connection;
-    for (size_t i = 0; i < COUNT(look); i++) {
-        maker_put_text(maker, look[i]);
+    maker_put_word(maker, name);
+    return step;
+}
+
+/* What has become of the keys that most requests are about, and how many keys there are.
+ * Redis counts those that are over until it finds them: so it is made to look first. */
+enum { LOOK_STEPS = 10 };
+
+static void add_look(struct maker *maker, uint8_t connection) {
+    static const char *const keys[] = {"a", "b", "k1", "k2"};
+    for (size_t i = 0; i < COUNT(keys); i++) {
+        add_request(maker, connection, "PEXPIRETIME");
+        maker_put_text(maker, keys[i]);
+        add_request(maker, connection, "GET");
+        maker_put_text(maker, keys[i]);
     }
-    step = maker->step = stream_add(maker->stream, STEP_REQUEST);
-    step->connection = connection;
-    step->awaited = true;
-    maker_put_word(maker, "DBSIZE");
+    add_request(maker, connection, "SCAN");
+    maker_put_text(maker, "0");
+    maker_put_text(maker, "COUNT");
+    maker_put_text(maker, "1000");
+    add_request(maker, connection, "DBSIZE")->awaited = true;
 }
 
 static void put_full_scan(struct maker *maker) {
@@ -401,7 +426,7 @@ void requests_make(struct stream *stream) {
     struct maker maker = {.stream = stream, .random = stream->seed};
     uint8_t connection = 0;
     size_t pipelined = 0; /* still to come on this connection */
-    while (stream->count + 2 <= STREAM_STEPS) {
+    while (stream->count + LOOK_STEPS <= STREAM_STEPS) {
         if (pipelined == 0) {
             connection = (uint8_t)maker_below(&maker, STREAM_CONNECTIONS);
             pipelined = maker_one_in(&maker, 3)
@@ -409,8 +434,8 @@ void requests_make(struct stream *stream) {
                             : 1;
         }
         pipelined--;
-        if (maker_one_in(&maker, 40)) {
-            add_count(&maker, connection);
+        if (maker_one_in(&maker, 25)) {
+            add_look(&maker, connection);
             continue;
         }
         enum step_kind kind = maker_one_in(&maker, 30)   ? STEP_RAW
@@ -427,8 +452,9 @@ void requests_make(struct stream *stream) {
             put_request(&maker);
             step->inline_form =
                 (uint8_t)(maker_one_in(&maker, 4) ? 1 + maker_below(&maker, 250) : 0);
-            step->cuts =
-                (uint8_t)(maker_one_in(&maker, 4) ? 1 + maker_below(&maker, 40) : 0);
+            step->cuts = (uint8_t)(!stream->has_password && maker_one_in(&maker, 4)
+                                       ? 1 + maker_below(&maker, 40)
+                                       : 0);
         }
     }
 }

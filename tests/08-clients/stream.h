@@ -5,7 +5,7 @@
 
 #include "buf.h"
 
-enum { STREAM_STEPS = 200, STREAM_CONNECTIONS = 3, STEP_ARGUMENTS = 24 };
+enum { STREAM_STEPS = 250, STREAM_CONNECTIONS = 3, STEP_ARGUMENTS = 24 };
 
 enum step_kind {
     STEP_REQUEST,

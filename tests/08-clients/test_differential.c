@@ -3,7 +3,7 @@
  *
  *     STRATA_PROGRAM=build/check/strata-08 build/check/tests/08-clients/test_differential
  *
- * plays the same 100 streams each time. A stream has about 200 requests on a few keys,
+ * plays the same 100 streams each time. A stream has about 250 requests on a few keys,
  * over three connections in both protocols, as arrays and as lines, in pipelines cut
  * anywhere, with faults of the protocol in between; each has a seed of its own. What
  * follows on the command line's left changes that:
