@@ -40,7 +40,7 @@ void resp_write_simple(struct resp_writer *writer, const char *text) {
     put(writer, "\r\n", 2);
 }
 
-/* Ends of lines, which would end the reply, are spaces, or nothing behind the last word. */
+/* Ends of lines, which would end the reply, are spaces; behind the last word, nothing. */
 void resp_write_error(struct resp_writer *writer, const char *message) {
     size_t left = strlen(message);
     while (left > 0 && (message[left - 1] == '\r' || message[left - 1] == '\n')) {

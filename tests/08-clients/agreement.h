@@ -1,5 +1,5 @@
-/* When two replies to the same request are the same: byte by byte, but for the requests of
- * a table, of which each has its reason. */
+/* When two replies to the same request are the same: byte by byte, but for the requests
+ * of a table, of which each has its reason. */
 #ifndef STRATA_TESTS_AGREEMENT_H
 #define STRATA_TESTS_AGREEMENT_H
 

@@ -1,7 +1,7 @@
 /* Arguments of random requests, each after a letter that says of which sort it is:
  *
- *     k key, v value, i integer, f fraction, p pattern, o position in a string, w any word;
- *     ends in s seconds and m milliseconds from now on, in S and M since 1970;
+ *     k key, v value, i integer, f fraction, p pattern, o position in a string, w any
+ *     word; ends in s seconds and m milliseconds from now on, in S and M since 1970;
  *     options, none or several: O of SET, X of GETEX, C of EXPIRE, D of COPY, N of SCAN,
  *     F of FLUSHALL, H of HELLO; P the password, or not.
  *

@@ -1,4 +1,4 @@
-/* Random requests that both Strata and Redis 7.0 can answer, right ones and wrong ones. */
+/* Random requests that both Strata and Redis 7.0 can answer, right and wrong ones. */
 #ifndef STRATA_TESTS_REQUESTS_H
 #define STRATA_TESTS_REQUESTS_H
 

@@ -123,8 +123,8 @@ static bool has_row(const char *row) {
     return false;
 }
 
-/* The notes have these rows, in this order, and no other; and nothing else is a reason for
- * random requests to have other replies. */
+/* The notes have these rows, in this order, and no other; and nothing else is a reason
+ * for random requests to have other replies. */
 static void differences_are_told(void **state) {
     char line[1024];
     size_t rows = 0;
