@@ -1,6 +1,6 @@
 /* What goes to one connection at once ends with a request whose reply is known and comes
  * nowhere else: so all replies before it are there. It is an unknown command, which has
- * its error without a password, too, and follows a CLIENT REPLY ON, as replies may be off.
+ * its error without a password, too, and follows a CLIENT REPLY ON, as they may be off.
  * Which reply is whose is known by what CLIENT REPLY and RESET do. */
 #include "duel.h"
 
