@@ -1,5 +1,6 @@
 #include "arguments.h"
 
+#include <ctype.h>
 #include <limits.h>
 
 #include "resp_number.h"
@@ -26,6 +27,22 @@ int argument_text_bytes(struct slice argument) {
     size_t most =
         argument.length < ERROR_MESSAGE_BYTES ? argument.length : ERROR_MESSAGE_BYTES;
     return (int)strnlen((const char *)argument.data, most);
+}
+
+enum command_outcome argument_count_error(struct session *session,
+                                          const struct resp_request *request) {
+    const char *name = session_command(session)->name;
+    char container[32];
+    size_t length = 0;
+    for (; name[length] != '|'; length++) {
+        container[length] = (char)toupper((unsigned char)name[length]);
+    }
+    container[length] = '\0';
+    return session_errorf(session,
+                          "ERR unknown subcommand or wrong number of arguments for "
+                          "'%.*s'. Try %s HELP.",
+                          argument_text_bytes(request->arguments[1]),
+                          (const char *)request->arguments[1].data, container);
 }
 
 bool argument_integer(struct session *session, struct slice argument, int64_t *value) {

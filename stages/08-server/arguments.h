@@ -13,6 +13,10 @@ bool argument_is(struct slice argument, const char *word);
 /* How many bytes of it an error may quote: up to a NUL. For "%.*s". */
 int argument_text_bytes(struct slice argument);
 
+/* A subcommand that has no such form. */
+enum command_outcome argument_count_error(struct session *session,
+                                          const struct resp_request *request);
+
 bool argument_integer(struct session *session, struct slice argument, int64_t *value);
 
 /* One that fits an int, as numbers of databases do. */

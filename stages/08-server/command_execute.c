@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <stdio.h>
 
+#include "arguments.h"
 #include "commands.h"
 #include "session.h"
 
@@ -45,11 +46,21 @@ static void tell_unknown(struct session *session, const struct resp_request *req
                    quoted_bytes(name, QUOTED_BYTES), (const char *)name.data, quoted);
 }
 
+/* The first words of an HTTP request's lines. A page that somebody reads can have his
+ * browser send one here, with requests in its body: none of them is carried out. */
+static bool is_of_browser(struct slice name) {
+    return argument_is(name, "POST") || argument_is(name, "HOST:");
+}
+
 /* False: it was refused, and told so. */
 static bool is_let_in(struct session *session, const struct resp_request *request) {
     const struct command_index *index = session->commons->index;
     session->rejected = true;
     session->number = command_index_resolve(index, request);
+    if (is_of_browser(request->arguments[0])) {
+        session->closes = true;
+        return false;
+    }
     if (session->number == index->count) {
         size_t container = command_index_find(index, request->arguments[0]);
         if (container < index->count &&

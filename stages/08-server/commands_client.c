@@ -277,10 +277,11 @@ static enum command_outcome run_kill(struct session *session,
     if (by_address) {
         victims.peer = request->arguments[2];
         victims.skip_me = false;
-    } else if (request->count % 2 != 0) {
-        return session_error(session, syntax_error);
     }
     for (size_t i = 2; !by_address && i < request->count; i += 2) {
+        if (i + 1 == request->count) {
+            return session_error(session, syntax_error);
+        }
         if (!read_filter(&victims, request->arguments[i], request->arguments[i + 1])) {
             return COMMAND_DONE;
         }

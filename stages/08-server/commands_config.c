@@ -185,8 +185,7 @@ static enum command_outcome run_slowlog_get(struct session *session,
     enum { MOST = 10 }; /* if it is not said */
     int64_t most = MOST;
     if (request->count > 3) {
-        return session_error(session,
-                             "ERR wrong number of arguments for 'slowlog|get' command");
+        return argument_count_error(session, request);
     }
     if (request->count == 3 &&
         (!resp_integer_parse(request->arguments[2], &most) || most < -1)) {
@@ -424,7 +423,7 @@ static const struct redis_command latency_subcommands[] = {
 static const struct redis_command rows[] = {
     CONTAINER("config", "The server's settings.", "2.0.0", config_subcommands),
     SUB("info", "What the server knows of itself.", "1.0.0", "[section...]", -1,
-        COMMAND_LOADING | COMMAND_STALE, run_info),
+        COMMAND_LOADING | COMMAND_STALE | COMMAND_DANGEROUS, run_info),
     CONTAINER("latency", "Events that took long.", "2.8.13", latency_subcommands),
     SUB("monitor", "Shows all commands as they come.", "1.0.0", "", 1, ADMIN,
         run_monitor),

@@ -86,35 +86,34 @@ static enum command_outcome run_auth(struct session *session,
                : COMMAND_DONE;
 }
 
-struct hello {
-    int64_t protocol;  /* 0: as it is */
-    struct slice user; /* absent: none */
-    struct slice password;
-    struct slice name; /* absent: none */
-};
+static bool take_name(struct session *session, struct slice name) {
+    if (!session_name_is_valid(name)) {
+        session_error(session, session_name_error);
+        return false;
+    }
+    enum status status = session_set_name(session, name);
+    if (status != STATUS_OK) {
+        session_fail(session, status, NULL);
+    }
+    return status == STATUS_OK;
+}
 
-static bool parse_hello(struct session *session, const struct resp_request *request,
-                        struct hello *hello) {
-    *hello = (struct hello){0};
-    if (request->count == 1) {
-        return true;
-    }
-    if (!resp_integer_parse(request->arguments[1], &hello->protocol)) {
-        session_error(session, "ERR Protocol version is not an integer or out of range");
-        return false;
-    }
-    if (hello->protocol != 2 && hello->protocol != 3) {
-        session_error(session, "NOPROTO unsupported protocol version");
-        return false;
-    }
+/* Each option takes effect where it stands: those before a wrong one have done so. */
+static bool take_hello_options(struct session *session,
+                               const struct resp_request *request) {
     for (size_t i = 2; i < request->count; i++) {
         struct slice option = request->arguments[i];
         size_t more = request->count - 1 - i;
         if (argument_is(option, "AUTH") && more >= 2) {
-            hello->user = request->arguments[++i];
-            hello->password = request->arguments[++i];
+            if (!authenticate(session, request->arguments[i + 1],
+                              request->arguments[i + 2])) {
+                return false;
+            }
+            i += 2;
         } else if (argument_is(option, "SETNAME") && more >= 1) {
-            hello->name = request->arguments[++i];
+            if (!take_name(session, request->arguments[++i])) {
+                return false;
+            }
         } else {
             session_errorf(session, "ERR Syntax error in HELLO option '%.*s'",
                            argument_text_bytes(option), (const char *)option.data);
@@ -145,14 +144,15 @@ static void tell_hello(struct session *session) {
 
 static enum command_outcome run_hello(struct session *session,
                                       const struct resp_request *request) {
-    struct hello hello;
-    if (!parse_hello(session, request, &hello)) {
-        return COMMAND_DONE;
+    int64_t protocol = session->writer->protocol;
+    if (request->count > 1 && !resp_integer_parse(request->arguments[1], &protocol)) {
+        return session_error(session,
+                             "ERR Protocol version is not an integer or out of range");
     }
-    if (slice_present(hello.name) && !session_name_is_valid(hello.name)) {
-        return session_error(session, session_name_error);
+    if (protocol != 2 && protocol != 3) {
+        return session_error(session, "NOPROTO unsupported protocol version");
     }
-    if (slice_present(hello.user) && !authenticate(session, hello.user, hello.password)) {
+    if (!take_hello_options(session, request)) {
         return COMMAND_DONE;
     }
     if (!session->authenticated) {
@@ -160,18 +160,10 @@ static enum command_outcome run_hello(struct session *session,
             session,
             "NOAUTH HELLO must be called with the client already authenticated, "
             "otherwise "
-            "the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the "
-            "client and select the RESP protocol version at the same time");
+            "the HELLO AUTH <user> <pass> option can be used to authenticate the client "
+            "and select the RESP protocol version at the same time");
     }
-    if (slice_present(hello.name)) {
-        enum status status = session_set_name(session, hello.name);
-        if (status != STATUS_OK) {
-            return session_fail(session, status, NULL);
-        }
-    }
-    if (hello.protocol != 0) {
-        session->writer->protocol = (int)hello.protocol;
-    }
+    session->writer->protocol = (int)protocol;
     tell_hello(session);
     return COMMAND_DONE;
 }
@@ -209,9 +201,11 @@ static enum command_outcome run_wait(struct session *session,
 /* There are no functions: scripts that load their own begin with this. */
 static enum command_outcome run_function_flush(struct session *session,
                                                const struct resp_request *request) {
-    bool has_mode = request->count == 3;
-    if (request->count > 3 || (has_mode && !argument_is(request->arguments[2], "SYNC") &&
-                               !argument_is(request->arguments[2], "ASYNC"))) {
+    if (request->count > 3) {
+        return argument_count_error(session, request);
+    }
+    if (request->count == 3 && !argument_is(request->arguments[2], "SYNC") &&
+        !argument_is(request->arguments[2], "ASYNC")) {
         return session_error(session,
                              "ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
     }
@@ -251,8 +245,8 @@ static const struct redis_command rows[] = {
     {"time", "The server's clock: seconds and microseconds.", "2.6.0", "", GROUP_SERVER,
      1, ALWAYS, 0, 0, 0, run_time, NULL, 0},
     {"wait", "How many replicas have what was written: none, at once.", "3.0.0",
-     "numreplicas timeout", GROUP_GENERIC, 3, COMMAND_NO_SCRIPT, 0, 0, 0, run_wait, NULL,
-     0},
+     "numreplicas timeout", GROUP_GENERIC, 3, COMMAND_NO_SCRIPT | COMMAND_OF_CONNECTION,
+     0, 0, 0, run_wait, NULL, 0},
 };
 
 const struct command_rows commands_connection = {rows, sizeof rows / sizeof rows[0]};

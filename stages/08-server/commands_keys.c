@@ -304,21 +304,23 @@ static enum command_outcome run_dbsize(struct session *session,
 /* ---- the table ------------------------------------------------------------------- */
 
 #define READS (COMMAND_READS | COMMAND_FAST)
+#define FLUSHES                                                                          \
+    (COMMAND_WRITES | COMMAND_MAY_BLOCK | COMMAND_OF_KEYSPACE | COMMAND_DANGEROUS)
 
 static const struct redis_command rows[] = {
     {"copy", "Sets a key to the value and the end of another one.", "6.2.0",
      "source destination [DB destination-db] [REPLACE]", GROUP_GENERIC, -3,
      COMMAND_WRITES | COMMAND_DENIES_OOM, 1, 2, 1, run_copy, NULL, 0},
     {"dbsize", "How many keys there are, counted.", "1.0.0", "", GROUP_SERVER, 1,
-     READS | COMMAND_MAY_BLOCK, 0, 0, 0, run_dbsize, NULL, 0},
+     READS | COMMAND_MAY_BLOCK | COMMAND_OF_KEYSPACE, 0, 0, 0, run_dbsize, NULL, 0},
     {"del", "Deletes keys; how many were there.", "1.0.0", "key...", GROUP_GENERIC, -2,
      COMMAND_WRITES, 1, -1, 1, run_del, NULL, 0},
     {"exists", "How many of the keys are there.", "1.0.0", "key...", GROUP_GENERIC, -2,
      READS, 1, -1, 1, run_exists, NULL, 0},
     {"flushall", "Deletes everything.", "1.0.0", "[ASYNC | SYNC]", GROUP_SERVER, -1,
-     COMMAND_WRITES | COMMAND_MAY_BLOCK, 0, 0, 0, run_flush, NULL, 0},
+     FLUSHES, 0, 0, 0, run_flush, NULL, 0},
     {"flushdb", "The same as FLUSHALL.", "1.0.0", "[ASYNC | SYNC]", GROUP_SERVER, -1,
-     COMMAND_WRITES | COMMAND_MAY_BLOCK, 0, 0, 0, run_flush, NULL, 0},
+     FLUSHES, 0, 0, 0, run_flush, NULL, 0},
     {"object", "What is known of a value.", "2.2.3", "", GROUP_GENERIC, -2, 0, 0, 0, 0,
      NULL, object_rows, sizeof object_rows / sizeof object_rows[0]},
     {"rename", "Gives a value, with its end, another key.", "1.0.0", "key newkey",

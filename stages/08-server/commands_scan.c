@@ -252,7 +252,7 @@ static enum command_outcome run_randomkey(struct session *session,
 
 static const struct redis_command rows[] = {
     {"keys", "All keys that match a pattern, in order.", "1.0.0", "pattern",
-     GROUP_GENERIC, 2, READS, 0, 0, 0, run_keys, NULL, 0},
+     GROUP_GENERIC, 2, READS | COMMAND_DANGEROUS, 0, 0, 0, run_keys, NULL, 0},
     {"randomkey", "Any of the keys.", "1.0.0", "", GROUP_GENERIC, 1, READS, 0, 0, 0,
      run_randomkey, NULL, 0},
     {"rscan", "The entries from a key on, before another one, in order.", "1.0.0",

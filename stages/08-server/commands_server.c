@@ -219,7 +219,7 @@ static const struct redis_command rows[] = {
      NULL, 0},
     CONTAINER("debug", "For those who test.", "1.0.0", debug_subcommands),
     SUB("lastsave", "When the last checkpoint was made.", "1.0.0", "", 1,
-        COMMAND_FAST | ALWAYS, 0, run_lastsave),
+        COMMAND_FAST | COMMAND_DANGEROUS | ALWAYS, 0, run_lastsave),
     CONTAINER("memory", "How much memory is used.", "4.0.0", memory_subcommands),
     SUB("save", "Makes a checkpoint.", "1.0.0", "", 1, ADMIN | COMMAND_MAY_BLOCK, 0,
         run_save),

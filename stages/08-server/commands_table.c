@@ -77,11 +77,15 @@ static void write_categories(struct resp_writer *writer,
         {COMMAND_READS, "@read"},
         {COMMAND_WRITES, "@write"},
         {COMMAND_ADMIN, "@admin"},
-        {COMMAND_ADMIN, "@dangerous"},
+        {COMMAND_ADMIN | COMMAND_DANGEROUS, "@dangerous"},
+        {COMMAND_OF_CONNECTION, "@connection"},
+        {COMMAND_OF_KEYSPACE, "@keyspace"},
     };
+    bool is_of_group =
+        command->run != NULL && (command->flags & COMMAND_OF_CONNECTION) == 0;
     struct output_piece *begun = resp_begin_aggregate(writer);
     size_t count = 1;
-    if (of_group[command->group] != NULL) {
+    if (is_of_group && of_group[command->group] != NULL) {
         resp_write_simple(writer, of_group[command->group]);
         count++;
     }
@@ -348,7 +352,7 @@ enum command_outcome command_help(struct session *session,
 
 /* ---- the table ------------------------------------------------------------------- */
 
-#define ALWAYS (COMMAND_LOADING | COMMAND_STALE)
+#define ALWAYS (COMMAND_LOADING | COMMAND_STALE | COMMAND_OF_CONNECTION)
 
 static const struct redis_command command_rows[] = {
     {"command|count", "How many commands there are.", "2.8.13", "", GROUP_SERVER, 2,

@@ -147,8 +147,7 @@ static bool serve(struct connection *connection) {
     struct resp_request request;
     struct error error = {0};
     for (;;) {
-        if (output_pending(&connection->output) >=
-            connection_limits(connection)->soft_output_bytes) {
+        if (output_pending(&connection->output) >= connection_soft_bytes(connection)) {
             connection->paused = true;
             return false;
         }

@@ -194,7 +194,7 @@ static void judge(struct connection *connection) {
         connection->crowded_micros = loop_now_micros(connection->set->loop);
         connection_retime(connection);
     }
-    if (waits > limits->soft_output_bytes / 2) {
+    if (waits > connection_soft_bytes(connection) / 2) {
         return;
     }
     if (connection->paused) {

@@ -92,4 +92,13 @@ connection_limits(const struct connection *connection) {
     return &connection->set->limits;
 }
 
+/* From so many on that wait for it, nothing more of it is carried out. Who has not
+ * authenticated asks for errors only, and could have them wait on any number of
+ * connections. */
+static inline size_t connection_soft_bytes(const struct connection *connection) {
+    enum { UNTRUSTED_BYTES = 16384 };
+    size_t most = connection_limits(connection)->soft_output_bytes;
+    return connection->parser.trusted || most < UNTRUSTED_BYTES ? most : UNTRUSTED_BYTES;
+}
+
 #endif

@@ -57,7 +57,12 @@ enum command_flag {
     COMMAND_SKIPS_SLOWLOG = 1 << 10,
     /* Told by nobody: always run where it may wait, as it reads much or waits for what
      * is slow. */
-    COMMAND_MAY_BLOCK = 1 << 16
+    COMMAND_MAY_BLOCK = 1 << 16,
+    /* Told as categories, beside those that follow from the group and the flags; that of
+     * connections is in place of the group's. */
+    COMMAND_OF_CONNECTION = 1 << 17,
+    COMMAND_OF_KEYSPACE = 1 << 18,
+    COMMAND_DANGEROUS = 1 << 19
 };
 
 struct redis_command {

@@ -40,15 +40,23 @@ void resp_write_simple(struct resp_writer *writer, const char *text) {
     put(writer, "\r\n", 2);
 }
 
+/* Ends of lines, which would end the reply, are spaces; behind the last word, nothing. */
 void resp_write_error(struct resp_writer *writer, const char *message) {
+    size_t left = strlen(message);
+    while (left > 0 && (message[left - 1] == '\r' || message[left - 1] == '\n')) {
+        left--;
+    }
     put(writer, "-", 1);
-    while (*message != '\0') {
+    while (left > 0) {
         size_t length = strcspn(message, "\r\n");
+        length = length < left ? length : left;
         put(writer, message, length);
         message += length;
-        if (*message != '\0') {
+        left -= length;
+        if (left > 0) {
             put(writer, " ", 1);
             message++;
+            left--;
         }
     }
     put(writer, "\r\n", 2);

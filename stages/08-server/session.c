@@ -45,11 +45,11 @@ enum status session_set_name(struct session *session, struct slice name) {
 void session_reset(struct session *session) {
     buf_clear(&session->name);
     session->authenticated = !password_is_asked(session->commons->password);
+    session->writer->muted = session->reply == REPLY_SKIP; /* RESET is what is skipped */
     session->reply = REPLY_ON;
     session->no_evict = false;
     session->monitors = false;
     session->writer->protocol = 2;
-    session->writer->muted = false;
 }
 
 /* ---- replies --------------------------------------------------------------------- */

@@ -3,11 +3,13 @@
 #ifndef STRATA_TESTS_CALLER_H
 #define STRATA_TESTS_CALLER_H
 
+#include "buf.h"
 #include "served.h"
 
 struct caller {
     int descriptor;
     size_t at, end;
+    bool is_late; /* nothing came for a minute */
     char bytes[65536];
 };
 
@@ -26,11 +28,21 @@ void say_bytes(struct caller *caller, const void *bytes, size_t count);
 /* Hangs up without a farewell: the server finds the connection reset. */
 void slam(struct caller *caller);
 
+/* As say_bytes; false: the other side does not take it. */
+bool try_say(struct caller *caller, struct slice bytes);
+
+/* The end of what it sends; it hears what comes. */
+void say_no_more(struct caller *caller);
+
 /* The next line, without its end; false: there is none to come. */
 bool hear(struct caller *caller, char line[512]);
 
 /* Reads so many bytes, whatever they are. */
 void skip_bytes(struct caller *caller, size_t count);
+
+/* The next reply, whole, as it came; false: the connection ended before its end, or the
+ * server has nothing to say. */
+bool hear_reply(struct caller *caller, struct buf *reply);
 
 void expect_line(struct caller *caller, const char *expected);
 void expect_end(struct caller *caller);

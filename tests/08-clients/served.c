@@ -10,7 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ARGUMENTS_MAX = 24 };
+#define REDIS_PROGRAM "build/redis-server" /* the Makefile links it */
+
+enum { ARGUMENTS_MAX = 24, EXIT_MISSING = 127 };
 
 unsigned free_port(void) {
     struct sockaddr_in address = {.sin_family = AF_INET,
@@ -23,44 +25,51 @@ unsigned free_port(void) {
     return ntohs(address.sin_port);
 }
 
-static void exec_server(const char *const *arguments, unsigned descriptors, int log) {
+static void exec_program(const char *const *line, unsigned descriptors, int log) {
     const struct rlimit limit = {descriptors, descriptors};
-    const char *line[ARGUMENTS_MAX + 2] = {getenv("STRATA_PROGRAM"), "server"};
-    size_t count = 2;
-    while (*arguments != NULL) {
-        line[count++] = *arguments++;
-    }
     (void)unsetenv("STRATA_PROGRAM"); /* it is none of the program's settings */
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)dup2(log, STDOUT_FILENO);
     (void)dup2(log, STDERR_FILENO);
     close(log);
     if (descriptors > 0) {
         (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
     (void)execv(line[0], (char *const *)(uintptr_t)line);
-    _exit(127);
+    _exit(EXIT_MISSING);
 }
 
-bool try_start(struct served *served, const char *const *arguments) {
+/* Until it says that it is ready. */
+static bool try_program(struct served *served, const char *const *line,
+                        const char *ready) {
     int ends[2];
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     served->process = fork();
     assert_true(served->process >= 0);
     if (served->process == 0) {
-        exec_server(arguments, served->descriptors, ends[1]);
+        exec_program(line, served->descriptors, ends[1]);
     }
     close(ends[1]);
     served->log = fdopen(ends[0], "r");
     served->told[0] = '\0';
-    char line[512];
-    while (fgets(line, sizeof line, served->log) != NULL) {
+    char told[512];
+    while (fgets(told, sizeof told, served->log) != NULL) {
         size_t length = strlen(served->told);
-        (void)snprintf(served->told + length, sizeof served->told - length, "%s", line);
-        if (strstr(line, " ready: ") != NULL) {
+        (void)snprintf(served->told + length, sizeof served->told - length, "%s", told);
+        if (strstr(told, ready) != NULL) {
             return true;
         }
     }
     return false;
+}
+
+bool try_start(struct served *served, const char *const *arguments) {
+    const char *line[ARGUMENTS_MAX + 2] = {getenv("STRATA_PROGRAM"), "server"};
+    size_t count = 2;
+    while (*arguments != NULL) {
+        line[count++] = *arguments++;
+    }
+    return try_program(served, line, " ready: ");
 }
 
 int end_code(struct served *served) {
@@ -95,6 +104,33 @@ void start(struct served *served, const char *const *more) {
         (void)end_code(served);
     }
     fail_msg("it does not start: %s", served->told);
+}
+
+/* With one database, as Strata has; it keeps nothing. */
+void start_redis(struct served *served, const char *const *more) {
+    for (int attempt = 0; attempt < 8; attempt++) {
+        char port[16];
+        const char *line[ARGUMENTS_MAX + 2] = {
+            REDIS_PROGRAM, "--port",      port,     "--bind", "127.0.0.1",
+            "--dir",       served->dir,   "--save", "",       "--appendonly",
+            "no",          "--databases", "1",
+        };
+        for (size_t i = 0; more[i] != NULL; i++) {
+            line[13 + i] = more[i];
+        }
+        served->port = free_port();
+        (void)snprintf(port, sizeof port, "%u", served->port);
+        if (try_program(served, line, "Ready to accept connections")) {
+            return;
+        }
+        if (end_code(served) == EXIT_MISSING) {
+            fail_msg("%s", REDIS_PROGRAM
+                     " is not there. `make " REDIS_PROGRAM
+                     "` makes it of Debian's package redis-tools: apt-get install "
+                     "redis-tools (group `clients` of .ci/packages)");
+        }
+    }
+    fail_msg("redis-server does not start: %s", served->told);
 }
 
 void make_directory(struct served *served) {

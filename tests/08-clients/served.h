@@ -32,6 +32,9 @@ bool try_start(struct served *served, const char *const *arguments);
 /* Starts it over served->dir on a free port, with `more` behind (NULL: none). */
 void start(struct served *served, const char *const *more);
 
+/* The server of Redis itself, over served->dir on a free port, with `more` behind. */
+void start_redis(struct served *served, const char *const *more);
+
 /* Waits for its end: its exit code; 128 and more: the signal that ended it. */
 int end_code(struct served *served);
 

@@ -40,6 +40,11 @@ static void replies_are_left_out(void **state) {
     assert_reply(&asked, "CLIENT ID", "");
     assert_reply(&asked, "CLIENT REPLY ON", "+OK|");
     assert_reply(&asked, "CLIENT ID", ":1|");
+    assert_reply(&asked, "CLIENT REPLY SKIP", "");
+    assert_reply(&asked, "RESET", "");
+    assert_reply(&asked, "CLIENT REPLY OFF", "");
+    assert_reply(&asked, "RESET", "+RESET|");
+    assert_reply(&asked, "CLIENT ID", ":1|");
     asked_end(&asked);
 }
 
@@ -103,6 +108,8 @@ static void some_are_killed(void **state) {
         {"CLIENT KILL FOO bar", "-ERR syntax error|", 0, false},
         {"CLIENT KILL ID 3 SKIPME maybe", "-ERR syntax error|", 0, false},
         {"CLIENT KILL ID 3 SKIPME", "-ERR syntax error|", 0, false},
+        {"CLIENT KILL ID foo SKIPME", "-ERR client-id should be greater than 0|", 0,
+         false},
     };
     struct asked asked;
     asked_begin(&asked, NULL);

@@ -458,6 +458,9 @@ static void connection(void **state) {
     EXPECT("wait 0 -1", "-ERR timeout is negative|");
     EXPECT("function flush", "+OK|");
     EXPECT("function flush async", "+OK|");
+    EXPECT("function Flush sync x",
+           "-ERR unknown subcommand or wrong number of arguments for 'Flush'. Try "
+           "FUNCTION HELP.|");
     EXPECT("function flush x", "-ERR FUNCTION FLUSH only supports SYNC|ASYNC option|");
     EXPECT("hello 4", "-NOPROTO unsupported protocol version|");
     EXPECT("hello x", "-ERR Protocol version is not an integer or out of range|");
@@ -465,6 +468,13 @@ static void connection(void **state) {
     EXPECT("hello 2 auth a", "-ERR Syntax error in HELLO option 'auth'|");
     EXPECT("hello 2 setname \"a b\"",
            "-ERR Client names cannot contain spaces, newlines or special characters.|");
+    EXPECT("hello 2 setname \"a b\" setname c",
+           "-ERR Client names cannot contain spaces, newlines or special characters.|");
+    EXPECT("hello 2 auth foo x setname \"a b\"",
+           "-WRONGPASS invalid username-password pair or user is disabled.|");
+    EXPECT("hello 3 setname d foo", "-ERR Syntax error in HELLO option 'foo'|");
+    assert_true(slice_equal(buf_slice(&client->session.name), slice_of("d")));
+    assert_int_equal(client->writer.protocol, 2);
     EXPECT("auth x",
            "-ERR AUTH <password> called without any password configured for the "
            "default user. Are you sure your configuration is correct?|");
@@ -472,7 +482,12 @@ static void connection(void **state) {
     EXPECT("auth foo x",
            "-WRONGPASS invalid username-password pair or user is disabled.|");
     EXPECT("auth a b c", SYNTAX);
-    assert_false(client->session.closes);
+    EXPECT("POST / HTTP/1.1", "");
+    assert_true(client->session.closes);
+    client->session.closes = false;
+    EXPECT("Host: localhost", "");
+    assert_true(client->session.closes);
+    client->session.closes = false;
     EXPECT("quit now", "+OK|");
     assert_true(client->session.closes);
 }
@@ -489,7 +504,7 @@ static void authentication(void **state) {
     EXPECT("nosuch", "-ERR unknown command 'nosuch', with args beginning with: |");
     EXPECT("hello 3",
            "-NOAUTH HELLO must be called with the client already authenticated, "
-           "otherwise the HELLO <proto> AUTH <user> <pass> option can be used "
+           "otherwise the HELLO AUTH <user> <pass> option can be used "
            "to authenticate the client and select the RESP protocol version at "
            "the same time|");
     EXPECT("auth wrong",

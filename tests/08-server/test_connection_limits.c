@@ -50,6 +50,41 @@ static void test_one_that_never_reads(void **state) {
     buf_free(&got);
 }
 
+/* The same of a client who has not authenticated, with less. */
+static void test_a_stranger_that_never_reads(void **state) {
+    (void)state;
+    enum { ASKED = 2000, ASK_BYTES = 9 };
+    static struct serving s;
+    static char asks[ASKED * ASK_BYTES];
+    struct buf got = {0};
+    struct connection_facts facts;
+    assert_ok(buf_reserve(&got, 1));
+    serving_begin(&s);
+    int client = client_come(&s);
+    turn(&s);
+    connection_trust(s.sessions[0].connection, false);
+    for (size_t i = 0; i < ASKED; i++) {
+        memcpy(asks + i * ASK_BYTES, "BIG 1000\n", ASK_BYTES);
+    }
+    assert_int_equal(client_try(client, slice_make(asks, sizeof asks)), sizeof asks);
+    for (int i = 0; i < 20; i++) { /* until the socket takes no more */
+        turn(&s);
+    }
+    connection_facts(s.sessions[0].connection, &facts);
+    assert_true(facts.output_bytes > 8192 && facts.output_bytes < 16384 + 1010);
+    assert_true(s.sessions[0].commands < ASKED);
+    while (s.sessions[0].commands < ASKED) {
+        assert_false(client_receive(client, &got));
+        turn(&s);
+        connection_facts(s.sessions[0].connection, &facts);
+        assert_true(facts.output_bytes < 16384 + 1010);
+    }
+    close(client);
+    turn(&s);
+    serving_end(&s);
+    buf_free(&got);
+}
+
 static void test_hard_limit(void **state) {
     (void)state;
     static struct serving s;
@@ -463,6 +498,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lost_while_full),
         cmocka_unit_test(test_one_that_never_reads),
+        cmocka_unit_test(test_a_stranger_that_never_reads),
         cmocka_unit_test(test_hard_limit),
         cmocka_unit_test(test_one_long_reply),
         cmocka_unit_test(test_much_for_too_long),

@@ -57,7 +57,7 @@ static void golden_bytes(void **state) {
     (void)state;
     EXPECT_BOTH(resp_write_simple(w, "OK"), "+OK\r\n");
     EXPECT_BOTH(resp_write_error(w, "ERR syntax error"), "-ERR syntax error\r\n");
-    EXPECT_BOTH(resp_write_error(w, "ERR a\r\nb\n"), "-ERR a  b \r\n");
+    EXPECT_BOTH(resp_write_error(w, "ERR a\r\nb\n"), "-ERR a  b\r\n");
     EXPECT_BOTH(resp_write_errorf(w, "ERR unknown command '%s'", "a\r\nb"),
                 "-ERR unknown command 'a  b'\r\n");
     EXPECT_BOTH(resp_write_integer(w, 0), ":0\r\n");

@@ -88,10 +88,15 @@ static int refusing_close(struct file *file) {
     return 0;
 }
 
+static bool refusing_at_hand(struct file *file, uint64_t offset, size_t count) {
+    struct file *under = refusing_of(file)->under;
+    return under->ops->at_hand(under, offset, count);
+}
+
 static const struct file_ops refusing_ops = {
-    refusing_read_at,  refusing_write_at, refusing_sync,
-    refusing_truncate, refusing_allocate, refusing_size,
-    refusing_map,      refusing_unmap,    refusing_close,
+    refusing_read_at,  refusing_write_at, refusing_sync, refusing_truncate,
+    refusing_allocate, refusing_size,     refusing_map,  refusing_unmap,
+    refusing_close,    refusing_at_hand,
 };
 
 #endif
