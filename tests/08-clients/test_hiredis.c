@@ -182,7 +182,7 @@ static void reconnects(void **state) {
     assert_int_equal(c->err, 0);
     ASK_TEXT(c, REDIS_REPLY_STATUS, "OK", "SET k v0");
     for (int i = 0; i < 2; i++) {
-        char value[8];
+        char value[16];
         (void)snprintf(value, sizeof value, "v%d", i);
         assert_int_equal(kill(place->served.process, i == 0 ? SIGTERM : SIGKILL), 0);
         assert_int_equal(read_to_end(&place->served), i == 0 ? 0 : 128 + SIGKILL);
