@@ -6,8 +6,9 @@
  *   a held reply   a reply may promise what is not durable yet. connection_hold keeps all
  *                  that this tick wrote, until connections_release or connections_fail
  *   a slow client  more than soft_output_bytes wait for it (of one that is not trusted:
- *                  16 KiB): nothing more of it is carried out until half of that is gone; more than hard_output_bytes, or more
- *                  than lasting_output_bytes for too long: it is closed
+ *                  16 KiB): nothing more of it is carried out until half of that is gone;
+ *                  more than hard_output_bytes, or more than lasting_output_bytes for too
+ *                  long: it is closed
  *   a long pipeline   many clients take no reply before they have sent all. Who waits for
  *                  them to take some and does not read meanwhile waits for ever; so of a
  *                  slow client that is trusted ahead_bytes are read, and kept

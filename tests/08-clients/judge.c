@@ -16,7 +16,7 @@
 #include "memory.h"
 #include "served.h"
 
-enum { TRIED_SLOTS = 1 << 18 };
+enum { TRIED_SLOTS = 1 << 21 };
 
 struct strand {
     const struct call **calls;
@@ -168,8 +168,10 @@ static bool judge_object(const struct history *history, unsigned object) {
     bool explained = false;
     for (size_t may = 0; !explained && !search.undecided && may <= search.unsure; may++) {
         search.may = may;
-        search.tried_count = 0;
-        memset(search.tried, 0, TRIED_SLOTS * sizeof *search.tried);
+        if (search.tried_count > 0) {
+            memset(search.tried, 0, TRIED_SLOTS * sizeof *search.tried);
+            search.tried_count = 0;
+        }
         explained = explain(&search, &history->before[object]);
     }
     if (search.undecided) {

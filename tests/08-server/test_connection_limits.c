@@ -1,5 +1,7 @@
 /* Clients that are slow, silent or greedy: what waits for them is bounded, and they go.
- * Time is simulated. */
+ * Time is simulated.
+ *
+ * tidy: long because it is one limit after the other, over one fixture. */
 #include "serving.h"
 
 enum { SECOND = 1000000 };
