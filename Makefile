@@ -269,8 +269,8 @@ UNTHREADED := $(addprefix %/test_,admin_memory backup bad_input block_damage cat
     leveldb_split linear log log_group manifest_crash merge_iter output picker \
     picker_contents picker_random redis_cli redis_cli_terminal redis_py resp_limits \
     resp_number resp_parser resp_writer scan snapshots socket_faults table_damage \
-    table_sweep timers unnamed upgrade upkeep upkeep_limits upkeep_tables value_filter \
-    version_reads)
+    table_sweep table_writer timers unnamed upgrade upkeep upkeep_limits upkeep_tables \
+    value_filter verify_repair version_reads)
 tests = $(foreach test,$(filter-out $(if $(filter tsan,$1),$(UNTHREADED)),\
     $(filter $(addprefix tests/,$(addsuffix /%,$2)),$(TESTS))),build/$1/$(test))
 quoted = $(patsubst %,'%',$1)
@@ -313,14 +313,16 @@ check: $(addprefix run-,release check fuzz) $(LEGS:%=leg-%) all build/bench buil
 # A leg has the harness of each store that there is: those of 01 and 02, and the engine with the
 # parts that it has last. `make asan` and the like have all. The harness simulates its threads in
 # one, where ThreadSanitizer has nothing to see; `sim` has no programs, and tests of common/ no
-# scheduler; to a client it is all one who compiled the server.
+# scheduler; to a client it is all one who compiled the server. Three that take longest are not
+# in legs.
 LEG_HARNESSES := 01 02 $(LAST)
 NOT_IN_tsan  := harness
 NOT_IN_sim   := $(NEED_PROGRAM) common
 NOT_IN_clang := 08-clients
 leg_areas = $(filter-out $(NOT_IN_$1),$(AREAS))
 leg_harnesses = $(if $(filter harness,$(NOT_IN_$1)),,$(LEG_HARNESSES:%=build/$1/harness-%))
-leg = $(call test_runs,$1,$(call leg_areas,$1),$(LAST)) \
+LONG_IN_LEGS := $(addprefix %/test_,event_order' leveldb_first_open' upgrade')
+leg = $(filter-out $(LONG_IN_LEGS),$(call test_runs,$1,$(call leg_areas,$1),$(LAST))) \
     $(patsubst %,'% list',$(call leg_harnesses,$1))
 leg_needs = $(call tests,$1,$(call leg_areas,$1)) $(call leg_harnesses,$1) \
     $(if $(filter $(NEED_PROGRAM),$(call leg_areas,$1)),build/$1/strata-$(LAST))

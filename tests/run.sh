@@ -31,7 +31,8 @@ if [ "${1-}" = --one ]; then # a worker: directory, number, seconds, command
     counts=$(awk -v code="$code" '
         /^\[==========\] Running [0-9]+ test/ { cmocka = 1; all += $3 }
         /^\[       OK \]/ { good++ }
-        /^\[  SKIPPED \] [^0-9]/ { skipped++ }
+        /^\[==========\] [0-9]+ test\(s\) run/ { listing = 1 } # of what was told already
+        /^\[  SKIPPED \] [^0-9]/ && !listing { skipped++ }
         /^(ok|FAIL) +[a-z_.]+ +programs=/ { harness = 1; if ($1 == "ok") good++; else bad++ }
         /^[0-9]+ passed, [0-9]+ failed$/ { own = 1; own_good = $1; own_bad = $3 }
         END {

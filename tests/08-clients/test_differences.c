@@ -25,6 +25,7 @@ struct difference {
 
 static const struct difference differences[] = {
     {"types", DIFFERS, "LPUSH k v"},
+    {"MULTI and WATCH, scripts, publish and subscribe", DIFFERS, "MULTI"},
     {"databases", UNSEEN, "this Redis was started with one"},
     {"keys", DIFFERS, LONG_KEY},
     {"order of KEYS and SCAN", DIFFERS,

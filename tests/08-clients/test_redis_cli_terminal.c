@@ -95,37 +95,42 @@ static void close_terminal(struct terminal *terminal, int ending) {
     close(terminal->descriptor);
 }
 
+/* What is typed before the prompt is there, redis-cli throws away. */
+static void begin_line(struct terminal *terminal, const char *text) {
+    expect(terminal, "> ");
+    type(terminal, text);
+}
+
 static void hints_and_helps(void **state) {
     struct place *place = *state;
     struct terminal terminal;
     open_terminal(&terminal, place, "-3");
-    expect(&terminal, "> ");
-    type(&terminal, "rscan a ");
+    begin_line(&terminal, "rscan a ");
     expect(&terminal, "[end] [LIMIT count] [REV] [KEYS]");
     type(&terminal, "b\r");
     expect(&terminal, "(empty array)");
-    type(&terminal, "help rscan\r");
+    begin_line(&terminal, "help rscan\r");
     expect(&terminal, "RSCAN");
     expect(&terminal, "start [end] [LIMIT count] [REV] [KEYS]");
     expect(&terminal, "The entries from a key on, before another one, in order.");
     expect(&terminal, "strata");
-    type(&terminal, "help @strata\r");
+    begin_line(&terminal, "help @strata\r");
     expect(&terminal, "COMPACT");
     expect(&terminal, "[from [to]]");
     expect(&terminal, "RSCAN");
-    type(&terminal, "help client kill\r");
+    begin_line(&terminal, "help client kill\r");
     expect(&terminal, "Closes connections.");
-    type(&terminal, "config g\t");
+    begin_line(&terminal, "config g\t");
     expect(&terminal, "CONFIG GET");
     type(&terminal, " timeout\r");
     expect(&terminal, "1# \"timeout\" => \"0\"");
-    type(&terminal, "set k ");
+    begin_line(&terminal, "set k ");
     expect(&terminal, "value [NX|XX] [GET] [EX seconds|PX milliseconds|");
     type(&terminal, "1\r");
     expect(&terminal, "OK");
-    type(&terminal, "get k extra\r");
+    begin_line(&terminal, "get k extra\r");
     expect(&terminal, "(error) ERR wrong number of arguments for 'get' command");
-    type(&terminal, "exit\r");
+    begin_line(&terminal, "exit\r");
     close_terminal(&terminal, 0);
 }
 
