@@ -321,10 +321,10 @@ NOT_IN_sim   := $(NEED_PROGRAM) common
 NOT_IN_clang := 08-clients
 leg_areas = $(filter-out $(NOT_IN_$1),$(AREAS))
 leg_harnesses = $(if $(filter harness,$(NOT_IN_$1)),,$(LEG_HARNESSES:%=build/$1/harness-%))
-LONG_IN_LEGS := $(addprefix %/test_,event_order' leveldb_first_open' upgrade')
-leg = $(filter-out $(LONG_IN_LEGS),$(call test_runs,$1,$(call leg_areas,$1),$(LAST))) \
+NOT_IN_LEGS  := $(addprefix %/test_,event_order leveldb_first_open upgrade)
+leg = $(filter-out $(NOT_IN_LEGS:%=%'),$(call test_runs,$1,$(call leg_areas,$1),$(LAST))) \
     $(patsubst %,'% list',$(call leg_harnesses,$1))
-leg_needs = $(call tests,$1,$(call leg_areas,$1)) $(call leg_harnesses,$1) \
+leg_needs = $(filter-out $(NOT_IN_LEGS),$(call tests,$1,$(call leg_areas,$1))) $(call leg_harnesses,$1) \
     $(if $(filter $(NEED_PROGRAM),$(call leg_areas,$1)),build/$1/strata-$(LAST))
 $(foreach flavour,$(LEGS) coverage,$(eval leg-$(flavour): $(call leg_needs,$(flavour))))
 

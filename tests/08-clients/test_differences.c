@@ -47,7 +47,6 @@ static const struct difference differences[] = {
     {"`save`, `appendonly`, `databases`, `maxmemory-policy`", SAME,
      "CONFIG GET maxmemory-policy"},
     {"INFO, the number of keys", UNSEEN, "it depends on when it was counted"},
-    {"SLOWLOG, MONITOR", UNSEEN, "what is slow depends on the machine"},
     {"LATENCY", UNSEEN, "what is slow depends on the machine"},
     {"CLIENT LIST", DIFFERS, "CLIENT LIST"},
     {"DEBUG", DIFFERS, "DEBUG JMAP"},
