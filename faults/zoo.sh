@@ -60,7 +60,7 @@ copy_tree() { # $1 target, $2 flavour. Times are kept, so only what changes is c
 }
 
 # How a test says that it failed; a sanitizer's report counts.
-failures='verdict=fail|^\[  FAILED  \]|^[0-9]+ passed, [1-9][0-9]* failed$'
+failures='verdict=fail|^\[  (FAILED  |ERROR   )\] [a-z0-9]|^[0-9]+ passed, [1-9][0-9]* failed$'
 failures="$failures|^==[0-9]+==ERROR: [A-Za-z]*Sanitizer|: runtime error: |^WARNING: ThreadSanitizer"
 
 # Says how a killer ended: dead, alive, hangs or odd.

@@ -255,8 +255,8 @@ static bool place_erasures(struct verdict *verdict, size_t at) {
     size_t first = before > 0 ? verdict->erasures[before - 1].place : 0;
     size_t last = verdict->count;
     for (size_t i = 0; i < verdict->count; i++) {
-        first = returned_before(verdict->order[i], call) && first <= i ? i + 1 : first;
-        last = returned_before(call, verdict->order[i]) && last > i ? i : last;
+        first = first <= i && returned_before(verdict->order[i], call) ? i + 1 : first;
+        last = last > i && returned_before(call, verdict->order[i]) ? i : last;
     }
     for (size_t place = first; place <= last; place++) {
         verdict->erasures[before] = (struct erasure){call, place};

@@ -58,7 +58,7 @@ static enum command_outcome run_del(struct session *session,
                                     const struct resp_request *request) {
     struct error error = {0};
     size_t count = request->count - 1;
-    size_t found;
+    size_t found = 0;
     struct distinct distinct = {.keys = request->arguments + 1, .slot_count = 2};
     while (distinct.slot_count < 2 * count) {
         distinct.slot_count *= 2;

@@ -372,7 +372,7 @@ enum status keyspace_write(struct keyspace_access *access,
     const struct kv_write_options options = {.durability = DURABILITY_NONE,
                                              .sequence = &sequence,
                                              .no_wait = !access->may_wait};
-    struct kv_op one;
+    struct kv_op one = {0};
     struct kv_op *ops = count == 1 ? &one : memory_take(count * sizeof *ops);
     struct buf room = {0};
     enum status status = STATUS_NO_MEMORY;
