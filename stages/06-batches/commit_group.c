@@ -42,16 +42,18 @@ struct commit {
 
 /* ---- a group --------------------------------------------------------------------- */
 
+/* Of the last in a group `next` is the queue's, and not looked at. */
 static size_t count_ops(const struct writer *writer, size_t changes) {
-    size_t count = 0;
-    for (size_t i = 0; i < changes; i++, writer = writer->next) {
+    size_t count = writer->count;
+    for (size_t i = 1; i < changes; i++) {
+        writer = writer->next;
         count += writer->count;
     }
     return count;
 }
 
-/* Requires the queue's lock, if there are several. Puts the operations of all one behind
- * the other; a group without memory for that is its leader alone. */
+/* Puts the operations of all one behind the other; a group without memory for that is its
+ * leader alone. */
 static struct change_group gather(struct commit *commit, const struct writer *leader,
                                   size_t changes) {
     size_t count = changes > 1 ? count_ops(leader, changes) : 0;
@@ -67,7 +69,8 @@ static struct change_group gather(struct commit *commit, const struct writer *le
         return (struct change_group){leader->ops, leader->count, commit->op_counts, 1};
     }
     struct kv_op *to = commit->ops;
-    for (size_t i = 0; i < changes; i++, leader = leader->next) {
+    for (size_t i = 0; i < changes; i++) {
+        leader = i == 0 ? leader : leader->next;
         memcpy(to, leader->ops, leader->count * sizeof *to);
         to += leader->count;
         commit->op_counts[i] = leader->count;
@@ -122,8 +125,11 @@ static void sync_for_all(struct commit *commit, struct writer *writer) {
     uint64_t begun = writer_queue_sync_begins(&commit->queue);
     enum status status =
         engine_await(commit->engine, sequence, DURABILITY_ALWAYS, &error);
+    mutex_lock(&commit->queue.lock);
     writer_queue_sync_ended(&commit->queue, begun, count);
-    writers_tell(writer, writer, status, &error);
+    unsigned beds = writers_done(writer, writer, status, &error);
+    mutex_unlock(&commit->queue.lock);
+    writers_wake(&commit->queue, beds);
 }
 
 /* Requires to lead. */
@@ -142,14 +148,11 @@ static enum status take_in(struct commit *commit, const struct change_group *gro
 }
 
 /* Requires to lead. */
-static void lead(struct commit *commit, struct writer *leader) {
+static void lead(struct commit *commit, struct writer *leader, size_t changes) {
     struct error error = {0};
     struct writer *waiting, *done;
     uint64_t last;
-    mutex_lock(&commit->queue.lock);
-    struct change_group group =
-        gather(commit, leader, writer_queue_group(&commit->queue));
-    mutex_unlock(&commit->queue.lock);
+    struct change_group group = gather(commit, leader, changes);
     enum status status = take_in(commit, &group, !leader->no_wait, &last, &error);
     if (group.changes > 1 && last == 0 &&
         (status == STATUS_LIMIT || status == STATUS_NO_MEMORY)) {
@@ -162,12 +165,15 @@ static void lead(struct commit *commit, struct writer *leader) {
     commit->largest = group.changes > commit->largest ? group.changes : commit->largest;
     writer_queue_leave(&commit->queue, group.changes);
     deal(commit, leader, &group, last, status, &waiting, &done);
+    unsigned beds = writers_done(done, leader, status, &error);
+    if (waiting != NULL && waiting != leader) {
+        waiting->place = SYNCS;
+        beds |= 1U << waiting->bed;
+    }
     mutex_unlock(&commit->queue.lock);
-    writers_tell(done, leader, status, &error);
+    writers_wake(&commit->queue, beds);
     if (waiting == leader) {
         sync_for_all(commit, leader);
-    } else if (waiting != NULL) {
-        writer_wake(waiting, SYNCS);
     }
 }
 
@@ -175,16 +181,16 @@ static void lead(struct commit *commit, struct writer *leader) {
 
 static enum status write_in_group(struct commit *commit, struct writer *writer) {
     enum place place;
-    enum status status = writer_queue_enter(&commit->queue, writer, &place);
+    size_t changes;
+    enum status status = writer_queue_enter(&commit->queue, writer, &place, &changes);
     if (status != STATUS_OK) {
         return status;
     }
     if (place == LEADS) {
-        lead(commit, writer);
+        lead(commit, writer, changes);
     } else if (place == SYNCS) {
         sync_for_all(commit, writer);
     }
-    writer_queue_exit(writer);
     return writer->status;
 }
 

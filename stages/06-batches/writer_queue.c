@@ -4,33 +4,42 @@
  * them. So it waits, for as many as were told, no longer than their sync took, or a
  * millisecond; and not at all once there is somebody who does not wait for the disk, or
  * as much as a group may take. One writer alone never waits: with it, the one who was
- * told is there. */
+ * told is there. Who comes last of those that a leader waits for leads in its stead: it is
+ * awake, and the other one sleeps on until all are told.
+ *
+ * Where they sleep. To wake threads is most of what a group costs beside its sync, and one
+ * call of the system that wakes all is cheaper than one for each. So those who come for
+ * the same group share a bed, a condition, and are told there by one broadcast, when the
+ * lock is free again. Whoever leads next, or holds off, is woken alone: its bed is the
+ * FRONT. With four beds besides, groups that wait for a sync, are written and gather at
+ * the same time do not disturb each other. A group that is too large for one turn leaves
+ * its rest in a bed that is woken as a whole, for one; they look, and sleep on. */
 #include "writer_queue.h"
 
 enum { HOLD_MICROS_MAX = 1000 };
 
-static enum status lock_init(struct mutex *lock, struct condition *condition,
-                             const struct threads *threads) {
-    enum status status = mutex_init(lock, threads);
-    if (status == STATUS_OK) {
-        status = condition_init(condition, threads);
-        if (status != STATUS_OK) {
-            mutex_free(lock);
-        }
-    }
-    return status;
-}
-
 enum status writer_queue_init(struct writer_queue *queue, const struct world *world,
                               struct error *error) {
     *queue = (struct writer_queue){.world = world};
-    return lock_init(&queue->lock, &queue->company, world->threads) == STATUS_OK
-               ? STATUS_OK
-               : error_no_memory(error, "a lock", sizeof queue->lock);
+    if (mutex_init(&queue->lock, world->threads) != STATUS_OK) {
+        return error_no_memory(error, "a lock", sizeof queue->lock);
+    }
+    for (size_t i = 0; i < BEDS; i++) {
+        if (condition_init(&queue->beds[i], world->threads) != STATUS_OK) {
+            while (i-- > 0) {
+                condition_free(&queue->beds[i]);
+            }
+            mutex_free(&queue->lock);
+            return error_no_memory(error, "a condition", sizeof queue->beds[i]);
+        }
+    }
+    return STATUS_OK;
 }
 
 void writer_queue_free(struct writer_queue *queue) {
-    condition_free(&queue->company);
+    for (size_t i = 0; i < BEDS; i++) {
+        condition_free(&queue->beds[i]);
+    }
     mutex_free(&queue->lock);
 }
 
@@ -49,19 +58,10 @@ static bool may_hold(const struct writer_queue *queue) {
 }
 
 /* Requires lock. */
-static void push(struct writer_queue *queue, struct writer *writer) {
+static void count_in(struct writer_queue *queue, const struct writer *writer) {
     queue->queued++;
     queue->queued_bytes += writer->bytes;
     queue->impatient += is_impatient(writer);
-    if (queue->first == NULL) {
-        queue->first = writer;
-    } else {
-        queue->last->next = writer;
-    }
-    queue->last = writer;
-    if (queue->holding && !may_hold(queue)) {
-        condition_signal(&queue->company);
-    }
 }
 
 /* Requires lock. Of one who has been taken out. */
@@ -71,90 +71,82 @@ static void uncount(struct writer_queue *queue, const struct writer *writer) {
     queue->impatient -= is_impatient(writer);
 }
 
-/* Requires lock. The first to come leads; for others a lock is made. */
-static enum status admit(struct writer_queue *queue, struct writer *writer) {
-    writer->waits = queue->first != NULL;
-    if (queue->stalled && writer->no_wait) {
-        if (writer->error != NULL) {
-            *writer->error = queue->stall;
-        }
-        return queue->stall.status;
-    }
-    if (writer->waits &&
-        lock_init(&writer->lock, &writer->woken, queue->world->threads) != STATUS_OK) {
-        return error_no_memory(writer->error, "a place in a queue", 0);
-    }
-    push(queue, writer);
-    return STATUS_OK;
-}
-
-enum status writer_queue_enter(struct writer_queue *queue, struct writer *writer,
-                               enum place *place) {
-    mutex_lock(&queue->lock);
-    enum status status = admit(queue, writer);
-    mutex_unlock(&queue->lock);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    *place = LEADS;
-    if (writer->waits) {
-        mutex_lock(&writer->lock);
-        while (writer->place == WAITS) {
-            condition_wait(&writer->woken, &writer->lock);
-        }
-        *place = writer->place;
-        mutex_unlock(&writer->lock);
-    }
-    return STATUS_OK;
-}
-
-void writer_queue_exit(struct writer *writer) {
-    if (writer->waits) {
-        condition_free(&writer->woken);
-        mutex_free(&writer->lock);
-    }
-}
-
-void writer_wake(struct writer *writer, enum place place) {
-    mutex_lock(&writer->lock);
-    writer->place = place;
-    condition_signal(&writer->woken);
-    mutex_unlock(&writer->lock);
-}
-
-void writers_tell(struct writer *writer, const struct writer *self, enum status status,
-                  const struct error *error) {
-    while (writer != NULL) {
-        struct writer *next = writer->next; /* it may be gone once it is told */
-        writer->status = status;
-        if (status != STATUS_OK && writer->error != NULL) {
-            *writer->error = *error;
-        }
-        if (writer != self) {
-            writer_wake(writer, DONE);
-        }
-        writer = next;
-    }
-}
-
-/* ---- a group --------------------------------------------------------------------- */
-
-/* Requires lock, which it gives up while it waits, and to lead. */
-static void hold_off(struct writer_queue *queue) {
-    queue->holding = true;
-    bool in_time = true;
-    while (in_time && may_hold(queue)) {
-        if (queue->syncing > 0) {
-            condition_wait(&queue->company, &queue->lock);
-        } else {
-            in_time = condition_wait_until(&queue->company, &queue->lock,
-                                           queue->synced_micros + queue->hold_micros);
-        }
-    }
-    queue->holding = false;
+/* Requires lock. At the head, to lead. */
+static void push_first(struct writer_queue *queue, struct writer *writer) {
+    writer->place = LEADS;
+    writer->next = queue->first;
+    queue->first = writer;
+    queue->last = writer->next == NULL ? writer : queue->last;
 }
 
 /* Requires lock. */
+static void push_last(struct writer_queue *queue, struct writer *writer) {
+    writer->place = WAITS;
+    queue->last->next = writer;
+    queue->last = writer;
+}
+
+/* Requires lock. Whether one group can take all who are there, whoever is its first. */
+static bool all_fit(const struct writer_queue *queue) {
+    return queue->impatient == 0 && queue->queued <= GROUP_CHANGES_MAX &&
+           queue->queued_bytes <= SMALL_BYTES;
+}
+
+/* Requires lock. */
+static void join(struct writer_queue *queue, struct writer *writer) {
+    writer->bed =
+        queue->first == NULL || queue->taken ? FRONT : TURN + queue->turn % TURNS;
+    queue->taken = false;
+    count_in(queue, writer);
+    bool complete = queue->holder != NULL && !may_hold(queue);
+    if (queue->first == NULL) {
+        push_first(queue, writer);
+    } else if (complete && all_fit(queue)) {
+        queue->holder->place = WAITS;
+        queue->holder = NULL;
+        push_first(queue, writer);
+    } else {
+        push_last(queue, writer);
+        if (complete) {
+            condition_broadcast(&queue->beds[FRONT]);
+        }
+    }
+}
+
+/* Requires lock, which it gives up meanwhile, and to lead: that may be taken from it.
+ * False once the time is up. */
+static bool hold_off(struct writer_queue *queue, struct writer *writer) {
+    bool in_time = true;
+    queue->holder = writer;
+    writer->bed = FRONT;
+    if (queue->syncing > 0) {
+        condition_wait(&queue->beds[FRONT], &queue->lock);
+    } else {
+        in_time = condition_wait_until(&queue->beds[FRONT], &queue->lock,
+                                       queue->synced_micros + queue->hold_micros);
+    }
+    if (queue->holder == writer) {
+        queue->holder = NULL;
+    }
+    return in_time;
+}
+
+/* Requires lock, which it gives up meanwhile. Until there is something to do, or it is
+ * done. */
+static void wait_for_place(struct writer_queue *queue, struct writer *writer) {
+    bool in_time = true;
+    for (;;) {
+        if (writer->place == WAITS) {
+            condition_wait(&queue->beds[writer->bed], &queue->lock);
+        } else if (writer->place == LEADS && in_time && may_hold(queue)) {
+            in_time = hold_off(queue, writer);
+        } else {
+            return;
+        }
+    }
+}
+
+/* Requires lock. How many go with the first. */
 static size_t size_up(const struct writer_queue *queue) {
     const struct writer *writer = queue->first;
     bool waits = !writer->no_wait;
@@ -171,10 +163,54 @@ static size_t size_up(const struct writer_queue *queue) {
     return count;
 }
 
-size_t writer_queue_group(struct writer_queue *queue) {
-    hold_off(queue);
-    return size_up(queue);
+enum status writer_queue_enter(struct writer_queue *queue, struct writer *writer,
+                               enum place *place, size_t *changes) {
+    enum status status = STATUS_OK;
+    mutex_lock(&queue->lock);
+    if (queue->stalled && writer->no_wait) {
+        status = queue->stall.status;
+        if (writer->error != NULL) {
+            *writer->error = queue->stall;
+        }
+    } else {
+        join(queue, writer);
+        wait_for_place(queue, writer);
+        *place = writer->place;
+        if (*place == LEADS) {
+            queue->turn++;
+            queue->taken = true;
+            *changes = size_up(queue);
+        }
+    }
+    mutex_unlock(&queue->lock);
+    return status;
 }
+
+unsigned writers_done(struct writer *writer, const struct writer *self,
+                      enum status status, const struct error *error) {
+    unsigned beds = 0;
+    for (; writer != NULL; writer = writer->next) {
+        writer->status = status;
+        if (status != STATUS_OK && writer->error != NULL) {
+            *writer->error = *error;
+        }
+        if (writer != self) {
+            writer->place = DONE;
+            beds |= 1U << writer->bed;
+        }
+    }
+    return beds;
+}
+
+void writers_wake(struct writer_queue *queue, unsigned beds) {
+    for (size_t i = 0; i < BEDS; i++) {
+        if (beds & 1U << i) {
+            condition_broadcast(&queue->beds[i]);
+        }
+    }
+}
+
+/* ---- a group --------------------------------------------------------------------- */
 
 void writer_queue_leave(struct writer_queue *queue, size_t changes) {
     struct writer *last = queue->first;
@@ -186,7 +222,8 @@ void writer_queue_leave(struct writer_queue *queue, size_t changes) {
     queue->first = last->next;
     last->next = NULL;
     if (queue->first != NULL) {
-        writer_wake(queue->first, LEADS);
+        queue->first->place = LEADS;
+        condition_broadcast(&queue->beds[queue->first->bed]);
     }
 }
 
@@ -215,11 +252,11 @@ static struct writer *unlink_hurried(struct writer_queue *queue) {
 
 void writer_queue_begin_stall(struct writer_queue *queue, const struct error *error) {
     mutex_lock(&queue->lock);
-    struct writer *hurried = unlink_hurried(queue);
+    unsigned beds = writers_done(unlink_hurried(queue), NULL, error->status, error);
     queue->stalled = true;
     queue->stall = *error;
     mutex_unlock(&queue->lock);
-    writers_tell(hurried, NULL, error->status, error);
+    writers_wake(queue, beds);
 }
 
 void writer_queue_end_stall(struct writer_queue *queue) {
@@ -237,13 +274,11 @@ uint64_t writer_queue_sync_begins(struct writer_queue *queue) {
 
 void writer_queue_sync_ended(struct writer_queue *queue, uint64_t begun, size_t count) {
     uint64_t now = clock_monotonic_micros(queue->world->clock);
-    mutex_lock(&queue->lock);
     queue->syncing--;
     queue->synced = count;
     queue->synced_micros = now;
     queue->hold_micros = now - begun < HOLD_MICROS_MAX ? now - begun : HOLD_MICROS_MAX;
-    if (queue->holding) {
-        condition_signal(&queue->company);
+    if (queue->holder != NULL) {
+        condition_broadcast(&queue->beds[FRONT]);
     }
-    mutex_unlock(&queue->lock);
 }
