@@ -12,8 +12,8 @@
  *     a request is PENDING    [connection_resume]      much output waits     [a flush]
  *
  * While output is what stops it, bytes are read to `ahead`, and the parser has them from
- * there afterwards. For all clients there is a total, of which each may have as much as is
- * left: one that takes all that it can leaves others something, and so do those. */
+ * there afterwards. For all clients there is a total, of which each may have as much as
+ * is left: one that takes all that it can leaves others something, and so do those. */
 #include "connection.h"
 
 #include <assert.h>
