@@ -40,6 +40,7 @@ struct connection {
     bool may_write;
     bool end_near;   /* read until the end is seen */
     bool full;       /* `drained` is owed */
+    bool stinted;    /* others have read ahead so much that it may not */
     bool trimmed;    /* has given memory back since the last read */
     const char *why; /* the server ends it; NULL: it does not */
 

@@ -128,6 +128,7 @@ void serving_end(struct serving *s) {
     connections_kill(&s->set);
     assert_true(connections_over(&s->set));
     assert_int_equal(atomic_u64_load(&s->clients.count, memory_order_relaxed), 0);
+    assert_int_equal(atomic_u64_load(&s->clients.ahead_bytes, memory_order_relaxed), 0);
     assert_int_equal(s->opened, s->closed);
     assert_false(pipe_signals);
     looping_end(&s->looping);

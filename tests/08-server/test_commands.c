@@ -111,6 +111,8 @@ static void get_and_set(void **state) {
     EXPECT("set k v foo", SYNTAX);
     EXPECT("set k v persist", SYNTAX);
     EXPECT("set k v ex", SYNTAX);
+    EXPECT("set twice v pxat 1 pxat 99999999999999", "+OK|"); /* the last one counts */
+    EXPECT("pexpiretime twice", ":99999999999999|");
     EXPECT("set k v ex 1 px 1", SYNTAX);
     EXPECT("set k v ex 1 keepttl", SYNTAX);
     EXPECT("set k v keepttl ex 1", SYNTAX);
