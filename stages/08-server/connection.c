@@ -365,7 +365,7 @@ enum status connections_take(struct connections *set, int descriptor,
     connection->set = set;
     connection->descriptor = descriptor;
     connection->peer = *peer;
-    connection->served = true;
+    connection->served = connection->may_write = true;
     connection->crowded_micros = TIMER_NEVER;
     connection->writer = (struct resp_writer){&connection->output, 2, false};
     connection->watch = (struct loop_watch){

@@ -85,6 +85,69 @@ static void test_split_anywhere(void **state) {
     }
 }
 
+/* ---- slow clients ---------------------------------------------------------------- */
+
+/* What the client has not taken is sent when it does: as soon as it makes room, and not
+ * for anything else that happens. */
+static void receive_all(struct serving *s, int client, size_t bytes) {
+    struct buf got = {0};
+    for (int ticks = 0; got.length < bytes; ticks++) {
+        assert_true(ticks < 10000);
+        assert_false(client_receive(client, &got));
+        loop_tick(s->looping.loop, false);
+    }
+    assert_int_equal(got.length, bytes);
+    assert_received(client, "", false);
+    buf_free(&got);
+}
+
+/* One write is cut short; the end of what the client says comes before there is room. */
+static void test_long_reply_taken_late(void **state) {
+    (void)state;
+    static struct serving s;
+    serving_begin(&s);
+    int client = client_come(&s);
+    for (int round = 0; round < 3; round++) {
+        client_say(&s, client, "BIG 1000000\n");
+        receive_all(&s, client, 10 + 1000000 + 2);
+        client_say(&s, client, "a\n");
+        assert_received(client, "*1\r\n$1\r\na\r\n", false);
+    }
+    client_say(&s, client, "BIG 1000000\n");
+    shutdown(client, SHUT_WR);
+    turn(&s);
+    struct buf got = {0};
+    for (int ticks = 0; !client_receive(client, &got); ticks++) {
+        assert_true(ticks < 10000);
+        loop_tick(s.looping.loop, false);
+    }
+    assert_int_equal(got.length, 10 + 1000000 + 2);
+    buf_free(&got);
+    close(client);
+    turn(&s);
+    assert_int_equal(s.closed, 1);
+    serving_end(&s);
+}
+
+/* Each write is whole, until one finds no room at all. */
+static void test_short_replies_taken_late(void **state) {
+    (void)state;
+    static struct serving s;
+    struct connection_facts facts = {0};
+    serving_begin(&s);
+    int client = client_come(&s);
+    size_t requests = 0;
+    while (facts.output_bytes == 0) {
+        assert_true(++requests < 100000);
+        client_say(&s, client, "a\n");
+        connection_facts(s.sessions[0].connection, &facts);
+    }
+    receive_all(&s, client, requests * strlen("*1\r\n$1\r\na\r\n"));
+    close(client);
+    turn(&s);
+    serving_end(&s);
+}
+
 /* ---- requests that somebody else has --------------------------------------------- */
 
 static void test_later_ones_wait(void **state) {
@@ -434,6 +497,8 @@ static void test_finish_paused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_split_anywhere),
+        cmocka_unit_test(test_long_reply_taken_late),
+        cmocka_unit_test(test_short_replies_taken_late),
         cmocka_unit_test(test_later_ones_wait),
         cmocka_unit_test(test_lost_while_pending),
         cmocka_unit_test(test_finished_while_pending),
