@@ -146,7 +146,7 @@ static bool serve(struct connection *connection) {
     const struct connection_handler *handler = connection->set->handler;
     struct resp_request request;
     struct error error = {0};
-    for (;;) {
+    for (bool follows = false;; follows = true) {
         if (output_pending(&connection->output) >= connection_soft_bytes(connection)) {
             connection->paused = true;
             return false;
@@ -175,8 +175,8 @@ static bool serve(struct connection *connection) {
             connection_kill(connection); /* and with it what it has asked for since */
             return false;
         }
-        connection->pending =
-            handler->command(connection->session, &request) == CONNECTION_PENDING;
+        connection->pending = handler->command(connection->session, &request, follows) ==
+                              CONNECTION_PENDING;
         if (connection->pending || connection->state != CONNECTION_OPEN) {
             return false;
         }

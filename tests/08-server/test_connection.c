@@ -148,6 +148,35 @@ static void test_short_replies_taken_late(void **state) {
     serving_end(&s);
 }
 
+/* One follows another if nothing has come between: no read, and nobody else's work. */
+static void test_which_follow(void **state) {
+    (void)state;
+    static struct serving s;
+    serving_begin(&s);
+    s.limits.soft_output_bytes = 30000;
+    connections_limit(&s.set, &s.limits);
+    int client = client_come(&s);
+    client_say(&s, client, "a\n");
+    client_say(&s, client, "b\n");
+    assert_int_equal(s.sessions[0].follow, 0);
+    client_say(&s, client, "c\nd\nLATER e\nf\ng\n"); /* d, e; then g */
+    assert_int_equal(s.sessions[0].follow, 2);
+    finish_later(&s.sessions[0]);
+    assert_int_equal(s.sessions[0].commands, 7);
+    assert_int_equal(s.sessions[0].follow, 3);
+    client_say(&s, client, "BIG 1000000\nh\n"); /* which waits for the client */
+    assert_int_equal(s.sessions[0].commands, 8);
+    receive_all(&s, client,
+                6 * strlen("*1\r\n$1\r\na\r\n") +
+                    strlen("*2\r\n$5\r\nLATER\r\n$1\r\ne\r\n") + 10 + 1000000 + 2 +
+                    strlen("*1\r\n$1\r\nh\r\n"));
+    assert_int_equal(s.sessions[0].commands, 9);
+    assert_int_equal(s.sessions[0].follow, 3);
+    close(client);
+    turn(&s);
+    serving_end(&s);
+}
+
 /* ---- requests that somebody else has --------------------------------------------- */
 
 static void test_later_ones_wait(void **state) {
@@ -499,6 +528,7 @@ int main(void) {
         cmocka_unit_test(test_split_anywhere),
         cmocka_unit_test(test_long_reply_taken_late),
         cmocka_unit_test(test_short_replies_taken_late),
+        cmocka_unit_test(test_which_follow),
         cmocka_unit_test(test_later_ones_wait),
         cmocka_unit_test(test_lost_while_pending),
         cmocka_unit_test(test_finished_while_pending),
