@@ -87,8 +87,14 @@ static void test_split_anywhere(void **state) {
 
 /* ---- slow clients ---------------------------------------------------------------- */
 
-/* What the client has not taken is sent when it does: as soon as it makes room, and not
- * for anything else that happens. */
+static void receive_to_the_end(struct serving *s, int client, struct buf *got) {
+    for (int ticks = 0; !client_receive(client, got); ticks++) {
+        assert_true(ticks < 100000);
+        loop_tick(s->looping.loop, false);
+    }
+}
+
+/* What the client has not taken is sent when it makes room. */
 static void receive_all(struct serving *s, int client, size_t bytes) {
     struct buf got = {0};
     for (int ticks = 0; got.length < bytes; ticks++) {
@@ -117,10 +123,7 @@ static void test_long_reply_taken_late(void **state) {
     shutdown(client, SHUT_WR);
     turn(&s);
     struct buf got = {0};
-    for (int ticks = 0; !client_receive(client, &got); ticks++) {
-        assert_true(ticks < 10000);
-        loop_tick(s.looping.loop, false);
-    }
+    receive_to_the_end(&s, client, &got);
     assert_int_equal(got.length, 10 + 1000000 + 2);
     buf_free(&got);
     close(client);
@@ -274,9 +277,7 @@ static void test_half_close_with_much(void **state) {
     }
     assert_true(s.sessions[0].commands < 40);
     shutdown(client, SHUT_WR);
-    while (!client_receive(client, &got)) {
-        turn(&s);
-    }
+    receive_to_the_end(&s, client, &got);
     assert_int_equal(got.length, 40 * (10000 + 10));
     assert_int_equal(s.sessions[0].commands, 40);
     buf_free(&got);
@@ -357,7 +358,8 @@ static void test_closed_in_mid_pipeline(void **state) {
     for (int i = 0; i < 20; i++) {
         int client = client_come(&s);
         turn(&s);
-        assert_true(client_try(client, slice_of("a\nBIG 1000000\nb\nBIG 100000\n")) > 0);
+        const char *asked = i % 4 < 2 ? "a\n" : "a\nBIG 1000000\nb\nBIG 100000\n";
+        assert_true(client_try(client, slice_of(asked)) > 0);
         if (i % 2 == 0) {
             turn(&s);
         }
@@ -513,9 +515,7 @@ static void test_finish_paused(void **state) {
     loop_tick(s.looping.loop, false);
     assert_true(s.sessions[0].commands < 40);
     connections_finish(&s.set);
-    while (!client_receive(client, &got)) {
-        turn(&s);
-    }
+    receive_to_the_end(&s, client, &got);
     assert_int_equal(got.length, 40 * (10000 + 10));
     close(client);
     turn(&s);
