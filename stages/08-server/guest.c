@@ -210,7 +210,7 @@ take_request(void *session, const struct resp_request *request, bool follows) {
     const struct io_commons *commons = guest->io->commons;
     const struct output *output = writer_of(guest)->output;
     uint64_t before = output->appended;
-    /* In a pipeline one begins as the one before ends: the clock is asked once for both. */
+    /* In a pipeline one begins as the one before ends: the clock is asked once. */
     guest->begun_micros = follows ? guest->ended_micros : now_micros(guest);
     server_feed(commons->server,
                 atomic_u64_load(&commons->monitors, memory_order_relaxed) > 0,

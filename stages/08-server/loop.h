@@ -10,10 +10,10 @@
  *
  * so that whatever a tick brought shares one sync, and one write per client.
  *
- * Descriptors are watched edge-triggered (epoll(7)): each is given to the kernel once, for
- * reading. So stopping to read from a client is a word in memory and no system call; who
- * is called must read until there is nothing more, or remember that there is, or ask to
- * be called again. For writing too they are watched only while something waits to be
+ * Descriptors are watched edge-triggered (epoll(7)): each is given to the kernel once,
+ * for reading. So stopping to read from a client is a word in memory and no system call;
+ * who is called must read until there is nothing more, or remember that there is, or ask
+ * to be called again. For writing too they are watched only while something waits to be
  * written: a peer that takes a reply makes room, and would wake the loop each time.
  *
  * All functions are for the loop's thread, but loop_post and loop_stop. What is called

@@ -1,5 +1,7 @@
 /* Requests and replies of a connection: pieces of any size, requests that somebody else
- * has, and all ways in which it ends. */
+ * has, clients that take replies late, and all ways in which it ends.
+ *
+ * tidy: long because it is a list of short stories about one thing. */
 #include "serving.h"
 
 /* ---- pieces ---------------------------------------------------------------------- */
