@@ -153,7 +153,7 @@ static bool serve(struct connection *connection) {
     const struct connection_handler *handler = connection->set->handler;
     struct resp_request request;
     struct error error = {0};
-    for (;;) {
+    for (bool follows = false;; follows = true) {
         if (output_pending(&connection->output) >= connection_soft_bytes(connection)) {
             connection->paused = true;
             return false;
@@ -182,8 +182,8 @@ static bool serve(struct connection *connection) {
             connection_kill(connection); /* and with it what it has asked for since */
             return false;
         }
-        connection->pending =
-            handler->command(connection->session, &request) == CONNECTION_PENDING;
+        connection->pending = handler->command(connection->session, &request, follows) ==
+                              CONNECTION_PENDING;
         if (connection->pending || connection->state != CONNECTION_OPEN) {
             return false;
         }
@@ -389,7 +389,7 @@ enum status connections_take(struct connections *set, int descriptor,
     connection->set = set;
     connection->descriptor = descriptor;
     connection->peer = *peer;
-    connection->served = true;
+    connection->served = connection->may_write = true;
     connection->crowded_micros = TIMER_NEVER;
     connection->writer = (struct resp_writer){&connection->output, 2, false};
     connection->watch = (struct loop_watch){

@@ -36,8 +36,10 @@ struct connection_handler {
      * is closed, and nothing else is called for it. */
     void *(*open)(void *context, struct connection *connection);
 
-    /* The request lives until it returns DONE; if PENDING, until connection_resume. */
-    enum connection_answer (*command)(void *session, const struct resp_request *request);
+    /* The request lives until it returns DONE; if PENDING, until connection_resume. It
+     * follows if nothing was done, but to look for it, since the one before was DONE. */
+    enum connection_answer (*command)(void *session, const struct resp_request *request,
+                                      bool follows);
 
     /* connection_full was true, and there is room again; or the connection is lost, and
      * connection_has_room says so. */

@@ -18,6 +18,7 @@ struct guest {
 
     /* The present request. */
     uint64_t begun_micros;
+    uint64_t ended_micros;       /* of the one before */
     struct resp_request request; /* while it is PENDING */
     struct executor_job job;
     struct loop_task done;
@@ -93,9 +94,9 @@ static void end_request(struct guest *guest, const struct resp_request *request,
                         bool replied) {
     struct io_thread *io = guest->io;
     struct session *session = &guest->session;
-    uint64_t now = now_micros(guest);
-    server_note(io->commons->server, io->number, &guest->entry, session, request, now,
-                now - guest->begun_micros);
+    guest->ended_micros = now_micros(guest);
+    server_note(io->commons->server, io->number, &guest->entry, session, request,
+                guest->ended_micros, guest->ended_micros - guest->begun_micros);
     note_promise(guest, replied);
     count_lookups(guest);
     note_monitoring(guest);
@@ -203,13 +204,14 @@ static void drained(void *session) {
 
 /* ---- requests -------------------------------------------------------------------- */
 
-static enum connection_answer take_request(void *session,
-                                           const struct resp_request *request) {
+static enum connection_answer
+take_request(void *session, const struct resp_request *request, bool follows) {
     struct guest *guest = session;
     const struct io_commons *commons = guest->io->commons;
     const struct output *output = writer_of(guest)->output;
     uint64_t before = output->appended;
-    guest->begun_micros = now_micros(guest);
+    /* In a pipeline one begins as the one before ends: the clock is asked once. */
+    guest->begun_micros = follows ? guest->ended_micros : now_micros(guest);
     server_feed(commons->server,
                 atomic_u64_load(&commons->monitors, memory_order_relaxed) > 0,
                 &guest->session, &guest->entry, request);
