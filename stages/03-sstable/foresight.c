@@ -140,10 +140,9 @@ void view_foresee(const struct view *view, const struct slice *keys, size_t coun
     size_t left = 0;
     assert(count <= KV_FORESEEN);
     for (size_t i = 0; i < count; i++) {
-        struct search_key *key = &room[left].key;
+        aheads[left] = room + left;
         if (keys[i].length <= SEARCH_KEY_SMALL_BYTES && /* longer ones take memory */
-            search_key_init(key, keys[i], sequence, NULL) == STATUS_OK) {
-            aheads[left] = &room[left];
+            search_key_init(&aheads[left]->key, keys[i], sequence, NULL) == STATUS_OK) {
             left++;
         }
     }

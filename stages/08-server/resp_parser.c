@@ -8,7 +8,9 @@
  * are slices of the parsed part from the beginning on, and are set right when that moves.
  * It moves when there is little room behind it: to the front if half of the bytes or more
  * have been handed out, else to memory of twice the size. Either way a quarter of the
- * memory has been filled since the last move, at least; so a byte moves a few times. */
+ * memory has been filled since the last move, at least; so a byte moves a few times.
+ *
+ * tidy: long because the look ahead reads bulk strings by the same rules. */
 #include "resp_parser.h"
 
 #include <assert.h>
