@@ -408,6 +408,11 @@ struct resp_writer *connection_writer(struct connection *connection) {
     return &connection->writer;
 }
 
+size_t connection_alike(const struct connection *connection, struct slice *seconds,
+                        size_t most) {
+    return resp_parser_alike(&connection->parser, seconds, most);
+}
+
 void connection_trust(struct connection *connection, bool trusted) {
     connection->parser.trusted = trusted;
 }

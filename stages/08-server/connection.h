@@ -52,6 +52,11 @@ struct connection_handler {
 /* Where the replies go. */
 struct resp_writer *connection_writer(struct connection *connection);
 
+/* From within `command`: what requests will ask for that have arrived already, as
+ * resp_parser_alike. */
+size_t connection_alike(const struct connection *connection, struct slice *seconds,
+                        size_t most);
+
 /* A request that was PENDING is answered. If the connection was lost meanwhile this ends
  * it. Not from within `command`. */
 void connection_resume(struct connection *connection);

@@ -29,6 +29,8 @@ struct guest {
     bool drains; /* the stream waits for room */
     bool replied;
 
+    size_t foreseen; /* requests to come that were looked ahead at */
+
     /* CLIENT KILL: a task that was posted is run before the guest is freed. */
     struct atomic_u64 killed;
     struct loop_task kill;
@@ -204,6 +206,27 @@ static void drained(void *session) {
 
 /* ---- requests -------------------------------------------------------------------- */
 
+/* A pipeline of lookups: the store looks ahead at the keys of those that have come. */
+static void foresee(struct guest *guest, const struct resp_request *request) {
+    const struct session_commons *commons = guest->session.commons;
+    const struct command_index *index = commons->index;
+    struct slice keys[KV_FORESEEN];
+    if (guest->foreseen > 0) {
+        guest->foreseen--;
+        return;
+    }
+    guest->foreseen = connection_alike(guest->connection, keys + 1, KV_FORESEEN - 1);
+    if (guest->foreseen == 0 || !guest->session.authenticated) {
+        return;
+    }
+    size_t number = command_index_resolve(index, request);
+    if (number < index->count && index->by_number[number]->first_key == 1 &&
+        (index->by_number[number]->flags & COMMAND_READS) != 0) {
+        keys[0] = request->arguments[1];
+        kv_foresee(keyspace_kv(commons->keyspace), keys, guest->foreseen + 1);
+    }
+}
+
 static enum connection_answer
 take_request(void *session, const struct resp_request *request, bool follows) {
     struct guest *guest = session;
@@ -215,6 +238,7 @@ take_request(void *session, const struct resp_request *request, bool follows) {
     server_feed(commons->server,
                 atomic_u64_load(&commons->monitors, memory_order_relaxed) > 0,
                 &guest->session, &guest->entry, request);
+    foresee(guest, request);
     guest->outcome = command_execute(&guest->session, request);
     guest->replied = output->appended != before;
     if (guest->outcome == COMMAND_DONE) {
