@@ -232,8 +232,12 @@ enum status file_lock(const struct file_system *files, const char *path,
     int errnum;
     UNINTERRUPTED(errnum, files->ops->lock(files->state, path, file));
     if (errnum == EAGAIN) {
-        return error_set(error, STATUS_BUSY, "%s: locked: the database is open elsewhere",
-                         path);
+        enum status status = error_set(
+            error, STATUS_BUSY, "%s: locked: the database is open elsewhere", path);
+        if (error != NULL && strlen(path) < sizeof error->message) {
+            error->locked_bytes = (uint32_t)strlen(path);
+        }
+        return status;
     }
     return errnum == 0 ? STATUS_OK : error_set_errno(error, errnum, "%s: lock", path);
 }

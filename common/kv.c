@@ -279,6 +279,13 @@ enum status kv_get_many(struct kv *kv, const struct slice *keys, size_t count,
     return status;
 }
 
+void kv_foresee(struct kv *kv, const struct slice *keys, size_t count) {
+    assert(count <= KV_FORESEEN);
+    if (stage_has(FEATURE_GET_MANY)) {
+        stage.store->foresee(kv->store, keys, count);
+    }
+}
+
 enum status kv_iter(struct kv *kv, const struct kv_iter_options *options,
                     struct iter **iter, struct error *error) {
     struct kv_iter_options given = {0};

@@ -263,6 +263,12 @@ MUST_CHECK enum status kv_get_many(struct kv *kv, const struct slice *keys, size
                                    const struct kv_read_options *options,
                                    struct error *error);
 
+/* For calls of kv_get that will follow: looks at where these keys are, at all of them side
+ * by side, so that each waits less for memory. Nothing else changes, and a stage that has
+ * no kv_get_many does nothing. */
+enum { KV_FORESEEN = 16 /* keys at most */ };
+void kv_foresee(struct kv *kv, const struct slice *keys, size_t count);
+
 /* An iterator over one moment's contents: nothing that happens later changes what it
  * shows. It must be closed before the store. */
 MUST_CHECK enum status kv_iter(struct kv *kv, const struct kv_iter_options *options,

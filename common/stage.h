@@ -67,6 +67,8 @@ struct store_ops {
     enum status (*get_many)(void *store, const struct slice *keys, size_t count,
                             struct buf *values, enum status *statuses,
                             const struct kv_read_options *options, struct error *error);
+    /* As kv_foresee; where there is get_many. */
+    void (*foresee)(void *store, const struct slice *keys, size_t count);
     enum status (*iter)(void *store, const struct kv_iter_options *options,
                         struct iter **iter, struct error *error);
     enum status (*sync)(void *store, struct error *error);

@@ -44,6 +44,7 @@ enum status status_of_errno(int errnum) {
  * already. */
 static void error_fill(struct error *error, enum status status, const char *message) {
     error->status = status;
+    error->locked_bytes = 0;
     memcpy(error->message, message, strlen(message) + 1);
 }
 

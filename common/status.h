@@ -40,6 +40,9 @@ enum { ERROR_MESSAGE_BYTES = 512 };
  */
 struct error {
     enum status status;
+    /* BUSY, and others have a file locked: its path is so many bytes at the message's
+     * front. 0: it is something else. */
+    uint32_t locked_bytes;
     char message[ERROR_MESSAGE_BYTES];
 };
 

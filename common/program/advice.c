@@ -41,18 +41,16 @@ static enum status list_contents(const struct command_run *run, struct buf *out)
     return names.status == STATUS_OK ? buf_append_text(out, "\n") : names.status;
 }
 
-/* Of the database that the message is about, which need not be run->dir. */
+/* Of the database that is locked, which need not be run->dir. */
 static enum status name_holder(const struct command_run *run, struct buf *out) {
-    static const char lock[] = "/LOCK";
     struct buf path = {0};
     struct holder holder;
-    const char *message = run->error->message, *end = strstr(message, "/LOCK: locked: ");
-    if (end == NULL) {
+    if (run->error->locked_bytes == 0) {
         return STATUS_OK; /* it is something else that others have */
     }
-    enum status status = buf_append(&path, message, (size_t)(end - message));
+    enum status status = buf_append(&path, run->error->message, run->error->locked_bytes);
     if (status == STATUS_OK) {
-        status = buf_append(&path, lock, sizeof lock);
+        status = buf_append(&path, "", 1);
     }
     if (status == STATUS_OK && holder_find((const char *)path.data, &holder)) {
         status = buf_printf(out,

@@ -50,6 +50,12 @@ void key_filter_add(struct key_filter *filter, struct slice key) {
     }
 }
 
+void key_filter_prefetch(const struct key_filter *filter, struct slice key) {
+    if (filter->count > 0) {
+        __builtin_prefetch(word_of(filter, hash_of(key)));
+    }
+}
+
 bool key_filter_may_have(const struct key_filter *filter, struct slice key) {
     if (filter->count == 0) {
         return true;

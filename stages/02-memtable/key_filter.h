@@ -30,6 +30,9 @@ void key_filter_free(struct key_filter *filter);
 void key_filter_add(struct key_filter *filter, struct slice key);
 bool key_filter_may_have(const struct key_filter *filter, struct slice key);
 
+/* Asks the processor for what the answer will need, and does not wait for it. */
+void key_filter_prefetch(const struct key_filter *filter, struct slice key);
+
 static inline uint64_t key_filter_bytes(const struct key_filter *filter) {
     return filter->count * sizeof *filter->words;
 }

@@ -112,6 +112,14 @@ enum lookup memtable_get(const struct memtable *memtable, struct slice key,
     return LOOKUP_FOUND;
 }
 
+bool memtable_may_have(const struct memtable *memtable, struct slice key) {
+    return key_filter_may_have(&memtable->filter, key);
+}
+
+void memtable_prefetch(const struct memtable *memtable, struct slice key) {
+    key_filter_prefetch(&memtable->filter, key);
+}
+
 uint64_t memtable_count(const struct memtable *memtable) {
     return atomic_u64_load(&memtable->list.count, memory_order_relaxed);
 }

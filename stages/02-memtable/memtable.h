@@ -50,6 +50,12 @@ void memtable_insert(struct memtable *memtable, const struct memtable_room *room
 enum lookup memtable_get(const struct memtable *memtable, struct slice key,
                          uint64_t sequence, struct slice *value);
 
+/* False: it has no version of the key; as key_filter_may_have, and as quick. */
+bool memtable_may_have(const struct memtable *memtable, struct slice key);
+
+/* Asks the processor for what that will need, and does not wait for it. */
+void memtable_prefetch(const struct memtable *memtable, struct slice key);
+
 /* An iterator over internal keys (internal_key.h); seeks take internal keys too. It sees
  * at least what was inserted before each of its moves. NULL when there is no memory. */
 struct iter *memtable_iter(struct memtable *memtable);

@@ -482,6 +482,42 @@ void block_iter_seek_before(struct block_iter *iter, struct slice key) {
     }
 }
 
+/* ---- foresight ------------------------------------------------------------------- */
+
+enum { RESTARTS_AHEAD = 8, TAIL_AHEAD = 16 };
+
+/* Of a block of the usual size these are its restart points; in one line, or in two. */
+void block_foresee_tail(struct slice contents) {
+    const unsigned char *end = contents.data + contents.length;
+    __builtin_prefetch(end - 1);
+    __builtin_prefetch(end - (contents.length < TAIL_AHEAD ? 1 : TAIL_AHEAD));
+}
+
+void block_foresee_restart(const struct block *block, uint32_t index) {
+    __builtin_prefetch(block->data + block->restarts + 4 * (size_t)index);
+}
+
+void block_foresee_entry(const struct block *block, uint32_t index) {
+    if (index < block->restart_count) {
+        __builtin_prefetch(block->data + restart_offset(block, index));
+    }
+}
+
+void block_foresee_restarts(const struct block *block) {
+    for (uint32_t i = 1; i <= RESTARTS_AHEAD; i++) {
+        block_foresee_entry(block, i);
+    }
+}
+
+void block_foresee_walk(const struct block *block, struct slice key) {
+    const struct target target = {key.data, key.length - TAG_BYTES,
+                                  internal_key_tag(key)};
+    struct block_iter iter;
+    size_t offset;
+    block_iter_init(&iter, block);
+    (void)find_restart(&iter, &target, &offset);
+}
+
 /* ---- as an iterator -------------------------------------------------------------- */
 
 static void op_first(struct iter *iter) {

@@ -89,4 +89,17 @@ void block_iter_prev(struct block_iter *iter);
 /* Goes to the entry at a restart point, by number; restart_count: to the end. */
 void block_iter_restart(struct block_iter *iter, uint32_t index);
 
+/* ---- foresight -------------------------------------------------------------------
+ *
+ * Each of these asks the processor's caches for memory, and does not wait for it; the
+ * next one finds at hand what the one before has asked for. What a seek looks at: first
+ * the end of the block, where the restart points are told, then their entries, then those
+ * behind the one from which it walks on. What block_iter_restart looks at: the place of
+ * the restart point, then the entry. */
+void block_foresee_tail(struct slice contents);
+void block_foresee_restarts(const struct block *block);
+void block_foresee_walk(const struct block *block, struct slice key);
+void block_foresee_restart(const struct block *block, uint32_t index);
+void block_foresee_entry(const struct block *block, uint32_t index);
+
 #endif

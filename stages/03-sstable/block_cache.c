@@ -187,22 +187,42 @@ static bool has_key(const struct cached_block *slot, uint64_t table_number,
 
 /* ---- find, unpin ------------------------------------------------------------------- */
 
-struct cached_block *block_cache_find(struct block_cache *cache, uint64_t table_number,
-                                      uint64_t offset) {
-    uint64_t home = home_of(cache, table_number, offset);
+/* `with`: a pin, and a hit or none. */
+static struct cached_block *find(struct block_cache *cache, uint64_t home,
+                                 uint64_t table_number, uint64_t offset, uint64_t with) {
     for (uint64_t i = 0; i < WINDOW; i++) {
         struct cached_block *slot = slot_at(cache, home, i);
         if (!has_key(slot, table_number, offset)) {
             continue;
         }
-        uint64_t before = atomic_u64_add(&slot->state, HIT + PIN, memory_order_acquire);
+        uint64_t before = atomic_u64_add(&slot->state, with, memory_order_acquire);
         if ((before & KEPT) != 0 && has_key(slot, table_number, offset)) {
             return slot;
         }
-        atomic_u64_subtract(&slot->state, HIT + PIN, memory_order_relaxed);
+        atomic_u64_subtract(&slot->state, with, memory_order_relaxed);
     }
-    atomic_u64_add(&shard_of(cache, home)->misses, 1, memory_order_relaxed);
     return NULL;
+}
+
+struct cached_block *block_cache_find(struct block_cache *cache, uint64_t table_number,
+                                      uint64_t offset) {
+    uint64_t home = home_of(cache, table_number, offset);
+    struct cached_block *found = find(cache, home, table_number, offset, HIT + PIN);
+    if (found == NULL) {
+        atomic_u64_add(&shard_of(cache, home)->misses, 1, memory_order_relaxed);
+    }
+    return found;
+}
+
+void block_cache_prefetch(const struct block_cache *cache, uint64_t table_number,
+                          uint64_t offset) {
+    __builtin_prefetch(slot_at(cache, home_of(cache, table_number, offset), 0));
+}
+
+struct cached_block *block_cache_peek(struct block_cache *cache, uint64_t table_number,
+                                      uint64_t offset) {
+    uint64_t home = home_of(cache, table_number, offset);
+    return find(cache, home, table_number, offset, PIN);
 }
 
 /* A pinned block that is not kept is nobody's but the caller's. */

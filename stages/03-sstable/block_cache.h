@@ -53,6 +53,14 @@ void block_cache_close(struct block_cache *cache);
 struct cached_block *block_cache_find(struct block_cache *cache, uint64_t table_number,
                                       uint64_t offset);
 
+/* For a find that will follow. The first asks the processor's cache for where the block
+ * stands, and does not wait for it; the other answers the block, pinned, as a find does,
+ * and does not count as one: it was not used. */
+void block_cache_prefetch(const struct block_cache *cache, uint64_t table_number,
+                          uint64_t offset);
+struct cached_block *block_cache_peek(struct block_cache *cache, uint64_t table_number,
+                                      uint64_t offset);
+
 enum { BLOCK_CACHE_WANTS_ONE_IN = 8 };
 
 /* Whether a block that was not found should be inserted. A cache that is not full wants

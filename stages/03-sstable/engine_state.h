@@ -25,8 +25,9 @@ struct engine {
     struct atomic_pointer view; /* read between readers_enter and readers_leave, or
                                    under placing; replaced by engine_place_end only */
     struct atomic_u64 scans;
-    struct atomic_u64 attended; /* 1: each change asks upkeep to make room */
-    struct atomic_u64 broken;   /* 1: the catalog failed; `failure` says how */
+    struct atomic_u64 foresights; /* readers who looked up nothing */
+    struct atomic_u64 attended;   /* 1: each change asks upkeep to make room */
+    struct atomic_u64 broken;     /* 1: the catalog failed; `failure` says how */
 
     const struct engine_parts *parts;
     struct directory directory;

@@ -94,5 +94,7 @@ void engine_stats(void *opened, struct kv_stats *stats) {
     count_searches(engine, stats);
     gate_leave(&engine->gate);
     stats->scans = atomic_u64_load(&engine->scans, memory_order_relaxed);
-    stats->reads = readers_total(&engine->readers) - stats->scans;
+    uint64_t others =
+        stats->scans + atomic_u64_load(&engine->foresights, memory_order_relaxed);
+    stats->reads = readers_total(&engine->readers) - others;
 }

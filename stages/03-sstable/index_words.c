@@ -109,6 +109,17 @@ static void narrow(const struct index_words *words, struct slice user, size_t *l
     }
 }
 
+uint32_t index_words_guess(const struct index_words *words, const struct block *index,
+                           struct slice key) {
+    if (words->array == NULL) {
+        return index->restart_count;
+    }
+    size_t low;
+    size_t high;
+    narrow(words, internal_key_user(key), &low, &high);
+    return (uint32_t)low;
+}
+
 void index_words_seek(const struct index_words *words, struct block_iter *iter,
                       struct slice key) {
     if (words->array == NULL) {

@@ -30,6 +30,12 @@ static inline size_t index_words_bytes(const struct index_words *words) {
     return words->array == NULL ? 0 : words->count * sizeof words->array[0];
 }
 
+/* What words alone tell of the entry that a seek will find: its number, or, where words
+ * are equal, that of the first that it may be. Without words: the index's restart_count.
+ * The block is not looked at. */
+uint32_t index_words_guess(const struct index_words *words, const struct block *index,
+                           struct slice key);
+
 /* block_iter_seek for an iterator over the index. */
 void index_words_seek(const struct index_words *words, struct block_iter *iter,
                       struct slice key);

@@ -42,21 +42,29 @@ static bool begins_behind(const struct table_file *file, struct slice user) {
     return slice_compare(internal_key_user(buf_slice(&file->meta.smallest)), user) > 0;
 }
 
+struct table_file *sorted_run_file(const struct sorted_run *run,
+                                   const struct search_key *key) {
+    size_t at = find(run, LARGEST, key->internal);
+    return at == run->count || begins_behind(run->files[at], search_key_user(key))
+               ? NULL
+               : run->files[at];
+}
+
 enum status sorted_run_get(const struct sorted_run *run, struct table_cache *cache,
                            const struct search_key *key, struct buf *value,
                            enum lookup *answer, struct error *error) {
-    size_t at = find(run, LARGEST, key->internal);
-    if (at == run->count || begins_behind(run->files[at], search_key_user(key))) {
+    struct table_file *file = sorted_run_file(run, key);
+    if (file == NULL) {
         *answer = LOOKUP_ABSENT;
         return STATUS_OK;
     }
     struct table *table = NULL;
     enum status status = STATUS_OK;
     if (key->no_wait) {
-        table = table_cache_find(run->files[at]);
+        table = table_cache_find(file);
         status = table != NULL ? STATUS_OK : search_key_must_wait(error);
     } else {
-        status = table_cache_get(cache, run->files[at], &table, error);
+        status = table_cache_get(cache, file, &table, error);
     }
     return status == STATUS_OK ? table_get(table, key, value, answer, error) : status;
 }

@@ -21,6 +21,10 @@ struct sorted_run {
     size_t count; /* at least 1 */
 };
 
+/* The file that a lookup of the key asks; NULL: none can hold it. */
+struct table_file *sorted_run_file(const struct sorted_run *run,
+                                   const struct search_key *key);
+
 /* The newest version of the key that the reader may see, in this run: FOUND replaces
  * *value. The caller is between readers_enter and readers_leave. CORRUPT, IO, NO_MEMORY.
  */

@@ -100,8 +100,8 @@ static void flush_one(struct upkeep *upkeep) {
     telling.work = event_log_flush_begins(upkeep->events);
     error.status = engine_flush_oldest(engine, &edit, &error);
     if (error.status != STATUS_OK || edit.added_count == 0) {
-        static const struct error erased = {STATUS_STALLED,
-                                            "there was no buffer any more"};
+        static const struct error erased = {.status = STATUS_STALLED,
+                                            .message = "there was no buffer any more"};
         event_log_ends(upkeep->events, telling.work, NULL, NULL, NULL,
                        now(upkeep) - telling.begun_micros,
                        error.status != STATUS_OK ? &error : &erased);

@@ -47,6 +47,7 @@ static const struct store_ops store = {
     .notify = engine_notify,
     .get = engine_get,
     .get_many = engine_get_many,
+    .foresee = engine_foresee,
     .iter = engine_iter,
     .sync = engine_sync,
     .flush = engine_flush,

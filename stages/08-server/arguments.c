@@ -75,7 +75,7 @@ enum command_outcome argument_end_error(struct session *session) {
 bool argument_end(struct session *session, struct slice argument, enum time_unit unit,
                   bool from_now, uint64_t *expires_at_millis) {
     int64_t value;
-    int64_t base = from_now ? (int64_t)session->access.now_millis : 0;
+    int64_t base = from_now ? (int64_t)keyspace_access_millis(&session->access) : 0;
     int64_t millis = unit == UNIT_SECONDS ? 1000 : 1;
     if (!argument_integer(session, argument, &value)) {
         return false;

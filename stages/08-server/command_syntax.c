@@ -29,7 +29,7 @@ static void skip_spaces(struct reader *reader) {
 }
 
 static struct slice read_word(struct reader *reader) {
-    size_t length = strcspn(reader->at, " []{}|.");
+    size_t length = strcspn(reader->at, " []{}|.:");
     struct slice word = slice_make(reader->at, length);
     reader->at += length;
     assert(length > 0);
@@ -58,18 +58,38 @@ static uint8_t read_choices(struct reader *reader) {
                : add(reader, (struct syntax_node){.kind = SYNTAX_ONE_OF, .first = first});
 }
 
-static uint8_t read_words(struct reader *reader) {
+/* What stands between braces: choices, or a block, of one item too. */
+static uint8_t read_group(struct reader *reader) {
+    reader->at++;
+    uint8_t item = read_choices(reader);
+    if (node_at(reader, item)->kind < SYNTAX_ONE_OF) {
+        item = add(reader, (struct syntax_node){.kind = SYNTAX_BLOCK, .first = item});
+    }
+    reader->at++;
+    return item;
+}
+
+static uint8_t read_value(struct reader *reader) {
+    if (*reader->at == '{') {
+        return read_group(reader);
+    }
     struct syntax_node node = {.kind = SYNTAX_VALUE, .name = read_word(reader)};
-    if (isupper(node.name.data[0])) {
-        node.kind = SYNTAX_TOKEN;
-        node.token = node.name;
-        skip_spaces(reader);
-        if (islower((unsigned char)*reader->at)) {
-            node.kind = SYNTAX_VALUE;
-            node.name = read_word(reader);
-        }
+    if (*reader->at == ':') {
+        reader->at++;
+        node.type = read_word(reader);
     }
     return add(reader, node);
+}
+
+static uint8_t read_token(struct reader *reader) {
+    struct slice token = read_word(reader);
+    skip_spaces(reader);
+    uint8_t item =
+        islower((unsigned char)*reader->at) || *reader->at == '{'
+            ? read_value(reader)
+            : add(reader, (struct syntax_node){.kind = SYNTAX_TOKEN, .name = token});
+    node_at(reader, item)->token = token;
+    return item;
 }
 
 static uint8_t read_item(struct reader *reader) {
@@ -79,14 +99,9 @@ static uint8_t read_item(struct reader *reader) {
         item = read_choices(reader);
         node_at(reader, item)->optional = true;
         reader->at++;
-    } else if (*reader->at == '{') {
-        reader->at++;
-        item = add(reader, (struct syntax_node){.kind = SYNTAX_BLOCK});
-        uint8_t first = read_list(reader);
-        node_at(reader, item)->first = first;
-        reader->at++;
     } else {
-        item = read_words(reader);
+        item =
+            isupper((unsigned char)*reader->at) ? read_token(reader) : read_value(reader);
     }
     if (strncmp(reader->at, "...", 3) == 0) {
         reader->at += 3;
@@ -119,7 +134,7 @@ void syntax_parse(struct syntax *syntax, const char *text) {
     assert(*reader.at == '\0');
 }
 
-const char *syntax_type(const struct syntax_node *node) {
+struct slice syntax_type(const struct syntax_node *node) {
     static const struct {
         const char *name;
         const char *type;
@@ -139,19 +154,20 @@ const char *syntax_type(const struct syntax_node *node) {
         {"offset", "integer"},
         {"protover", "integer"},
         {"index", "integer"},
+        {"client-id", "integer"},
         {"destination-db", "integer"},
         {"numreplicas", "integer"},
         {"timeout", "integer"},
     };
     if (node->kind != SYNTAX_VALUE) {
-        return node->kind == SYNTAX_TOKEN    ? "pure-token"
-               : node->kind == SYNTAX_ONE_OF ? "oneof"
-                                             : "block";
+        return slice_of(node->kind == SYNTAX_TOKEN    ? "pure-token"
+                        : node->kind == SYNTAX_ONE_OF ? "oneof"
+                                                      : "block");
     }
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         if (slice_equal(node->name, slice_of(types[i].name))) {
-            return types[i].type;
+            return slice_of(types[i].type);
         }
     }
-    return "string";
+    return slice_present(node->type) ? node->type : slice_of("string");
 }

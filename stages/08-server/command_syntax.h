@@ -2,10 +2,12 @@
  * apart for COMMAND DOCS:
  *
  *     list   := item*
- *     item   := ( "[" choices "]" | "{" list "}" | TOKEN name | TOKEN | name ) ["..."]
+ *     item   := ( "[" choices "]" | TOKEN | [TOKEN] value ) ["..."]
+ *     value  := name [":" type] | "{" choices "}"
  *     choices := list ( "|" list )*
  *
- * TOKEN is a word in capitals; one with a name behind it introduces that value. */
+ * TOKEN is a word in capitals; one with a value behind it introduces that. The type of
+ * most values goes by the name; it is told where one name stands for several. */
 #ifndef STRATA_COMMAND_SYNTAX_H
 #define STRATA_COMMAND_SYNTAX_H
 
@@ -20,6 +22,7 @@ enum { SYNTAX_NODES = 40, SYNTAX_NONE = 0 };
 struct syntax_node {
     enum syntax_kind kind;
     struct slice name;  /* of a value */
+    struct slice type;  /* absent: by the name */
     struct slice token; /* absent: none */
     bool optional;
     bool multiple;
@@ -36,7 +39,7 @@ struct syntax {
 /* The slices are the text's. It is one of the table's: no error is looked for. */
 void syntax_parse(struct syntax *syntax, const char *text);
 
-/* What Redis calls the kind: "key", "integer", "oneof" and so on. */
-const char *syntax_type(const struct syntax_node *node);
+/* What Redis calls the kind: "key", "integer", "oneof" and so on; as long as the text. */
+struct slice syntax_type(const struct syntax_node *node);
 
 #endif

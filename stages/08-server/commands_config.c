@@ -384,7 +384,7 @@ static enum command_outcome run_monitor(struct session *session,
     }
 
 static const struct redis_command config_subcommands[] = {
-    SUB("config|get", "The values of settings.", "2.0.0", "parameter...", -3, ADMIN,
+    SUB("config|get", "The values of settings.", "2.0.0", "{parameter}...", -3, ADMIN,
         run_config_get),
     SUB("config|help", "Describes the subcommands.", "5.0.0", "", 2, HELP, command_help),
     SUB("config|resetstat", "Counts anew what INFO tells.", "2.0.0", "", 2, ADMIN,

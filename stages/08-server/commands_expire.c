@@ -53,7 +53,7 @@ static bool hold(const struct conditions *conditions, uint64_t present, int64_t 
 static bool parse_when(struct session *session, struct slice argument,
                        enum time_unit unit, bool from_now, int64_t *when) {
     int64_t value;
-    int64_t base = from_now ? (int64_t)session->access.now_millis : 0;
+    int64_t base = from_now ? (int64_t)keyspace_access_millis(&session->access) : 0;
     int64_t millis = unit == UNIT_SECONDS ? 1000 : 1;
     if (!argument_integer(session, argument, &value)) {
         return false;
@@ -70,7 +70,7 @@ static bool parse_when(struct session *session, struct slice argument,
 static enum status change_end(struct session *session, struct slice key,
                               const struct stored_value *value, int64_t when,
                               struct error *error) {
-    return when <= (int64_t)session->access.now_millis
+    return when <= (int64_t)keyspace_access_millis(&session->access)
                ? keyspace_delete(&session->access, key, error)
                : keyspace_put(&session->access, key, buf_slice(&value->payload),
                               (uint64_t)when, error);
@@ -158,8 +158,8 @@ static enum command_outcome tell_end(struct session *session,
     if (value.expires_at_millis == EXPIRY_NEVER) {
         return session_integer(session, -1);
     }
-    uint64_t millis =
-        value.expires_at_millis - (from_now ? session->access.now_millis : 0);
+    uint64_t millis = value.expires_at_millis -
+                      (from_now ? keyspace_access_millis(&session->access) : 0);
     return session_integer(
         session, (int64_t)(unit == UNIT_SECONDS ? (millis + 500) / 1000 : millis));
 }

@@ -65,7 +65,8 @@ static enum command_outcome run_getdel(struct session *session,
 static enum status set_end(struct session *session, struct slice key,
                            const struct stored_value *value, uint64_t expires_at_millis,
                            struct error *error) {
-    if (expiry_is_over(expires_at_millis, session->access.now_millis)) {
+    if (expires_at_millis != EXPIRY_NEVER &&
+        expiry_is_over(expires_at_millis, keyspace_access_millis(&session->access))) {
         return keyspace_delete(&session->access, key, error);
     }
     if (expires_at_millis == value->expires_at_millis) {

@@ -167,7 +167,7 @@ static void write_argument(struct resp_writer *writer, const struct syntax *synt
     write_text(writer, "name");
     resp_write_bulk(writer, name_of(node));
     write_text(writer, "type");
-    write_text(writer, syntax_type(node));
+    resp_write_bulk(writer, syntax_type(node));
     if (has_token) {
         write_text(writer, "token");
         resp_write_bulk(writer, node->token);
@@ -366,7 +366,7 @@ static const struct redis_command command_rows[] = {
     {"command|info", "Arity, flags and keys of commands.", "2.8.13", "[command-name...]",
      GROUP_SERVER, -2, ALWAYS, 0, 0, 0, run_info, NULL, 0},
     {"command|list", "The names of commands.", "7.0.0",
-     "[FILTERBY [MODULE name | ACLCAT category | PATTERN pattern]]", GROUP_SERVER, -2,
+     "[FILTERBY {MODULE name | ACLCAT category | PATTERN pattern}]", GROUP_SERVER, -2,
      ALWAYS, 0, 0, 0, run_list, NULL, 0},
 };
 

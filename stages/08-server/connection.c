@@ -12,7 +12,8 @@
  *     a request is PENDING    [connection_resume]      much output waits     [a flush]
  *
  * While output is what stops it, bytes are read to `ahead`, and the parser has them from
- * there afterwards. */
+ * there afterwards. For all clients there is a total, of which each may have as much as
+ * is left: one that takes all that it can leaves others something, and so do those. */
 #include "connection.h"
 
 #include <assert.h>
@@ -30,13 +31,19 @@ enum {
 
 /* ---- the end --------------------------------------------------------------------- */
 
+static void drop_ahead(struct connection *connection) {
+    atomic_u64_subtract(&connection->set->clients->ahead_bytes,
+                        output_pending(&connection->ahead), memory_order_relaxed);
+    output_free(&connection->ahead);
+}
+
 static void destroy(struct connection *connection) {
     if (connection->session != NULL) {
         connection->set->handler->close(connection->session);
     }
     link_remove(&connection->link);
     resp_parser_free(&connection->parser);
-    output_free(&connection->ahead);
+    drop_ahead(connection);
     memory_give(connection);
 }
 
@@ -123,7 +130,7 @@ void connection_linger(struct connection *connection) {
     connection->state = CONNECTION_LINGERING;
     connection->linger_micros = loop_now_micros(connection->set->loop) + LINGER_MICROS;
     resp_parser_free(&connection->parser);
-    output_free(&connection->ahead);
+    drop_ahead(connection);
     socket_end_writing(connection->descriptor);
     connection_retime(connection);
     discard(connection);
@@ -146,7 +153,7 @@ static bool serve(struct connection *connection) {
     const struct connection_handler *handler = connection->set->handler;
     struct resp_request request;
     struct error error = {0};
-    for (;;) {
+    for (bool follows = false;; follows = true) {
         if (output_pending(&connection->output) >= connection_soft_bytes(connection)) {
             connection->paused = true;
             return false;
@@ -175,8 +182,8 @@ static bool serve(struct connection *connection) {
             connection_kill(connection); /* and with it what it has asked for since */
             return false;
         }
-        connection->pending =
-            handler->command(connection->session, &request) == CONNECTION_PENDING;
+        connection->pending = handler->command(connection->session, &request, follows) ==
+                              CONNECTION_PENDING;
         if (connection->pending || connection->state != CONNECTION_OPEN) {
             return false;
         }
@@ -223,7 +230,10 @@ static size_t least(size_t a, size_t b) {
 static void read_ahead(struct connection *connection, size_t *budget) {
     unsigned char bytes[AHEAD_BYTES];
     size_t count = read_to(connection, bytes, least(sizeof bytes, *budget));
+    uint64_t before = connection->ahead.appended;
     output_append(&connection->ahead, bytes, count);
+    atomic_u64_add(&connection->set->clients->ahead_bytes,
+                   connection->ahead.appended - before, memory_order_relaxed);
     *budget -= count;
     if (connection->ahead.status != STATUS_OK) {
         connection_kill_for(connection, no_memory);
@@ -237,6 +247,8 @@ static size_t take_ahead(struct connection *connection, unsigned char *to, size_
     bytes = least(bytes, next.length);
     memcpy(to, next.data, bytes);
     output_advance(ahead, bytes);
+    atomic_u64_subtract(&connection->set->clients->ahead_bytes, bytes,
+                        memory_order_relaxed);
     return bytes;
 }
 
@@ -263,12 +275,24 @@ static bool is_crowded(const struct connection *connection) {
     return connection->paused || (connection->pending && connection->full);
 }
 
-static bool has_input(const struct connection *connection) {
+static bool may_read_ahead(struct connection *connection) {
+    const struct connection_limits *limits = connection_limits(connection);
+    uint64_t own = output_pending(&connection->ahead);
+    uint64_t all =
+        atomic_u64_load(&connection->set->clients->ahead_bytes, memory_order_relaxed);
+    bool stinted = all + own >= limits->all_ahead_bytes;
+    if (stinted && !connection->stinted && own < limits->ahead_bytes) {
+        connection->stinted = true;
+        connection_retime(connection);
+    }
+    return !stinted && own < limits->ahead_bytes;
+}
+
+static bool has_input(struct connection *connection) {
     bool may_read = connection->may_read && !connection->ended;
     uint64_t ahead = output_pending(&connection->ahead);
     if (is_crowded(connection)) {
-        return may_read && connection->parser.trusted &&
-               ahead < connection_limits(connection)->ahead_bytes;
+        return may_read && connection->parser.trusted && may_read_ahead(connection);
     }
     return connection->served && (may_read || ahead > 0);
 }
@@ -365,7 +389,7 @@ enum status connections_take(struct connections *set, int descriptor,
     connection->set = set;
     connection->descriptor = descriptor;
     connection->peer = *peer;
-    connection->served = true;
+    connection->served = connection->may_write = true;
     connection->crowded_micros = TIMER_NEVER;
     connection->writer = (struct resp_writer){&connection->output, 2, false};
     connection->watch = (struct loop_watch){
@@ -382,6 +406,11 @@ enum status connections_take(struct connections *set, int descriptor,
 
 struct resp_writer *connection_writer(struct connection *connection) {
     return &connection->writer;
+}
+
+size_t connection_alike(const struct connection *connection, struct slice *seconds,
+                        size_t most) {
+    return resp_parser_alike(&connection->parser, seconds, most);
 }
 
 void connection_trust(struct connection *connection, bool trusted) {

@@ -36,8 +36,10 @@ struct connection_handler {
      * is closed, and nothing else is called for it. */
     void *(*open)(void *context, struct connection *connection);
 
-    /* The request lives until it returns DONE; if PENDING, until connection_resume. */
-    enum connection_answer (*command)(void *session, const struct resp_request *request);
+    /* The request lives until it returns DONE; if PENDING, until connection_resume. It
+     * follows if nothing was done, but to look for it, since the one before was DONE. */
+    enum connection_answer (*command)(void *session, const struct resp_request *request,
+                                      bool follows);
 
     /* connection_full was true, and there is room again; or the connection is lost, and
      * connection_has_room says so. */
@@ -49,6 +51,11 @@ struct connection_handler {
 
 /* Where the replies go. */
 struct resp_writer *connection_writer(struct connection *connection);
+
+/* From within `command`: what requests will ask for that have arrived already, as
+ * resp_parser_alike. */
+size_t connection_alike(const struct connection *connection, struct slice *seconds,
+                        size_t most);
 
 /* A request that was PENDING is answered. If the connection was lost meanwhile this ends
  * it. Not from within `command`. */

@@ -124,6 +124,12 @@ void connection_release(struct connection *connection, uint64_t sequence,
 
 /* ---- sending --------------------------------------------------------------------- */
 
+/* The loop says when there is room again. */
+static void cut_short(struct connection *connection) {
+    connection->may_write = false;
+    loop_watch_writing(connection->set->loop, &connection->watch, true);
+}
+
 static void write_some(struct connection *connection) {
     struct slice slices[SOCKET_SLICES_MAX];
     size_t bytes = 0, sent = 0;
@@ -143,7 +149,7 @@ static void write_some(struct connection *connection) {
     case SOCKET_DONE:
         break;
     case SOCKET_LATER:
-        connection->may_write = false;
+        cut_short(connection);
         return;
     case SOCKET_ENDED:
     case SOCKET_BROKEN:
@@ -154,11 +160,14 @@ static void write_some(struct connection *connection) {
         return;
     }
     output_advance(&connection->output, sent);
-    connection->may_write = sent == bytes;
     connection->active_micros = loop_now_micros(connection->set->loop);
     atomic_u64_add(&connection->set->written_bytes, sent, memory_order_relaxed);
-    if (sent == bytes && connection->output.sent < until) {
+    if (sent < bytes) {
+        cut_short(connection);
+    } else if (connection->output.sent < until) {
         loop_write(connection->set->loop, &connection->flusher);
+    } else {
+        loop_watch_writing(connection->set->loop, &connection->watch, false);
     }
 }
 

@@ -37,9 +37,10 @@ struct connection {
     bool ended;      /* nothing more is read */
     bool peer_ended; /* because the peer sends no more */
     bool may_read;   /* the loop has said so, and reading has not said otherwise */
-    bool may_write;
+    bool may_write;  /* no write was cut short, or the loop has said so since */
     bool end_near;   /* read until the end is seen */
     bool full;       /* `drained` is owed */
+    bool stinted;    /* others have read ahead so much that it may not */
     bool trimmed;    /* has given memory back since the last read */
     const char *why; /* the server ends it; NULL: it does not */
 

@@ -6,6 +6,7 @@
 
 enum {
     TRIM_MICROS = 2000000,    /* of silence, then memory is given back */
+    STINTED_MICROS = 100000,  /* and then others may have left more */
     CLOSING_MICROS = 10000000 /* of silence, of one that is to take its last replies */
 };
 
@@ -24,6 +25,9 @@ void connection_retime(struct connection *connection) {
     }
     if (connection->crowded_micros != TIMER_NEVER) {
         next = earlier(next, connection->crowded_micros + limits->lasting_micros);
+    }
+    if (connection->stinted) {
+        next = earlier(next, loop_now_micros(connection->set->loop) + STINTED_MICROS);
     }
     if (connection->state == CONNECTION_CLOSING) {
         next = earlier(next, active + CLOSING_MICROS);
@@ -64,6 +68,10 @@ void connection_due(void *context) {
     if (why != NULL) {
         connection_kill_for(connection, why);
         return;
+    }
+    if (connection->stinted) {
+        connection->stinted = false;
+        loop_again(connection->set->loop, &connection->watch);
     }
     if (now - connection->active_micros >= TRIM_MICROS && !connection->trimmed) {
         resp_parser_trim(&connection->parser);

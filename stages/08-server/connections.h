@@ -9,8 +9,9 @@
 
 struct connection_limits {
     struct resp_limits request;
-    size_t read_bytes;  /* of one connection in a tick, about */
-    size_t ahead_bytes; /* read of who has to take replies first, about */
+    size_t read_bytes;      /* of one connection in a tick, about */
+    size_t ahead_bytes;     /* read of who has to take replies first, about */
+    size_t all_ahead_bytes; /* of all clients; each has as much as is left at most */
     size_t soft_output_bytes;
     size_t hard_output_bytes;
     size_t lasting_output_bytes;
@@ -24,6 +25,7 @@ static inline struct connection_limits connection_limits_default(void) {
         .request = resp_limits_default(),
         .read_bytes = (size_t)256 << 10,
         .ahead_bytes = (size_t)64 << 20,
+        .all_ahead_bytes = (size_t)128 << 20, /* so one alone has all of its own */
         .soft_output_bytes = (size_t)1 << 20,
         .hard_output_bytes = (size_t)256 << 20,
         .lasting_output_bytes = (size_t)128 << 20,
@@ -31,10 +33,12 @@ static inline struct connection_limits connection_limits_default(void) {
     };
 }
 
-/* How many connections there are, of all loops, and may be. Any thread. */
+/* How many connections there are, of all loops, and may be, and what they have read
+ * ahead. Any thread. */
 struct clients {
     struct atomic_u64 count;
     struct atomic_u64 most;
+    struct atomic_u64 ahead_bytes;
 };
 
 /* One more; false: there are as many as may be. */

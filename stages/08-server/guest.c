@@ -18,6 +18,7 @@ struct guest {
 
     /* The present request. */
     uint64_t begun_micros;
+    uint64_t ended_micros;       /* of the one before */
     struct resp_request request; /* while it is PENDING */
     struct executor_job job;
     struct loop_task done;
@@ -27,6 +28,8 @@ struct guest {
     bool busy;   /* a request is PENDING */
     bool drains; /* the stream waits for room */
     bool replied;
+
+    size_t foreseen; /* requests to come that were looked ahead at */
 
     /* CLIENT KILL: a task that was posted is run before the guest is freed. */
     struct atomic_u64 killed;
@@ -93,9 +96,9 @@ static void end_request(struct guest *guest, const struct resp_request *request,
                         bool replied) {
     struct io_thread *io = guest->io;
     struct session *session = &guest->session;
-    uint64_t now = now_micros(guest);
-    server_note(io->commons->server, io->number, &guest->entry, session, request, now,
-                now - guest->begun_micros);
+    guest->ended_micros = now_micros(guest);
+    server_note(io->commons->server, io->number, &guest->entry, session, request,
+                guest->ended_micros, guest->ended_micros - guest->begun_micros);
     note_promise(guest, replied);
     count_lookups(guest);
     note_monitoring(guest);
@@ -203,16 +206,39 @@ static void drained(void *session) {
 
 /* ---- requests -------------------------------------------------------------------- */
 
-static enum connection_answer take_request(void *session,
-                                           const struct resp_request *request) {
+/* A pipeline of lookups: the store looks ahead at the keys of those that have come. */
+static void foresee(struct guest *guest, const struct resp_request *request) {
+    const struct session_commons *commons = guest->session.commons;
+    const struct command_index *index = commons->index;
+    struct slice keys[KV_FORESEEN];
+    if (guest->foreseen > 0) {
+        guest->foreseen--;
+        return;
+    }
+    guest->foreseen = connection_alike(guest->connection, keys + 1, KV_FORESEEN - 1);
+    if (guest->foreseen == 0 || !guest->session.authenticated) {
+        return;
+    }
+    size_t number = command_index_resolve(index, request);
+    if (number < index->count && index->by_number[number]->first_key == 1 &&
+        (index->by_number[number]->flags & COMMAND_READS) != 0) {
+        keys[0] = request->arguments[1];
+        kv_foresee(keyspace_kv(commons->keyspace), keys, guest->foreseen + 1);
+    }
+}
+
+static enum connection_answer
+take_request(void *session, const struct resp_request *request, bool follows) {
     struct guest *guest = session;
     const struct io_commons *commons = guest->io->commons;
     const struct output *output = writer_of(guest)->output;
     uint64_t before = output->appended;
-    guest->begun_micros = now_micros(guest);
+    /* In a pipeline one begins as the one before ends: the clock is asked once. */
+    guest->begun_micros = follows ? guest->ended_micros : now_micros(guest);
     server_feed(commons->server,
                 atomic_u64_load(&commons->monitors, memory_order_relaxed) > 0,
                 &guest->session, &guest->entry, request);
+    foresee(guest, request);
     guest->outcome = command_execute(&guest->session, request);
     guest->replied = output->appended != before;
     if (guest->outcome == COMMAND_DONE) {

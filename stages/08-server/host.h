@@ -8,10 +8,10 @@
  *              connection ends when its replies are sent; after shutdown-timeout seconds,
  *              or at a second signal, all are closed. Then the store is synced and closed
  *
- * A command of a worker that takes longer than that and two seconds is left alone: the
- * store is synced, and the process is to end without waiting
- * (host_stop_is_cut_short). All that was acknowledged is durable then, and the rest is a
- * crash, for which the store is made.
+ * A checkpoint in the background that takes longer than that, and a command of a worker
+ * that takes two seconds more, is left alone: the store is synced, and the process is to
+ * end without waiting (host_stop_is_cut_short). All that was acknowledged is durable
+ * then, and the rest is a crash, for which the store is made.
  *
  * One host in a process, for it takes the process's signals. One thread, but for what
  * server_ops calls. */

@@ -7,6 +7,9 @@ struct connection_limits host_limits(const struct config *config) {
     const struct config_limits *output = &config->output;
     limits.request.bulk_bytes = (size_t)config->bulk_bytes;
     limits.request.query_bytes = (size_t)config->query_buffer_bytes;
+    if ((size_t)config->maxmemory / 4 > limits.all_ahead_bytes) {
+        limits.all_ahead_bytes = (size_t)config->maxmemory / 4;
+    }
     limits.hard_output_bytes =
         output->hard_bytes > 0 ? (size_t)output->hard_bytes : SIZE_MAX;
     if (limits.soft_output_bytes > limits.hard_output_bytes / 2) {

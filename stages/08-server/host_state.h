@@ -42,7 +42,7 @@ struct host {
     /* Of the first loop's thread. */
     int signals;
     struct loop_watch signal_watch;
-    struct timer deadline, resume_timer, watchdog;
+    struct timer deadline, look_again, resume_timer, watchdog;
     uint64_t watchdog_micros; /* from sign to sign; 0: nobody waits for them */
     struct server_log_pause watchdog_pause;
     struct kv_stats seen; /* a second ago */

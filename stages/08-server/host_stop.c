@@ -3,7 +3,7 @@
 #include "process.h"
 #include "stop_signal.h"
 
-enum { GRACE_MICROS = 2000000 };
+enum { GRACE_MICROS = 2000000, LOOK_MICROS = 10000 };
 
 static struct loop *loop_of(struct host *host) {
     return host->ios[0].loop;
@@ -28,14 +28,20 @@ static void kill_all(struct host *host, const char *why) {
                    loop_now_micros(loop_of(host)) + GRACE_MICROS);
 }
 
+static bool clients_are_gone(const struct host *host) {
+    return atomic_u64_load(&host->over, memory_order_acquire) == host->io_count;
+}
+
 static void deadline_is_over(void *context) {
     struct host *host = context;
-    if (!host->killed) {
+    bool gone = clients_are_gone(host);
+    if (!gone && !host->killed) {
         kill_all(host, "clients take too long");
         return;
     }
     host->cut_short = true;
-    server_log(&host->log, LOGLEVEL_WARNING, "commands take too long: not waited for");
+    server_log(&host->log, LOGLEVEL_WARNING, "%s too long: not waited for",
+               gone ? "a checkpoint takes" : "commands take");
     stop_loops(host);
 }
 
@@ -88,10 +94,20 @@ static void stop_asked(void *context) {
     host_stop(context, "SHUTDOWN");
 }
 
-/* An attempt to resume the store has a task to come, for the loop to run. */
+/* An attempt to resume the store has a task to come, for the loop to run. A BGSAVE is of
+ * no client, and ends without a word: it is looked at again and again. */
 static void look_whether_over(void *context) {
     struct host *host = context;
-    if (atomic_u64_load(&host->over, memory_order_acquire) == host->io_count) {
+    struct saver_facts facts;
+    saver_tell(&host->server.saver, &facts);
+    if (!clients_are_gone(host)) {
+        return;
+    }
+    if (facts.running) {
+        loop_timer_set(loop_of(host), &host->look_again,
+                       loop_now_micros(loop_of(host)) + LOOK_MICROS);
+    } else {
+        loop_timer_set(loop_of(host), &host->deadline, TIMER_NEVER);
         stop_loops(host);
     }
 }
@@ -110,12 +126,19 @@ enum status host_stop_init(struct host *host, struct error *error) {
     host->stop_task = (struct loop_task){.run = stop_asked, .context = host};
     host->over_task = (struct loop_task){.run = look_whether_over, .context = host};
     host->deadline = (struct timer){.due = deadline_is_over, .context = host};
-    if (loop_timer_add(loop_of(host), &host->deadline) != STATUS_OK) {
+    host->look_again = (struct timer){.due = look_whether_over, .context = host};
+    enum status status = loop_timer_add(loop_of(host), &host->deadline);
+    if (status != STATUS_OK) {
         return error_no_memory(error, "a timer", sizeof(struct timer *));
     }
-    enum status status = stop_signal_open(&host->signals, error);
+    status = loop_timer_add(loop_of(host), &host->look_again);
     if (status != STATUS_OK) {
-        goto remove_timer;
+        (void)error_no_memory(error, "a timer", sizeof(struct timer *));
+        goto remove_deadline;
+    }
+    status = stop_signal_open(&host->signals, error);
+    if (status != STATUS_OK) {
+        goto remove_timers;
     }
     host->signal_watch = (struct loop_watch){
         .ready = signal_came, .context = host, .descriptor = host->signals};
@@ -125,13 +148,16 @@ enum status host_stop_init(struct host *host, struct error *error) {
         return STATUS_OK;
     }
     stop_signal_close(host->signals);
-remove_timer:
+remove_timers:
+    loop_timer_remove(loop_of(host), &host->look_again);
+remove_deadline:
     loop_timer_remove(loop_of(host), &host->deadline);
     return status;
 }
 
 void host_stop_free(struct host *host) {
     loop_unwatch(loop_of(host), &host->signal_watch);
+    loop_timer_remove(loop_of(host), &host->look_again);
     loop_timer_remove(loop_of(host), &host->deadline);
     stop_signal_close(host->signals);
 }

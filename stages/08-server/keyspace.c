@@ -64,8 +64,14 @@ void keyspace_begin(struct keyspace_access *access, struct keyspace *keyspace,
     *access = (struct keyspace_access){
         .keyspace = keyspace,
         .may_wait = may_wait,
-        .now_millis = clock_wall_micros(keyspace->clock) / 1000,
     };
+}
+
+uint64_t keyspace_access_millis(struct keyspace_access *access) {
+    if (access->millis == 0) {
+        access->millis = clock_wall_micros(access->keyspace->clock) / 1000;
+    }
+    return access->millis;
 }
 
 uint64_t keyspace_now_micros(const struct keyspace *keyspace) {
@@ -169,10 +175,11 @@ void keyspace_unlock(struct keyspace_access *access, const struct key_locks *loc
 /* ---- reading --------------------------------------------------------------------- */
 
 /* Leaves the payload of what was stored; false: it is over. */
-static bool unpack(const struct keyspace_access *access, struct buf *stored,
+static bool unpack(struct keyspace_access *access, struct buf *stored,
                    uint64_t *expires_at_millis) {
     struct expiry_value value = expiry_decode(buf_slice(stored));
-    if (expiry_is_over(value.expires_at_millis, access->now_millis)) {
+    if (value.expires_at_millis != EXPIRY_NEVER &&
+        expiry_is_over(value.expires_at_millis, keyspace_access_millis(access))) {
         return false;
     }
     *expires_at_millis = value.expires_at_millis;
@@ -263,7 +270,7 @@ enum status keyspace_iter_open(struct keyspace_access *access, struct slice from
     const struct kv_iter_options options = {
         .from = from, .to = to, .observed = &observed};
     assert(access->may_wait);
-    *iter = (struct keyspace_iter){.now_millis = access->now_millis};
+    *iter = (struct keyspace_iter){.now_millis = keyspace_access_millis(access)};
     enum status status = kv_iter(access->keyspace->kv, &options, &iter->iter, error);
     if (status == STATUS_OK) {
         note(access, observed);

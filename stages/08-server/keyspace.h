@@ -43,7 +43,7 @@ void keyspace_close(struct keyspace *keyspace); /* nobody uses it; NULL is allow
 struct keyspace_access {
     struct keyspace *keyspace;
     bool may_wait;
-    uint64_t now_millis; /* all of the request happens at this time */
+    uint64_t millis;     /* 0: nobody has asked for its time */
     uint64_t sequence;   /* the greatest that it observed or wrote */
     size_t hits, misses; /* of keyspace_get and keyspace_get_many, to be counted */
     size_t expired;      /* misses because the value was over */
@@ -51,6 +51,10 @@ struct keyspace_access {
 
 void keyspace_begin(struct keyspace_access *access, struct keyspace *keyspace,
                     bool may_wait);
+
+/* All of the request happens at this time: that of the first call. Most requests have
+ * nothing to do with ends, and ask no clock. */
+uint64_t keyspace_access_millis(struct keyspace_access *access);
 
 uint64_t keyspace_now_micros(const struct keyspace *keyspace); /* wall clock */
 uint64_t keyspace_random(struct keyspace *keyspace);

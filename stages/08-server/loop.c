@@ -97,9 +97,15 @@ static void run_tasks(struct loop *loop) {
 
 /* ---- watches, writers and timers ------------------------------------------------- */
 
-enum status loop_watch(struct loop *loop, struct loop_watch *watch, struct error *error) {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+static struct epoll_event events_of(struct loop_watch *watch) {
+    uint32_t writing = watch->writing ? EPOLLOUT : 0;
+    return (struct epoll_event){.events = EPOLLIN | EPOLLRDHUP | EPOLLET | writing,
                                 .data.ptr = watch};
+}
+
+enum status loop_watch(struct loop *loop, struct loop_watch *watch, struct error *error) {
+    watch->writing = false;
+    struct epoll_event event = events_of(watch);
     link_init(&watch->link, watch);
     bool fails = failpoint(loop_watch);
     if (fails || epoll_ctl(loop->epoll, EPOLL_CTL_ADD, watch->descriptor, &event) != 0) {
@@ -107,6 +113,19 @@ enum status loop_watch(struct loop *loop, struct loop_watch *watch, struct error
                                watch->descriptor);
     }
     return STATUS_OK;
+}
+
+/* EPOLL_CTL_MOD looks at once whether what is watched for is so (ep_modify of Linux); it
+ * takes no memory, and of a descriptor that is watched it cannot fail. */
+void loop_watch_writing(struct loop *loop, struct loop_watch *watch, bool writing) {
+    if (watch->writing == writing) {
+        return;
+    }
+    watch->writing = writing;
+    struct epoll_event event = events_of(watch);
+    int failed = epoll_ctl(loop->epoll, EPOLL_CTL_MOD, watch->descriptor, &event);
+    assert(failed == 0);
+    (void)failed;
 }
 
 void loop_unwatch(struct loop *loop, struct loop_watch *watch) {

@@ -11,9 +11,10 @@
  * so that whatever a tick brought shares one sync, and one write per client.
  *
  * Descriptors are watched edge-triggered (epoll(7)): each is given to the kernel once,
- * for reading and writing, and never again. So stopping to read from a client, or waiting
- * until one can be written to, is a word in memory and no system call; who is called must
- * read until there is nothing more, or remember that there is, or ask to be called again.
+ * for reading. So stopping to read from a client is a word in memory and no system call;
+ * who is called must read until there is nothing more, or remember that there is, or ask
+ * to be called again. For writing too they are watched only while something waits to be
+ * written: a peer that takes a reply makes room, and would wake the loop each time.
  *
  * All functions are for the loop's thread, but loop_post and loop_stop. What is called
  * may call everything here, and end any watch, timer or writer, its own too. */
@@ -29,7 +30,7 @@ struct loop;
 
 enum loop_event {
     LOOP_READABLE = 1, /* bytes, a client, the end, or an error can be read */
-    LOOP_WRITABLE = 2,
+    LOOP_WRITABLE = 2, /* only of one that is watched for it */
     LOOP_ENDED = 4, /* the peer sends no more, or all is over: read until that is seen */
 };
 
@@ -41,6 +42,7 @@ struct loop_watch {
     loop_ready *ready;
     void *context;
     int descriptor;   /* the caller's, who closes it after loop_unwatch */
+    bool writing;     /* it is watched for writing, too */
     struct link link; /* of those to be called again */
 };
 
@@ -84,11 +86,16 @@ void loop_post(struct loop *loop, struct loop_task *task);
 /* The monotonic clock as this tick began. */
 uint64_t loop_now_micros(const struct loop *loop);
 
-/* Sets ready, context and descriptor before. Ready is called for what is so already, too.
+/* Set ready, context and descriptor before. Ready is called for what is so already, too.
  * IO, NO_MEMORY. */
 MUST_CHECK enum status loop_watch(struct loop *loop, struct loop_watch *watch,
                                   struct error *error);
 void loop_unwatch(struct loop *loop, struct loop_watch *watch);
+
+/* Whether it is watched for writing, too. Ready is called if it can be written to
+ * already: so room that came after a write was cut short, and before this, is not missed.
+ */
+void loop_watch_writing(struct loop *loop, struct loop_watch *watch, bool writing);
 
 /* Calls ready in the next tick, which does not wait. */
 void loop_again(struct loop *loop, struct loop_watch *watch);

@@ -70,8 +70,9 @@ struct redis_command {
     const char *words; /* what it does, in one line */
     const char *since; /* version of Redis, or of Strata, that brought it */
     /* Behind its name, as in Redis's documentation: words in capitals stand for
-     * themselves, others for a value, [ ] is optional, | separates choices, ... is once
-     * or more. For COMMAND DOCS and the notes; requests are not parsed by it. */
+     * themselves, others for a value, [ ] is optional, | separates choices, { } holds
+     * together, ... is once or more, :integer is the type (command_syntax.h). For COMMAND
+     * DOCS and the notes; requests are not parsed by it. */
     const char *arguments;
     enum command_group group;
     int arity; /* arguments with the name, and that of the subcommand; -n: n or more */

@@ -8,7 +8,9 @@
  * are slices of the parsed part from the beginning on, and are set right when that moves.
  * It moves when there is little room behind it: to the front if half of the bytes or more
  * have been handed out, else to memory of twice the size. Either way a quarter of the
- * memory has been filled since the last move, at least; so a byte moves a few times. */
+ * memory has been filled since the last move, at least; so a byte moves a few times.
+ *
+ * tidy: long because the look ahead reads bulk strings by the same rules. */
 #include "resp_parser.h"
 
 #include <assert.h>
@@ -463,4 +465,48 @@ enum status resp_parser_next(struct resp_parser *parser, struct resp_request *re
         }
         begin_anew(parser); /* it asked for nothing */
     }
+}
+
+/* ---- a look ahead ---------------------------------------------------------------- */
+
+/* Takes a bulk string that is whole. False: it is not, or it is none. */
+static bool take_bulk(struct slice *from, struct slice *bulk) {
+    struct slice line = *from;
+    int64_t bytes;
+    const unsigned char *end = memchr(line.data, '\r', line.length);
+    if (end == NULL || line.data[0] != '$') {
+        return false;
+    }
+    line.length = (size_t)(end - line.data);
+    if (!read_count(line, &bytes) || bytes < 0) {
+        return false;
+    }
+    slice_advance(from, line.length);
+    if (from->length < (uint64_t)bytes + 2 * CRLF_BYTES) {
+        return false;
+    }
+    *bulk = slice_make(from->data + CRLF_BYTES, (size_t)bytes);
+    slice_advance(from, (size_t)bytes + 2 * CRLF_BYTES);
+    return true;
+}
+
+size_t resp_parser_alike(const struct resp_parser *parser, struct slice *seconds,
+                         size_t most) {
+    size_t count = 0;
+    if (parser->count != 2 || parser->block_count > 0 ||
+        parser->bytes[parser->begin] != '*') {
+        return 0;
+    }
+    const unsigned char *begin = parser->bytes + parser->begin;
+    const struct slice *first = &parser->arguments[0];
+    size_t same = (size_t)(first->data + first->length - begin) + CRLF_BYTES;
+    struct slice rest = slice_make(parser->bytes + parser->at, parser->end - parser->at);
+    while (count < most && rest.length > same && memcmp(rest.data, begin, same) == 0) {
+        slice_advance(&rest, same);
+        if (!take_bulk(&rest, &seconds[count])) {
+            break;
+        }
+        count++;
+    }
+    return count;
 }

@@ -119,6 +119,12 @@ MUST_CHECK enum status resp_parser_next(struct resp_parser *parser,
                                         struct resp_request *request,
                                         struct error *error);
 
+/* Of a request that was handed out and has two arguments: what the requests behind it
+ * have for their second one, as long as they have arrived whole and are the same but for
+ * that. So many at most; answers how many. They live as long as the request does. */
+size_t resp_parser_alike(const struct resp_parser *parser, struct slice *seconds,
+                         size_t most);
+
 /* Bytes that have arrived and were not handed out, or still are the caller's; and all
  * that the parser has taken. */
 size_t resp_parser_held(const struct resp_parser *parser);

@@ -38,7 +38,8 @@ MUST_CHECK enum status saver_open(struct saver *saver, struct kv *kv,
                                   const struct world *world, struct server_log *log,
                                   const char *dir);
 
-/* Waits for the one that is being made. */
+/* Waits for the one that is being made. That may be long, as where tables have to be
+ * copied; a stop waits with a bound before (host.h), and then does not come here. */
 void saver_close(struct saver *saver);
 
 /* Makes one and returns when it is durable. BUSY: one is being made; else as

@@ -125,16 +125,14 @@ enum socket_outcome socket_read(int descriptor, void *to, size_t bytes, size_t *
     return got == 0 ? SOCKET_ENDED : errno == EAGAIN ? SOCKET_LATER : SOCKET_BROKEN;
 }
 
-enum socket_outcome socket_write(int descriptor, const struct slice *slices,
-                                 size_t slice_count, size_t *count) {
+/* One piece, as most replies are, costs the system less without a list of pieces. */
+static ssize_t send_slices(int descriptor, const struct slice *slices, size_t count) {
     struct iovec pieces[SOCKET_SLICES_MAX];
-    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = slice_count};
-    ssize_t put;
-    assert(slice_count <= SOCKET_SLICES_MAX);
-    if (failpoint(socket_write)) {
-        return SOCKET_BROKEN;
+    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = count};
+    if (count == 1) {
+        return send(descriptor, slices[0].data, slices[0].length, MSG_NOSIGNAL);
     }
-    for (size_t i = 0; i < slice_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         /* iovec is for reading, too, and so its pointer is not to const. */
         union {
             const unsigned char *from;
@@ -142,8 +140,18 @@ enum socket_outcome socket_write(int descriptor, const struct slice *slices,
         } bytes = {slices[i].data};
         pieces[i] = (struct iovec){bytes.base, slices[i].length};
     }
+    return sendmsg(descriptor, &message, MSG_NOSIGNAL);
+}
+
+enum socket_outcome socket_write(int descriptor, const struct slice *slices,
+                                 size_t slice_count, size_t *count) {
+    ssize_t put;
+    assert(slice_count <= SOCKET_SLICES_MAX);
+    if (failpoint(socket_write)) {
+        return SOCKET_BROKEN;
+    }
     do {
-        put = sendmsg(descriptor, &message, MSG_NOSIGNAL);
+        put = send_slices(descriptor, slices, slice_count);
     } while (put < 0 && errno == EINTR);
     if (put >= 0) {
         *count = (size_t)put;

@@ -197,9 +197,55 @@ static void bounded(void **state) {
     simulation_end(&sim);
 }
 
+/* To look ahead takes no memory and no call of the system, whatever is cached; neither
+ * what is found changes by it, nor what is counted. Closing the store asserts that no
+ * block is left pinned. */
+static void looking_ahead_changes_nothing(void **state) {
+    (void)state;
+    struct simulation sim;
+    static unsigned char longest[300];
+    struct buf value = {0};
+    uint64_t seed = test_seed();
+    simulation_begin(&sim);
+    struct kv *kv = open_store(&sim);
+    for (size_t round = 0; round < 300; round++) {
+        char names[KV_FORESEEN][24];
+        struct slice keys[KV_FORESEEN];
+        size_t count = random_below(&seed, KV_FORESEEN + 1);
+        if (round % 100 == 0) {
+            fill(kv, &seed);
+        } else if (round % 100 == 50) { /* no table is open */
+            assert_ok(kv_close(kv, NULL));
+            kv = open_store(&sim);
+        }
+        for (size_t i = 0; i < count; i++) {
+            snprintf(names[i], sizeof names[i], "k%" PRIu64,
+                     random_below(&seed, KEYS + 20));
+            keys[i] = random_below(&seed, 20) == 0
+                          ? slice_make(longest, random_below(&seed, sizeof longest))
+                          : slice_of(names[i]);
+        }
+        const struct kv_stats before = stats_of(kv);
+        size_t memory = counted_memory_calls(), disk = disk_calls(sim.disk);
+        kv_foresee(kv, keys, count);
+        assert_int_equal(counted_memory_calls(), memory);
+        assert_int_equal(disk_calls(sim.disk), disk);
+        const struct kv_stats after = stats_of(kv);
+        assert_memory_equal(&before, &after, sizeof before);
+        for (size_t i = 0; i < count; i++) {
+            enum status status = kv_get(kv, keys[i], &value, NULL, NULL);
+            assert_true(status == STATUS_OK || status == STATUS_NOT_FOUND);
+        }
+    }
+    buf_free(&value);
+    assert_ok(kv_close(kv, NULL));
+    simulation_end(&sim);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(as_single_lookups),
+        cmocka_unit_test(looking_ahead_changes_nothing),
         cmocka_unit_test(bounded),
         cmocka_unit_test(beside_a_writer_one_moment),
         cmocka_unit_test(failures_are_told),

@@ -140,8 +140,8 @@ void make_directory(struct served *served) {
 }
 
 void remove_directory(const struct served *served) {
-    char command[128];
-    (void)snprintf(command, sizeof command, "rm -rf %s", served->dir);
+    char command[192];
+    (void)snprintf(command, sizeof command, "rm -rf %s %s.*", served->dir, served->dir);
     assert_int_equal(system(command), 0);
 }
 

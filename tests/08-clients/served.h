@@ -18,7 +18,8 @@ struct served {
     unsigned descriptors; /* that it may have, at most; 0: as this process */
 };
 
-/* Makes served->dir, empty, with no limit of descriptors; removes it, and all in it. */
+/* Makes served->dir, empty, with no limit of descriptors; removes it, all in it, and what
+ * the server put beside it: checkpoints. */
 void make_directory(struct served *served);
 void remove_directory(const struct served *served);
 

@@ -40,8 +40,6 @@ static const struct difference differences[] = {
     {"COMMAND INFO", DIFFERS, "COMMAND INFO get"},
     {"COMMAND DOCS", DIFFERS, "COMMAND DOCS get"},
     {"HELP", DIFFERS, "OBJECT HELP"},
-    {"an option twice (`EX 1 EX 2`)", SAME,
-     "SET k v PXAT 1 PXAT 99999999999999\r\nPEXPIRETIME k"},
     {"SAVE, BGSAVE", UNSEEN, "files are no replies"},
     {"CONFIG SET", DIFFERS, "CONFIG SET maxmemory 0"},
     {"`save`, `appendonly`, `databases`, `maxmemory-policy`", SAME,
@@ -185,7 +183,7 @@ static void ask_info(struct duel *duel, enum side side, struct slice name,
     }
 }
 
-/* What is told otherwise: of a command (NULL: of any), and what. */
+/* What is told otherwise: of a command (NULL: of any), and what (NULL: anything). */
 static const struct {
     const char *command;
     const char *word;
@@ -194,10 +192,16 @@ static const struct {
     {NULL, "allow_busy", "no script is ever busy"},
     {NULL, "no_multi", "there is no MULTI"},
     {NULL, "no_async_loading", "there is no replica that loads"},
+    {"client|kill", "arguments", "Redis marks each of several choices as optional"},
+    {"command|getkeys", "arguments", "Redis does not tell them"},
     {"config|set", "skip_slowlog", "nobody sees its passwords"},
     {"debug", NULL, "it has subcommands here"},
     {"function", "scripting", "the group has nothing in it"},
-    {"function|flush", NULL, "it writes nothing"},
+    {"function|flush", "@scripting", "the group has nothing in it"},
+    {"function|flush", "@write", "it writes nothing"},
+    {"function|flush", "noscript", "the group has nothing in it"},
+    {"function|flush", "scripting", "the group has nothing in it"},
+    {"function|flush", "write", "it writes nothing"},
     {"function|help", "@scripting", "the group has nothing in it"},
     {"function|help", "scripting", "the group has nothing in it"},
     {"lastsave", "@admin", "what it tells is no secret"},
@@ -250,9 +254,60 @@ static void compare_info(struct slice name, const struct told *strata,
                    strata->categories, strata->category_count);
 }
 
-/* Since when, and of which group. */
+/* The shape of the arguments at the front: type, token, flags and parts of each; their
+ * names and their words are Strata's own. */
+static void tell_arguments(struct slice *rest, struct buf *shape) {
+    struct slice flags[ELEMENTS_MAX], field, word;
+    size_t flag_count;
+    for (long long left = reply_number(reply_take_line(rest)); left > 0; left--) {
+        assert_ok(buf_append_text(shape, "("));
+        for (long long at = reply_number(reply_take_line(rest)); at > 0; at -= 2) {
+            assert_true(reply_take_string(rest, &field));
+            if (slice_equal(field, slice_of("arguments"))) {
+                tell_arguments(rest, shape);
+            } else if (slice_equal(field, slice_of("flags"))) {
+                assert_true(reply_take_elements(rest, flags, &flag_count));
+                for (size_t i = 0; i < flag_count; i++) {
+                    assert_ok(buf_append_text(shape, " "));
+                    assert_ok(buf_append_slice(shape, flags[i]));
+                }
+            } else if (!reply_take_string(rest, &word)) {
+                (void)reply_take_line(rest); /* a number */
+            } else if (slice_equal(field, slice_of("type")) ||
+                       slice_equal(field, slice_of("token"))) {
+                assert_ok(buf_append_text(shape, " "));
+                assert_ok(buf_append_slice(shape, word));
+            }
+        }
+        assert_ok(buf_append_text(shape, ")"));
+    }
+}
+
+static void compare_arguments(struct slice name, const struct buf replies[SIDES]) {
+    static const char title[] = "$9\r\narguments\r\n";
+    struct buf shapes[SIDES] = {{0}, {0}};
+    for (size_t side = 0; side < SIDES; side++) {
+        struct slice all = buf_slice(&replies[side]);
+        const unsigned char *at = memmem(all.data, all.length, title, strlen(title));
+        if (at != NULL) {
+            slice_advance(&all, (size_t)(at - all.data) + strlen(title));
+            tell_arguments(&all, &shapes[side]);
+        }
+        assert_ok(buf_append(&shapes[side], "", 1));
+    }
+    if (!slice_equal(buf_slice(&shapes[STRATA]), buf_slice(&shapes[REDIS])) &&
+        !may_differ(name, slice_of("arguments"))) {
+        fail_msg("%.*s: arguments %s, not %s", (int)name.length, (const char *)name.data,
+                 (const char *)shapes[STRATA].data, (const char *)shapes[REDIS].data);
+    }
+    buf_free(&shapes[STRATA]);
+    buf_free(&shapes[REDIS]);
+}
+
+/* Since when, of which group, and with what arguments. */
 static void compare_docs(struct duel *duel, struct slice name) {
     static const char *const fields[] = {"$5\r\nsince\r\n", "$5\r\ngroup\r\n"};
+    static const char parts[] = "$11\r\nsubcommands\r\n";
     struct buf replies[SIDES] = {{0}, {0}};
     char line[128];
     (void)snprintf(line, sizeof line, "COMMAND DOCS %.*s", (int)name.length,
@@ -275,6 +330,10 @@ static void compare_docs(struct duel *duel, struct slice name) {
                      (int)values[STRATA].length, (const char *)values[STRATA].data,
                      (int)values[REDIS].length, (const char *)values[REDIS].data);
         }
+    }
+    if (memmem(replies[STRATA].data, replies[STRATA].length, parts, strlen(parts)) ==
+        NULL) {
+        compare_arguments(name, replies);
     }
     buf_free(&replies[STRATA]);
     buf_free(&replies[REDIS]);

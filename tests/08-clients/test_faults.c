@@ -303,6 +303,7 @@ static const struct fault groups[][GROUP_FAULTS] = {
      {"posix/io/dir/rename", EIO, 5}},
     {{"posix/mm/mmap", ENOMEM, 5}, {"posix/mm/munmap", EINVAL, 5}},
     {{"posix/io/net/recv", ECONNRESET, 100},
+     {"posix/io/net/send", EPIPE, 100},
      {"posix/io/net/sendmsg", EPIPE, 100},
      {"posix/io/net/shutdown", ENOTCONN, 10},
      {"posix/io/sync/fdatasync", EIO, 200}},

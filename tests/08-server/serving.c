@@ -50,13 +50,14 @@ static void *serving_open(void *context, struct connection *connection) {
     return session;
 }
 
-static enum connection_answer serving_command(void *context,
-                                              const struct resp_request *request) {
+static enum connection_answer
+serving_command(void *context, const struct resp_request *request, bool follows) {
     struct session *session = context;
     struct slice name = request->arguments[0];
     struct resp_writer *writer = connection_writer(session->connection);
     assert_false(session->pending || session->closed);
     session->commands++;
+    session->follow += follows;
     if (slice_equal(name, slice_of("LATER"))) {
         session->later = *request;
         session->pending = true;
@@ -128,6 +129,7 @@ void serving_end(struct serving *s) {
     connections_kill(&s->set);
     assert_true(connections_over(&s->set));
     assert_int_equal(atomic_u64_load(&s->clients.count, memory_order_relaxed), 0);
+    assert_int_equal(atomic_u64_load(&s->clients.ahead_bytes, memory_order_relaxed), 0);
     assert_int_equal(s->opened, s->closed);
     assert_false(pipe_signals);
     looping_end(&s->looping);

@@ -29,7 +29,7 @@ struct session {
     struct connection *connection;
     struct resp_request later; /* the request that is PENDING */
     bool pending;
-    size_t commands;
+    size_t commands, follow; /* and how many of them followed the one before */
     size_t drained;
     bool closed;
     size_t parts, part_bytes; /* of ALL, to come */

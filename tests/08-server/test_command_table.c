@@ -66,7 +66,8 @@ static void names_are_found(void **state) {
 static void tell(const struct syntax *syntax, uint8_t first, struct buf *text) {
     for (uint8_t i = first; i != SYNTAX_NONE; i = syntax->nodes[i].next) {
         const struct syntax_node *node = &syntax->nodes[i];
-        assert_ok(buf_printf(text, "%s%s", i == first ? "" : " ", syntax_type(node)));
+        assert_ok(buf_append_text(text, i == first ? "" : " "));
+        assert_ok(buf_append_slice(text, syntax_type(node)));
         if (slice_present(node->token)) {
             assert_ok(buf_printf(text, "'%.*s'", (int)node->token.length,
                                  (const char *)node->token.data));
@@ -94,8 +95,10 @@ static void arguments_are_taken_apart(void **state) {
          "key oneof?(pure-token'NX' pure-token'XX') pure-token'GET'?"},
         {"[EX seconds | PERSIST]", "oneof?(integer'EX' pure-token'PERSIST')"},
         {"[DB destination-db] [REPLACE]", "integer'DB'? pure-token'REPLACE'?"},
-        {"[a [AUTH {b c}]...]",
-         "block?(string block?+(pure-token'AUTH' block(string string)))"},
+        {"[a [AUTH {b c}]...]", "block?(string block'AUTH'?+(string string))"},
+        {"A {B | C}... {count...}",
+         "oneof'A'+(pure-token'B' pure-token'C') block(integer+)"},
+        {"key start:integer A by:double...", "key integer double'A'+"},
         {"[A b c | D]", "oneof?(block(string'A' string) pure-token'D')"},
     };
     (void)state;

@@ -52,6 +52,61 @@ static uint64_t now_millis(const struct fixture *fixture) {
 #define NO_INTEGER "-ERR value is not an integer or out of range|"
 #define SYNTAX "-ERR syntax error|"
 
+/* ---- the time of a request ------------------------------------------------------- */
+
+struct hasty_clock {
+    uint64_t micros;
+    size_t asked;
+};
+
+/* A year of the calendar passes between two looks at it. */
+static uint64_t hasty_micros(void *state) {
+    struct hasty_clock *clock = state;
+    clock->asked++;
+    return clock->micros += UINT64_C(1000000) * 31536000;
+}
+
+/* All of a request happens at one time, and that is not asked for without need. */
+static void clock_is_asked_once(void **state) {
+    static const struct {
+        const char *line, *reply;
+        size_t asked;
+    } steps[] = {
+        {"set k v", "+OK|", 0},
+        {"get k", "$1|v|", 0},
+        {"mget k k", "*2|$1|v|$1|v|", 0},
+        {"ttl k", ":-1|", 0},
+        {"append k w", ":2|", 0},
+        {"expire k 100000000", ":1|", 1},
+        {"ttl k", ":68464000|", 1},
+        {"mset k v l w", "+OK|", 0},
+        {"set k v ex 40000000", "+OK|", 1},
+        {"get k", "$1|v|", 1},
+        {"mget k k l k", "*4|$-1|$-1|$1|w|$-1|", 1},
+        {"getex l px 10", "$1|w|", 1},
+        {"exists l l l", ":0|", 1},
+        {"getex l persist", "$-1|", 1},
+        {"ping", "+PONG|", 0},
+    };
+    static const struct clock_ops ops = {hasty_micros, hasty_micros};
+    struct fixture *fixture = *state;
+    struct hasty_clock hasty = {0};
+    struct clock clock = {&ops, &hasty};
+    struct world world = fixture->sim.world;
+    struct service service;
+    struct client hurried, *client = &hurried;
+    world.clock = &clock;
+    assert_ok(service_begin(&service, fixture->kv, &world));
+    client_begin(client, &service);
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        hasty.asked = 0;
+        EXPECT(steps[i].line, steps[i].reply);
+        assert_int_equal(hasty.asked, steps[i].asked);
+    }
+    client_end(client);
+    service_end(&service);
+}
+
 /* ---- dispatch -------------------------------------------------------------------- */
 
 static void unknown_commands_and_arity(void **state) {
@@ -111,6 +166,8 @@ static void get_and_set(void **state) {
     EXPECT("set k v foo", SYNTAX);
     EXPECT("set k v persist", SYNTAX);
     EXPECT("set k v ex", SYNTAX);
+    EXPECT("set twice v pxat 1 pxat 99999999999999", "+OK|"); /* the last one counts */
+    EXPECT("pexpiretime twice", ":99999999999999|");
     EXPECT("set k v ex 1 px 1", SYNTAX);
     EXPECT("set k v ex 1 keepttl", SYNTAX);
     EXPECT("set k v keepttl ex 1", SYNTAX);
@@ -605,6 +662,7 @@ static void failed_writes(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        TEST(clock_is_asked_once),
         TEST(unknown_commands_and_arity),
         TEST(get_and_set),
         TEST(sets_with_ends),

@@ -1,5 +1,7 @@
 /* Requests and replies of a connection: pieces of any size, requests that somebody else
- * has, and all ways in which it ends. */
+ * has, clients that take replies late, and all ways in which it ends.
+ *
+ * tidy: long because it is a list of short stories about one thing. */
 #include "serving.h"
 
 /* ---- pieces ---------------------------------------------------------------------- */
@@ -83,6 +85,101 @@ static void test_split_anywhere(void **state) {
         buf_free(&expected);
         buf_free(&got);
     }
+}
+
+/* ---- slow clients ---------------------------------------------------------------- */
+
+static void receive_to_the_end(struct serving *s, int client, struct buf *got) {
+    for (int ticks = 0; !client_receive(client, got); ticks++) {
+        assert_true(ticks < 100000);
+        loop_tick(s->looping.loop, false);
+    }
+}
+
+/* What the client has not taken is sent when it makes room. */
+static void receive_all(struct serving *s, int client, size_t bytes) {
+    struct buf got = {0};
+    for (int ticks = 0; got.length < bytes; ticks++) {
+        assert_true(ticks < 10000);
+        assert_false(client_receive(client, &got));
+        loop_tick(s->looping.loop, false);
+    }
+    assert_int_equal(got.length, bytes);
+    assert_received(client, "", false);
+    buf_free(&got);
+}
+
+/* One write is cut short; the end of what the client says comes before there is room. */
+static void test_long_reply_taken_late(void **state) {
+    (void)state;
+    static struct serving s;
+    serving_begin(&s);
+    int client = client_come(&s);
+    for (int round = 0; round < 3; round++) {
+        client_say(&s, client, "BIG 1000000\n");
+        receive_all(&s, client, 10 + 1000000 + 2);
+        client_say(&s, client, "a\n");
+        assert_received(client, "*1\r\n$1\r\na\r\n", false);
+    }
+    client_say(&s, client, "BIG 1000000\n");
+    shutdown(client, SHUT_WR);
+    turn(&s);
+    struct buf got = {0};
+    receive_to_the_end(&s, client, &got);
+    assert_int_equal(got.length, 10 + 1000000 + 2);
+    buf_free(&got);
+    close(client);
+    turn(&s);
+    assert_int_equal(s.closed, 1);
+    serving_end(&s);
+}
+
+/* Each write is whole, until one finds no room at all. */
+static void test_short_replies_taken_late(void **state) {
+    (void)state;
+    static struct serving s;
+    struct connection_facts facts = {0};
+    serving_begin(&s);
+    int client = client_come(&s);
+    size_t requests = 0;
+    while (facts.output_bytes == 0) {
+        assert_true(++requests < 100000);
+        client_say(&s, client, "a\n");
+        connection_facts(s.sessions[0].connection, &facts);
+    }
+    receive_all(&s, client, requests * strlen("*1\r\n$1\r\na\r\n"));
+    close(client);
+    turn(&s);
+    serving_end(&s);
+}
+
+/* One follows another if nothing has come between: no read, and nobody else's work. */
+static void test_which_follow(void **state) {
+    (void)state;
+    static struct serving s;
+    serving_begin(&s);
+    s.limits.soft_output_bytes = 30000;
+    connections_limit(&s.set, &s.limits);
+    int client = client_come(&s);
+    client_say(&s, client, "a\n");
+    client_say(&s, client, "b\n");
+    assert_int_equal(s.sessions[0].follow, 0);
+    client_say(&s, client, "c\nd\nLATER e\nf\ng\n"); /* d, e; then g */
+    assert_int_equal(s.sessions[0].follow, 2);
+    finish_later(&s.sessions[0]);
+    assert_int_equal(s.sessions[0].commands, 7);
+    assert_int_equal(s.sessions[0].follow, 3);
+    client_say(&s, client, "BIG 1000000\nh\n"); /* which waits for the client */
+    assert_int_equal(s.sessions[0].commands, 8);
+    receive_all(&s, client,
+                6 * strlen("*1\r\n$1\r\na\r\n") +
+                    strlen("*2\r\n$5\r\nLATER\r\n$1\r\ne\r\n") + 10 + 1000000 + 2 +
+                    strlen("*1\r\n$1\r\nh\r\n"));
+    assert_int_equal(s.sessions[0].commands, 9);
+    assert_int_equal(s.sessions[0].follow, 3);
+    close(client);
+    turn(&s);
+    serving_end(&s);
 }
 
 /* ---- requests that somebody else has --------------------------------------------- */
@@ -182,9 +279,7 @@ static void test_half_close_with_much(void **state) {
     }
     assert_true(s.sessions[0].commands < 40);
     shutdown(client, SHUT_WR);
-    while (!client_receive(client, &got)) {
-        turn(&s);
-    }
+    receive_to_the_end(&s, client, &got);
     assert_int_equal(got.length, 40 * (10000 + 10));
     assert_int_equal(s.sessions[0].commands, 40);
     buf_free(&got);
@@ -265,7 +360,8 @@ static void test_closed_in_mid_pipeline(void **state) {
     for (int i = 0; i < 20; i++) {
         int client = client_come(&s);
         turn(&s);
-        assert_true(client_try(client, slice_of("a\nBIG 1000000\nb\nBIG 100000\n")) > 0);
+        const char *asked = i % 4 < 2 ? "a\n" : "a\nBIG 1000000\nb\nBIG 100000\n";
+        assert_true(client_try(client, slice_of(asked)) > 0);
         if (i % 2 == 0) {
             turn(&s);
         }
@@ -421,9 +517,7 @@ static void test_finish_paused(void **state) {
     loop_tick(s.looping.loop, false);
     assert_true(s.sessions[0].commands < 40);
     connections_finish(&s.set);
-    while (!client_receive(client, &got)) {
-        turn(&s);
-    }
+    receive_to_the_end(&s, client, &got);
     assert_int_equal(got.length, 40 * (10000 + 10));
     close(client);
     turn(&s);
@@ -434,6 +528,9 @@ static void test_finish_paused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_split_anywhere),
+        cmocka_unit_test(test_long_reply_taken_late),
+        cmocka_unit_test(test_short_replies_taken_late),
+        cmocka_unit_test(test_which_follow),
         cmocka_unit_test(test_later_ones_wait),
         cmocka_unit_test(test_lost_while_pending),
         cmocka_unit_test(test_finished_while_pending),

@@ -496,6 +496,39 @@ static void test_reads_no_more(void **state) {
     }
 }
 
+/* Each takes what is left, and leaves some; what one gives back, another may have. */
+static void test_shares_what_is_read_ahead(void **state) {
+    (void)state;
+    static struct serving s;
+    enum { ALL = 1600000, CLIENTS = 3 };
+    struct buf text = {0};
+    int clients[CLIENTS];
+    uint64_t before = 0;
+    make_pipeline(&text, "");
+    serving_begin(&s);
+    s.limits.soft_output_bytes = 30000;
+    s.limits.all_ahead_bytes = ALL;
+    connections_limit(&s.set, &s.limits);
+    for (size_t i = 0; i < CLIENTS; i++) {
+        clients[i] = client_come(&s);
+        assert_true(send_deaf(&s, clients[i], buf_slice(&text)).length > 0);
+        uint64_t all = atomic_u64_load(&s.clients.ahead_bytes, memory_order_relaxed);
+        assert_in_range(all - before, (ALL - before) / 2, (ALL - before) / 2 + 16384);
+        before = all;
+    }
+    close(clients[0]);
+    turn(&s);
+    before = atomic_u64_load(&s.clients.ahead_bytes, memory_order_relaxed);
+    assert_in_range(before, ALL / 4 + ALL / 8, ALL / 4 + ALL / 8 + 32768);
+    pass(&s, 100000);
+    assert_true(atomic_u64_load(&s.clients.ahead_bytes, memory_order_relaxed) > before);
+    close(clients[1]);
+    close(clients[2]);
+    turn(&s);
+    serving_end(&s);
+    buf_free(&text);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lost_while_full),
@@ -513,6 +546,7 @@ int main(void) {
         cmocka_unit_test(test_reading_slowly),
         cmocka_unit_test(test_last_replies_not_taken),
         cmocka_unit_test(test_memory_comes_back),
+        cmocka_unit_test(test_shares_what_is_read_ahead),
         cmocka_unit_test(test_reads_ahead),
         cmocka_unit_test(test_reads_no_more),
     };

@@ -38,6 +38,31 @@ static void serves_and_stops(void **state) {
     }
 }
 
+/* As if a thread made one, that ends in time, or not. */
+static void a_checkpoint_is_waited_for(void **state) {
+    (void)state;
+    for (int ends = 0; ends < 2; ends++) {
+        struct hosted h;
+        hosted_begin(&h);
+        assert_ok(hosted_start(&h, NULL));
+        bool *running = &h.host->server.saver.facts.running;
+        *running = true;
+        host_stop(h.host, "the test");
+        hosted_pass(&h, 9900000);
+        assert_int_equal(atomic_u64_load(&h.host->over, memory_order_relaxed), 1);
+        assert_false(host_stop_is_cut_short(h.host));
+        *running = ends == 0;
+        hosted_pass(&h, 200000);
+        loop_run(h.host->ios[0].loop); /* it was told to stop */
+        assert_int_equal(host_stop_is_cut_short(h.host), ends == 0);
+        assert_int_equal(hosted_has_logged(&h, "a checkpoint takes too long"), ends == 0);
+        *running = false;
+        assert_ok(host_close(h.host, NULL));
+        h.host = NULL;
+        hosted_end(&h);
+    }
+}
+
 /* A client's own mistake is none of the store's. */
 static void a_mistake_is_no_failure(void **state) {
     (void)state;
@@ -294,6 +319,7 @@ static void a_start_without_descriptors(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(serves_and_stops),
+        cmocka_unit_test(a_checkpoint_is_waited_for),
         cmocka_unit_test(a_mistake_is_no_failure),
         cmocka_unit_test(a_full_disk_is_outlived),
         cmocka_unit_test(clients_are_measured),

@@ -286,6 +286,123 @@ static void cuts_change_nothing(void **state) {
     assert_in_range(broken, 400, 3990);
 }
 
+/* ---- a look ahead ---------------------------------------------------------------- */
+
+/* Second arguments that were announced for the requests to come. */
+struct announced {
+    struct buf first;
+    struct buf seconds[4];
+    size_t count, next;
+};
+
+static void announce(struct announced *announced, const struct resp_parser *parser,
+                     const struct resp_request *request) {
+    struct slice seconds[4];
+    announced->next = 0;
+    announced->count = resp_parser_alike(parser, seconds, 4);
+    buf_clear(&announced->first);
+    assert_int_equal(buf_append_slice(&announced->first, request->arguments[0]),
+                     STATUS_OK);
+    for (size_t i = 0; i < announced->count; i++) {
+        buf_clear(&announced->seconds[i]);
+        assert_int_equal(buf_append_slice(&announced->seconds[i], seconds[i]), STATUS_OK);
+    }
+}
+
+static void expect_announced(struct announced *announced,
+                             const struct resp_request *request) {
+    if (announced->next == announced->count) {
+        return;
+    }
+    assert_int_equal(request->count, 2);
+    assert_true(slice_equal(request->arguments[0], buf_slice(&announced->first)));
+    assert_true(slice_equal(request->arguments[1],
+                            buf_slice(&announced->seconds[announced->next++])));
+}
+
+/* Answers how many were announced. */
+static size_t read_announced(struct slice bytes, size_t piece) {
+    struct resp_parser parser;
+    struct resp_request request;
+    struct announced announced = {0};
+    struct error error = {0};
+    enum status status = STATUS_NOT_FOUND;
+    size_t all = 0;
+    resp_parser_init(&parser, &limits, true);
+    while (bytes.length > 0 && status == STATUS_NOT_FOUND) {
+        unsigned char *to;
+        size_t count;
+        assert_int_equal(resp_parser_room(&parser, &to, &count), STATUS_OK);
+        count = count < piece ? count : piece;
+        count = count < bytes.length ? count : bytes.length;
+        memcpy(to, bytes.data, count);
+        slice_advance(&bytes, count);
+        resp_parser_filled(&parser, count);
+        while ((status = resp_parser_next(&parser, &request, &error)) == STATUS_OK) {
+            bool told = announced.next < announced.count;
+            expect_announced(&announced, &request);
+            if (!told) {
+                announce(&announced, &parser, &request);
+                all += announced.count;
+            }
+        }
+    }
+    assert_int_equal(announced.next, announced.count);
+    for (size_t i = 0; i < 4; i++) {
+        buf_free(&announced.seconds[i]);
+    }
+    buf_free(&announced.first);
+    resp_parser_free(&parser);
+    return all;
+}
+
+/* Of twelve requests that are alike and came at once the first is told of four, the sixth
+ * of four, the eleventh of one. */
+static void requests_are_announced(void **state) {
+    (void)state;
+    static const char *const get = "*2\r\n$3\r\nGET\r\n$4\r\nk\r\n1\r\n";
+    struct buf bytes = {0};
+    for (int i = 0; i < 12; i++) {
+        append(&bytes, get);
+    }
+    assert_int_equal(read_announced(buf_slice(&bytes), SIZE_MAX), 9);
+    assert_int_equal(read_announced(slice_make(bytes.data, bytes.length - 1), SIZE_MAX),
+                     8); /* the last one is not whole */
+    assert_int_equal(read_announced(buf_slice(&bytes), 1), 0);
+    buf_free(&bytes);
+}
+
+/* What is announced comes, whatever stands around it, and however it is cut or spoilt. */
+static void announced_requests_come(void **state) {
+    (void)state;
+    static const char *const pieces[] = {"*2\r\n$3\r\nGET\r\n$1\r\na\r\n",
+                                         "*2\r\n$3\r\nGET\r\n$2\r\n\r\n\r\n",
+                                         "*2\r\n$3\r\nGET\r\n$0\r\n\r\n",
+                                         "*2\r\n$3\r\nget\r\n$1\r\na\r\n",
+                                         "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\nb\r\n",
+                                         "GET a\r\n",
+                                         "*0\r\n",
+                                         "*2\r\n$4\r\nECHO\r\n$3\r\nabc\r\n",
+                                         "*1\r\n$4\r\nPING\r\n"};
+    uint64_t random = test_seed();
+    size_t all = 0;
+    for (int round = 0; round < 3000; round++) {
+        struct buf bytes = {0};
+        for (size_t i = random_below(&random, 12); i > 0; i--) {
+            size_t most = random_below(&random, 3) == 0 ? 9 : 3;
+            append(&bytes, pieces[random_below(&random, most)]);
+        }
+        if (bytes.length > 0 && random_below(&random, 4) == 0) {
+            static const char likely[] = "*$\r\n0123456789-a";
+            bytes.data[random_below(&random, bytes.length)] =
+                (unsigned char)likely[random_below(&random, sizeof likely)];
+        }
+        all += read_announced(buf_slice(&bytes), 1 + random_magnitude(&random) % 300);
+        buf_free(&bytes);
+    }
+    assert_true(all > 1000);
+}
+
 /* ---- no memory ------------------------------------------------------------------- */
 
 /* Only the parser's own memory is to fail, so nothing is told. */
@@ -343,6 +460,8 @@ int main(void) {
         cmocka_unit_test(an_end_is_final),
         cmocka_unit_test(random_requests_come_through),
         cmocka_unit_test(cuts_change_nothing),
+        cmocka_unit_test(requests_are_announced),
+        cmocka_unit_test(announced_requests_come),
         cmocka_unit_test(any_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,8 +76,9 @@ static void answer(void *context) {
 }
 
 /* "w1" goes to a worker, "e1" is answered here; the answer is the request. */
-static enum connection_answer carry_out(void *context,
-                                        const struct resp_request *request) {
+static enum connection_answer carry_out(void *context, const struct resp_request *request,
+                                        bool follows) {
+    (void)follows;
     struct session *session = context;
     struct slice text = request->arguments[0];
     struct server *server = session->side->server;

@@ -2,25 +2,13 @@
 # build/bench runs every workload on every engine, checks what it reads, leaves nothing
 # behind, and says what is wrong with what it is told.
 set -u
-here=$(cd "$(dirname "$0")/../.." && pwd)
-bench=$here/build/bench
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-passed=0 failed=0
+# shellcheck source=tests/build/benched.sh
+. "$(dirname "$0")/benched.sh"
 
-result() { # $1 exit code, $2 words
-    if [ "$1" = 0 ]; then passed=$((passed + 1)); else
-        failed=$((failed + 1))
-        echo "failed: $2"
-    fi
-}
 expect() { # $1 exit code, $2 what must be printed, then the arguments
     code=$1 printed=$2
     shift 2
-    "$bench" --dir "$work" "$@" >"$work/out" 2>"$work/error"
-    got=$?
-    [ $got = "$code" ] && cat "$work/out" "$work/error" | grep -q -e "$printed"
-    result $? "bench $*: exit $got: $(cat "$work/error")"
+    runs bench "$code" "$printed" "$here/build/bench" --dir "$work" "$@"
     [ "$(ls "$work")" = "$(printf 'error\nout')" ]
     result $? "bench $*: it left something behind: $(ls "$work")"
 }
@@ -63,5 +51,4 @@ expect 2 'compression' --compression zstd
 expect 2 'no such setting' --strata zebra=1
 expect 4 'none/bench-.*: No such file' --dir "$work/none" --count 1 # the last --dir counts
 
-echo "$passed passed, $failed failed"
-[ $failed = 0 ]
+end

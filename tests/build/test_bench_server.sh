@@ -2,26 +2,15 @@
 # harness/bench-server: one row of each kind on both servers, in text and JSON; nothing is
 # left behind, no server either; and it says what is wrong with what it is told.
 set -u
-here=$(cd "$(dirname "$0")/../.." && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# shellcheck source=tests/build/benched.sh
+. "$(dirname "$0")/benched.sh"
 mkdir "$work/data"
-passed=0 failed=0
 
-result() { # $1 exit code, $2 words
-    if [ "$1" = 0 ]; then passed=$((passed + 1)); else
-        failed=$((failed + 1))
-        echo "failed: $2"
-    fi
-}
 expect() { # $1 exit code, $2 what must be printed, then the arguments
     code=$1 printed=$2
     shift 2
-    "$here/harness/bench-server/compare.sh" --dir "$work/data" "$@" \
-        >"$work/out" 2>"$work/error"
-    got=$?
-    [ $got = "$code" ] && cat "$work/out" "$work/error" | grep -q -e "$printed"
-    result $? "compare.sh $*: exit $got: $(cat "$work/out" "$work/error")"
+    runs compare.sh "$code" "$printed" \
+        "$here/harness/bench-server/compare.sh" --dir "$work/data" "$@"
     [ -z "$(ls "$work/data")" ]
     result $? "compare.sh $*: it left something behind: $(ls "$work/data")"
     ! pgrep -f "$work/data" >/dev/null
@@ -30,10 +19,7 @@ expect() { # $1 exit code, $2 what must be printed, then the arguments
 loop() { # $1 exit code, $2 what must be printed, then the arguments
     code=$1 printed=$2
     shift 2
-    "$here/build/open-loop" "$@" >"$work/out" 2>"$work/error"
-    got=$?
-    [ $got = "$code" ] && cat "$work/out" "$work/error" | grep -q -e "$printed"
-    result $? "open-loop $*: exit $got: $(cat "$work/out" "$work/error")"
+    runs open-loop "$code" "$printed" "$here/build/open-loop" "$@"
 }
 
 expect 0 'rate: [0-9.]* by geometric mean; strata is at least as good in [0-3] of 3' \
@@ -57,5 +43,4 @@ loop 2 'is no address' --host localhost --seconds 1 --warmup 0
 loop 4 'Connection refused' --port 1 --seconds 1 --warmup 0
 loop 0 'coordinated\|Its time counts\|its time counts' --help
 
-echo "$passed passed, $failed failed"
-[ $failed = 0 ]
+end

@@ -393,11 +393,11 @@ static void directories(void **state) {
 static void a_lock_excludes_a_second_one(void **state) {
     struct error error = {0};
     char *path = path_join(*state, "LOCK");
-    struct file *first = NULL;
-    struct file *second = NULL;
+    struct file *first = NULL, *second = NULL;
     assert_ok(file_lock(files, path, &first, &error));
     assert_int_equal(file_lock(files, path, &second, &error), STATUS_BUSY);
-    assert_message_has(error, path);
+    assert_int_equal(error.locked_bytes, strlen(path));
+    assert_memory_equal(error.message, path, strlen(path));
     assert_null(second);
     assert_ok(file_close(first, &error));
     assert_ok(file_lock(files, path, &second, &error));
