@@ -220,6 +220,7 @@ void writer_queue_leave(struct writer_queue *queue, size_t changes) {
         uncount(queue, last);
     }
     queue->first = last->next;
+    queue->taken = false;
     last->next = NULL;
     if (queue->first != NULL) {
         queue->first->place = LEADS;
