@@ -270,7 +270,7 @@ UNTHREADED := $(addprefix %/test_,admin_memory backup bad_input block_damage cat
     picker_contents picker_random redis_cli redis_cli_terminal redis_py resp_limits \
     resp_number resp_parser resp_writer scan snapshots socket_faults table_damage \
     table_sweep table_writer timers unnamed upgrade upkeep upkeep_limits upkeep_tables \
-    value_filter verify_repair version_reads)
+    value_filter verify_repair version_reads writer_queue)
 tests = $(foreach test,$(filter-out $(if $(filter tsan,$1),$(UNTHREADED)),\
     $(filter $(addprefix tests/,$(addsuffix /%,$2)),$(TESTS))),build/$1/$(test))
 quoted = $(patsubst %,'%',$1)
