@@ -38,7 +38,7 @@ CPU: user and system time of the server, all of its threads and children, divide
   rewriting its log) counts for what has caused it. From /proc/PID/stat, in steps of 10 ms.
 ratio: Strata / Redis. Above 1 is good for rates; below 1 is good for CPU and times.
 
-A run of three rounds takes about 35 minutes; nothing else should run meanwhile.
+A run of three rounds takes about 20 minutes; nothing else should run meanwhile.
 
 Examples:
   make bench-server ARGS='--quick'
