@@ -1,19 +1,20 @@
 /* Why a leader holds off. Its sync could not begin before the one that is under way has
- * ended, so until then it may as well let others join; and those who are told by that one
- * often come back at once: if it did not wait for them, each sync would be for half of
- * them. So it waits, for as many as were told, no longer than their sync took, or a
- * millisecond; and not at all once there is somebody who does not wait for the disk, or
- * as much as a group may take. One writer alone never waits: with it, the one who was
- * told is there. Who comes last of those that a leader waits for leads in its stead: it is
- * awake, and the other one sleeps on until all are told.
+ * ended, so until then it may as well let others join; and those who are told by that
+ * one often come back at once: if it did not wait for them, each sync would be for half
+ * of them. So it waits, until as many as were told have come besides those who were
+ * there when they were; no longer than twice what their sync took, since to wake so many
+ * takes about as long, or a millisecond; and not at all once there is somebody who does
+ * not wait for the disk, or as much as a group may take. One writer alone never waits:
+ * with it, the one who was told is there. Who comes last of those that a leader waits
+ * for leads in its stead: it is awake, and the other one sleeps on until all are told.
  *
- * Where they sleep. To wake threads is most of what a group costs beside its sync, and one
- * call of the system that wakes all is cheaper than one for each. So those who come for
- * the same group share a bed, a condition, and are told there by one broadcast, when the
- * lock is free again. Whoever leads next, or holds off, is woken alone: its bed is the
- * FRONT. With four beds besides, groups that wait for a sync, are written and gather at
- * the same time do not disturb each other. A group that is too large for one turn leaves
- * its rest in a bed that is woken as a whole, for one; they look, and sleep on. */
+ * Where they sleep. To wake threads is most of what a group costs beside its sync, and
+ * one call of the system that wakes all is cheaper than one for each. So those who come
+ * for the same group share a bed, a condition, and are told there by one broadcast, when
+ * the lock is free again. Whoever leads next, or holds off, is woken alone: its bed is
+ * the FRONT. With four beds besides, groups that wait for a sync, are written and gather
+ * at the same time do not disturb each other. A group that is too large for one turn
+ * leaves its rest in a bed that is woken as a whole, for one; they look, and sleep on. */
 #include "writer_queue.h"
 
 enum { HOLD_MICROS_MAX = 1000 };
@@ -52,7 +53,7 @@ static bool is_impatient(const struct writer *writer) {
 
 /* Requires lock. Whether a leader waits for more. */
 static bool may_hold(const struct writer_queue *queue) {
-    return (queue->syncing > 0 || queue->queued < queue->synced) &&
+    return (queue->syncing > 0 || queue->queued < queue->expected) &&
            queue->impatient == 0 && queue->queued < GROUP_CHANGES_MAX &&
            queue->queued_bytes <= SMALL_BYTES;
 }
@@ -276,9 +277,10 @@ uint64_t writer_queue_sync_begins(struct writer_queue *queue) {
 void writer_queue_sync_ended(struct writer_queue *queue, uint64_t begun, size_t count) {
     uint64_t now = clock_monotonic_micros(queue->world->clock);
     queue->syncing--;
-    queue->synced = count;
+    queue->expected = queue->queued + count;
     queue->synced_micros = now;
-    queue->hold_micros = now - begun < HOLD_MICROS_MAX ? now - begun : HOLD_MICROS_MAX;
+    queue->hold_micros =
+        2 * (now - begun) < HOLD_MICROS_MAX ? 2 * (now - begun) : HOLD_MICROS_MAX;
     if (queue->holder != NULL) {
         condition_broadcast(&queue->beds[FRONT]);
     }

@@ -1,8 +1,8 @@
-/* The queue of those who want to write: who is first in it leads a group, the others wait
- * to be told. What a leader does with its group is commit_group.c's.
+/* The queue of those who want to write: who is first in it leads a group, the others
+ * wait to be told. What a leader does with its group is commit_group.c's.
  *
- * A writer is on its caller's stack: once it is DONE, and the queue's lock is free, nobody
- * else touches it. */
+ * A writer is on its caller's stack: once it is DONE, and the queue's lock is free,
+ * nobody else touches it. */
 #ifndef STRATA_WRITER_QUEUE_H
 #define STRATA_WRITER_QUEUE_H
 
@@ -56,9 +56,9 @@ struct writer_queue {
     bool stalled;       /* the leader waits for a flush or a compaction … */
     struct error stall; /* … and this says so to those who will not */
     size_t syncing;
-    size_t synced;          /* so many were told by the last sync, … */
-    uint64_t synced_micros; /* … at that time; */
-    uint64_t hold_micros;   /* a leader waits so long for them to come back */
+    size_t expected;        /* so many are there once those who were told are back; … */
+    uint64_t synced_micros; /* … they were told at that time; */
+    uint64_t hold_micros;   /* a leader waits so long for them */
 };
 
 /* NO_MEMORY. */
@@ -84,14 +84,14 @@ void writer_queue_end_stall(struct writer_queue *queue);
  * with its leader; whoever is first in the queue then leads from here on. */
 void writer_queue_leave(struct writer_queue *queue, size_t changes);
 
-/* Who syncs says so, before and after; the latter requires the queue's lock. With the time
- * of the first and how many it was for. */
+/* Who syncs says so, before and after; the latter requires the queue's lock. With the
+ * time of the first and how many it was for. */
 uint64_t writer_queue_sync_begins(struct writer_queue *queue);
 void writer_queue_sync_ended(struct writer_queue *queue, uint64_t begun, size_t count);
 
 /* Requires the queue's lock. Writes into all of the list how it ended, and that they are
- * DONE, and answers the set of the beds (1 << bed) that writers_wake is to wake; `self` is
- * the one whose call this is. The list is gone once the lock is free. */
+ * DONE, and answers the set of the beds (1 << bed) that writers_wake is to wake; `self`
+ * is the one whose call this is. The list is gone once the lock is free. */
 unsigned writers_done(struct writer *writer, const struct writer *self,
                       enum status status, const struct error *error);
 void writers_wake(struct writer_queue *queue, unsigned beds);

@@ -104,13 +104,36 @@ static void who_comes_last_leads(void **state) {
     }
 }
 
+/* One who came while a sync was under way is none of those whom that told. */
+static void who_was_there_already_does_not_count(void **state) {
+    static struct visits visits;
+    (void)state;
+    visits_begin(&visits, 0);
+    uint64_t begun = writer_queue_sync_begins(&visits.queue);
+    struct visitor *first = come(&visits, DURABILITY_ALWAYS, 10);
+    scheduler_advance(visits.sim.scheduler, 300);
+    assert_false(first->back);
+    mutex_lock(&visits.queue.lock);
+    writer_queue_sync_ended(&visits.queue, begun, 2);
+    mutex_unlock(&visits.queue.lock);
+    struct visitor *second = come(&visits, DURABILITY_ALWAYS, 10);
+    scheduler_advance(visits.sim.scheduler, 599);
+    assert_false(first->back || second->back);
+    struct visitor *last = come(&visits, DURABILITY_ALWAYS, 10);
+    assert_leads(last, 3);
+    tell(&visits, last);
+    assert_told(first);
+    assert_told(second);
+    visits_end(&visits);
+}
+
 static void who_held_off_leads_when_the_time_is_up(void **state) {
     static struct visits visits;
     (void)state;
     visits_begin(&visits, 3);
     struct visitor *first = come(&visits, DURABILITY_ALWAYS, 10);
     struct visitor *second = come(&visits, DURABILITY_ALWAYS, 10);
-    scheduler_advance(visits.sim.scheduler, 499);
+    scheduler_advance(visits.sim.scheduler, 999);
     assert_false(first->back || second->back);
     scheduler_advance(visits.sim.scheduler, 1);
     assert_leads(first, 2);
@@ -295,6 +318,7 @@ static void all_are_told_once(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_comes_last_leads),
+        cmocka_unit_test(who_was_there_already_does_not_count),
         cmocka_unit_test(who_held_off_leads_when_the_time_is_up),
         cmocka_unit_test(who_held_off_leads_when_it_must),
         cmocka_unit_test(who_held_off_is_told_too),
