@@ -1,9 +1,10 @@
 /* The life of a writer in the queue:
  *
- *     WAITS ──is first in the queue──▶ LEADS
+ *     WAITS ──is first, or the last one waited for──▶ LEADS
  *       ├──will not wait for more──▶ DONE
  *       ├──was taken along, and its outcome is known──▶ DONE
  *       └──was taken along by a leader that needs no sync──▶ SYNCS
+ *     LEADS, and holds off ──another one is the last waited for──▶ WAITS
  *
  * There is one leader at a time, from its promotion until its group has left the queue;
  * only it takes the engine's `writing`. Of those in the group that wait for the disk one
@@ -16,7 +17,7 @@
  * A leader that has to wait for a flush or a compaction first sends away those in the
  * queue who will not wait, and so are those that come while it does.
  *
- * Locks: the engine's `writing` before the queue's, that before a writer's. */
+ * Locks: the engine's `writing` before the queue's. */
 #include "commit_group.h"
 
 #include <inttypes.h>
