@@ -65,8 +65,7 @@ static enum command_outcome run_getdel(struct session *session,
 static enum status set_end(struct session *session, struct slice key,
                            const struct stored_value *value, uint64_t expires_at_millis,
                            struct error *error) {
-    if (expires_at_millis != EXPIRY_NEVER &&
-        expiry_is_over(expires_at_millis, keyspace_access_millis(&session->access))) {
+    if (keyspace_is_over(&session->access, expires_at_millis)) {
         return keyspace_delete(&session->access, key, error);
     }
     if (expires_at_millis == value->expires_at_millis) {

@@ -74,6 +74,11 @@ uint64_t keyspace_access_millis(struct keyspace_access *access) {
     return access->millis;
 }
 
+bool keyspace_is_over(struct keyspace_access *access, uint64_t expires_at_millis) {
+    return expires_at_millis != EXPIRY_NEVER &&
+           expiry_is_over(expires_at_millis, keyspace_access_millis(access));
+}
+
 uint64_t keyspace_now_micros(const struct keyspace *keyspace) {
     return clock_wall_micros(keyspace->clock);
 }
@@ -178,8 +183,7 @@ void keyspace_unlock(struct keyspace_access *access, const struct key_locks *loc
 static bool unpack(struct keyspace_access *access, struct buf *stored,
                    uint64_t *expires_at_millis) {
     struct expiry_value value = expiry_decode(buf_slice(stored));
-    if (value.expires_at_millis != EXPIRY_NEVER &&
-        expiry_is_over(value.expires_at_millis, keyspace_access_millis(access))) {
+    if (keyspace_is_over(access, value.expires_at_millis)) {
         return false;
     }
     *expires_at_millis = value.expires_at_millis;

@@ -56,6 +56,9 @@ void keyspace_begin(struct keyspace_access *access, struct keyspace *keyspace,
  * nothing to do with ends, and ask no clock. */
 uint64_t keyspace_access_millis(struct keyspace_access *access);
 
+/* Whether what ends then is over, for this request. */
+bool keyspace_is_over(struct keyspace_access *access, uint64_t expires_at_millis);
+
 uint64_t keyspace_now_micros(const struct keyspace *keyspace); /* wall clock */
 uint64_t keyspace_random(struct keyspace *keyspace);
 struct kv *keyspace_kv(struct keyspace *keyspace);
