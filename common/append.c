@@ -8,7 +8,7 @@
 enum { BUFFER_KEPT_BYTES = 1024 * 1024 };
 
 /* What was synced so often since it was allocated is worth being written twice. */
-enum { FILL_SYNCS = 8 };
+enum { FILL_SYNCS = 8, FILL_BYTES = 256 * 1024 };
 static const unsigned char zeros[65536];
 
 static enum status open_as(enum append_kind kind, struct file *file, uint64_t end,
@@ -53,18 +53,21 @@ enum status append_open(struct file *file, uint64_t end, enum append_kind kind,
     return status == STATUS_OK ? status : error_set(error, status, "%s", refusal.message);
 }
 
-/* Nothing behind the end is anybody's: tenants build in a buffer. */
+/* Nothing behind the end is anybody's: tenants build in a buffer. A piece at a time, since
+ * a writer waits for it, and the next sync too. */
 static enum status fill(struct append *append, struct error *error) {
-    uint64_t at = append->end;
+    uint64_t at = append->filled < append->end ? append->end : append->filled;
+    uint64_t all = append->allocated - at;
+    uint64_t end = at + (all < FILL_BYTES ? all : FILL_BYTES);
     enum status status = STATUS_OK;
-    while (status == STATUS_OK && at < append->allocated) {
-        uint64_t left = append->allocated - at;
+    while (status == STATUS_OK && at < end) {
+        uint64_t left = end - at;
         size_t count = left < sizeof zeros ? (size_t)left : sizeof zeros;
         status = file_write(append->file, at, zeros, count, error);
         at += count;
     }
     if (status == STATUS_OK) {
-        append->filled = append->allocated;
+        append->filled = end;
     }
     return status;
 }
@@ -73,6 +76,7 @@ enum status append_reserve(struct append *append, size_t bytes, unsigned char **
                            struct error *error) {
     enum status status = append->ops->reserve(append, bytes, space, error);
     if (status == STATUS_OK && append->filled < append->allocated &&
+        append->filled < append->end + bytes &&
         atomic_u64_load(&append->syncs, memory_order_relaxed) >= FILL_SYNCS) {
         status = fill(append, error);
     }

@@ -13,10 +13,10 @@
  * file's size: behind the committed end stand zeros, and after a crash perhaps anything
  * that was reserved but never committed. Readers must accept both. append_close cuts the
  * file at its committed end. Where a step is synced often, zeros are written over the
- * rest of it: allocated space that was never written costs its first sync a second change
- * of the file system's own, to note that it now holds something. Where the file system
- * cannot allocate ahead, APPEND_WRITE does without; where it can neither do that nor map
- * a file, APPEND_WRITE stands in for APPEND_MAPPED.
+ * rest of it, piece by piece: allocated space that was never written costs its first sync
+ * a second change of the file system's own, to note that it now holds something. Where
+ * the file system cannot allocate ahead, APPEND_WRITE does without; where it can neither
+ * do that nor map a file, APPEND_WRITE stands in for APPEND_MAPPED.
  *
  * NO_SPACE from append_reserve has changed nothing: it may be tried again later. After
  * any error from append_commit or append_sync the region must only be closed.

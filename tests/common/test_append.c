@@ -356,6 +356,34 @@ static void what_is_synced_often_is_filled(void **state) {
     end(&refusing);
 }
 
+/* A piece when the one before is used up, so that nobody waits for all of it. */
+static void a_large_step_is_filled_in_pieces(void **state) {
+    enum { PIECE = 256 * 1024, LARGE_STEP = 4 * PIECE, PIECE_WRITES = 4, SMALL = 16 };
+    static unsigned char model[2 * PIECE];
+    struct refusing refusing = begin();
+    struct append *append = open_region(&refusing, 0, kind_of(state), LARGE_STEP);
+    memset(model, 'p', sizeof model);
+    for (size_t i = 0; i < 8; i++) {
+        add(append, model, SMALL);
+        assert_ok(append_sync(append, NULL));
+    }
+    size_t own = kind_of(state) == APPEND_WRITE; /* writes of a small commit */
+    size_t before = refusing.writes;
+    add(append, model, SMALL);
+    assert_int_equal(refusing.writes, before + PIECE_WRITES + own);
+    size_t filled = 8 * SMALL + PIECE;
+    before = refusing.writes;
+    add(append, model, filled - (size_t)append_end(append));
+    assert_int_equal(refusing.writes, before + 1);
+    before = refusing.writes;
+    add(append, model, SMALL);
+    assert_int_equal(refusing.writes, before + PIECE_WRITES + own);
+    assert_model_then_zeros(&refusing, model, filled + SMALL);
+    assert_ok(append_close(append, NULL));
+    assert_exactly(&refusing, model, filled + SMALL);
+    end(&refusing);
+}
+
 static void a_failed_write_is_cut_away(void **state) {
     enum { LONG_BYTES = STEP_BYTES + 1 };
     struct error error = {0};
@@ -443,6 +471,7 @@ static enum append_kind kinds[] = {APPEND_WRITE, APPEND_MAPPED};
         cmocka_unit_test_prestate(failures_are_told_and_close_frees, kind),              \
         cmocka_unit_test_prestate(what_is_long_is_written, kind),                        \
         cmocka_unit_test_prestate(what_is_synced_often_is_filled, kind),                 \
+        cmocka_unit_test_prestate(a_large_step_is_filled_in_pieces, kind),               \
         cmocka_unit_test_prestate(a_failed_write_is_cut_away, kind),                     \
         cmocka_unit_test_prestate(failed_mappings_are_told, kind),                       \
         cmocka_unit_test_prestate(an_abandoned_region_leaves_the_file_alone, kind),      \
