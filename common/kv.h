@@ -91,8 +91,10 @@ struct kv_options {
     uint32_t compaction_threads;
     uint64_t compaction_bytes_per_second; /* that compactions write; 0: no limit */
     uint64_t event_log_bytes; /* an event log longer than this is begun anew; 0: none */
-    bool create;              /* make the directory where missing */
-    bool exclusive;           /* refuse a directory that holds a database */
+    /* from stage 06 */
+    uint32_t awake_sync_micros; /* writers wait awake for syncs that are no longer */
+    bool create;                /* make the directory where missing */
+    bool exclusive;             /* refuse a directory that holds a database */
     const struct world *world;
 };
 

@@ -34,6 +34,7 @@ enum row {
     ROW_COMPACTION_THREADS,
     ROW_COMPACTION_BYTES_PER_SECOND,
     ROW_EVENT_LOG_BYTES,
+    ROW_AWAKE_SYNC_MICROS,
     ROW_COUNT
 };
 
@@ -110,6 +111,10 @@ const struct setting settings[] = {
         {"event-log-bytes", SETTING_BYTES, 0, TIB, "4m", NULL,
          "from stage 05 on, size at which the event log, the file LOG, is begun anew; 0: "
          "no event log"},
+    [ROW_AWAKE_SYNC_MICROS] =
+        {"awake-sync-micros", SETTING_COUNT, 0, 1000000, "250", NULL,
+         "from stage 06 on, writers wait for a sync without sleeping where syncs take no "
+         "longer than this, while processors are idle; 0: they sleep"},
 };
 
 const size_t setting_count = ROW_COUNT;
@@ -147,6 +152,7 @@ static const struct field {
     FIELD(COMPACTION_THREADS, compaction_threads, 0),
     FIELD(COMPACTION_BYTES_PER_SECOND, compaction_bytes_per_second, 0),
     FIELD(EVENT_LOG_BYTES, event_log_bytes, 0),
+    FIELD(AWAKE_SYNC_MICROS, awake_sync_micros, 0),
 #undef FIELD
 };
 

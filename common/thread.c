@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -57,6 +58,10 @@ enum status thread_create(struct thread *thread, const struct threads *threads,
                           thread_body *body, void *argument) {
     thread->threads = threads;
     return threads->ops->create(threads->state, thread, body, argument);
+}
+
+void thread_yield(const struct threads *threads) {
+    threads->ops->yield(threads->state);
 }
 
 void thread_give_way(const struct threads *threads) {
@@ -184,6 +189,11 @@ static void posix_join(void *state, struct thread *thread) {
     must_succeed(pthread_join(thread->as.posix, NULL));
 }
 
+static void posix_yield(void *state) {
+    (void)state;
+    must_succeed(sched_yield());
+}
+
 /* Linux has a nice value for each thread (setpriority(2), under "C library/kernel
  * differences"). */
 static void posix_give_way(void *state) {
@@ -205,6 +215,7 @@ static const struct thread_ops posix_thread_ops = {
     .condition_broadcast = posix_condition_broadcast,
     .create = posix_create,
     .join = posix_join,
+    .yield = posix_yield,
     .give_way = posix_give_way,
 };
 

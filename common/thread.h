@@ -58,6 +58,7 @@ struct thread_ops {
     enum status (*create)(void *state, struct thread *thread, thread_body *body,
                           void *argument);
     void (*join)(void *state, struct thread *thread);
+    void (*yield)(void *state);
     void (*give_way)(void *state);
 };
 
@@ -88,6 +89,9 @@ void condition_broadcast(struct condition *condition);
 MUST_CHECK enum status thread_create(struct thread *thread, const struct threads *threads,
                                      thread_body *body, void *argument);
 void thread_join(struct thread *thread);
+
+/* Lets others run that can; returns at once where there are none (sched_yield(2)). */
+void thread_yield(const struct threads *threads);
 
 /* From here on the calling thread lets others go first where there are more of them than
  * processors; it still gets on. Where the system has no such thing, nothing happens. */

@@ -447,19 +447,35 @@ static void simulated_join(void *state, struct thread *thread) {
     memory_give(target);
 }
 
+/* Takes a microsecond, so that who yields for a time comes to its end. */
+static void simulated_yield(void *state) {
+    struct scheduler *scheduler = state;
+    scheduler->now++;
+    expire(scheduler);
+    offer(scheduler);
+}
+
 /* Who goes first is the schedule's choice. */
 static void simulated_give_way(void *state) {
     (void)state;
 }
 
 static const struct thread_ops simulated_thread_ops = {
-    simulated_mutex_init,       simulated_mutex_free,
-    simulated_mutex_lock,       simulated_mutex_unlock,
-    simulated_condition_init,   simulated_condition_free,
-    simulated_condition_wait,   simulated_condition_wait_until,
-    simulated_condition_signal, simulated_condition_broadcast,
-    simulated_create,           simulated_join,
-    simulated_give_way};
+    .mutex_init = simulated_mutex_init,
+    .mutex_free = simulated_mutex_free,
+    .mutex_lock = simulated_mutex_lock,
+    .mutex_unlock = simulated_mutex_unlock,
+    .condition_init = simulated_condition_init,
+    .condition_free = simulated_condition_free,
+    .condition_wait = simulated_condition_wait,
+    .condition_wait_until = simulated_condition_wait_until,
+    .condition_signal = simulated_condition_signal,
+    .condition_broadcast = simulated_condition_broadcast,
+    .create = simulated_create,
+    .join = simulated_join,
+    .yield = simulated_yield,
+    .give_way = simulated_give_way,
+};
 
 /* ---- clock.h ----------------------------------------------------------------------- */
 
@@ -543,7 +559,7 @@ void scheduler_advance(struct scheduler *scheduler, uint64_t micros) {
         expire(scheduler);
         scheduler_settle(scheduler);
     }
-    scheduler->now = end;
+    scheduler->now = scheduler->now < end ? end : scheduler->now;
 }
 
 void scheduler_kill(struct scheduler *scheduler) {

@@ -4,7 +4,8 @@
  *       ├──will not wait for more──▶ DONE
  *       ├──was taken along, and its outcome is known──▶ DONE
  *       └──was taken along by a leader that needs no sync──▶ SYNCS
- *     LEADS, and holds off ──another one is the last waited for──▶ WAITS
+ *     LEADS ──has company to wait for──▶ HOLDS ──it has come, or the time is up──▶ LEADS
+ *     HOLDS ──another one is the last waited for──▶ WAITS
  *
  * There is one leader at a time, from its promotion until its group has left the queue;
  * only it takes the engine's `writing`. Of those in the group that wait for the disk one
@@ -168,7 +169,7 @@ static void lead(struct commit *commit, struct writer *leader, size_t changes) {
     deal(commit, leader, &group, last, status, &waiting, &done);
     unsigned beds = writers_done(done, leader, status, &error);
     if (waiting != NULL && waiting != leader) {
-        waiting->place = SYNCS;
+        writer_move(waiting, SYNCS);
         beds |= 1U << waiting->bed;
     }
     mutex_unlock(&commit->queue.lock);
@@ -297,7 +298,8 @@ static enum status group_open(struct engine *engine, const struct world *world,
     enum status status =
         acknowledger_open(engine, world->threads, &commit->acknowledger, error);
     if (status == STATUS_OK) {
-        status = writer_queue_init(&commit->queue, world, error);
+        status = writer_queue_init(&commit->queue, world,
+                                   engine->options.awake_sync_micros, error);
         if (status == STATUS_OK) {
             *out = commit;
             return STATUS_OK;

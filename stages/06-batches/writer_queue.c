@@ -14,14 +14,32 @@
  * the lock is free again. Whoever leads next, or holds off, is woken alone: its bed is
  * the FRONT. With four beds besides, groups that wait for a sync, are written and gather
  * at the same time do not disturb each other. A group that is too large for one turn
- * leaves its rest in a bed that is woken as a whole, for one; they look, and sleep on. */
+ * leaves its rest in a bed that is woken as a whole, for one; they look, and sleep on.
+ *
+ * Who stays awake. Where a sync takes a tenth of a millisecond, to fall asleep and to be
+ * woken takes as long. So where the last sync was short, who comes does not sleep at once:
+ * it gives way to others again and again (sched_yield) and looks whether it has been
+ * told, for up to three times what that sync took: the rest of the one under way, its own,
+ * and the way back of the others. Only processors that are idle pay for it: a yield that
+ * comes back late says that somebody else wants them, and then all sleep at once, for 32
+ * times as long as it took. (RocksDB's writers do alike: "adaptive yield" in its
+ * write_thread.cc.) */
 #include "writer_queue.h"
 
-enum { HOLD_MICROS_MAX = 1000 };
+enum {
+    HOLD_MICROS_MAX = 1000,
+    AWAKE_SYNCS = 3,
+    SLOW_YIELD_MICROS = 1000, /* what a scheduler gives to others is more, what a leader
+                                 does at a stretch is less */
+    QUIET_YIELDS = 32
+};
+
+#define FOREVER UINT64_MAX
 
 enum status writer_queue_init(struct writer_queue *queue, const struct world *world,
-                              struct error *error) {
-    *queue = (struct writer_queue){.world = world};
+                              uint64_t awake_sync_micros, struct error *error) {
+    *queue =
+        (struct writer_queue){.world = world, .awake_sync_micros = awake_sync_micros};
     if (mutex_init(&queue->lock, world->threads) != STATUS_OK) {
         return error_no_memory(error, "a lock", sizeof queue->lock);
     }
@@ -74,7 +92,7 @@ static void uncount(struct writer_queue *queue, const struct writer *writer) {
 
 /* Requires lock. At the head, to lead. */
 static void push_first(struct writer_queue *queue, struct writer *writer) {
-    writer->place = LEADS;
+    writer_move(writer, LEADS);
     writer->next = queue->first;
     queue->first = writer;
     queue->last = writer->next == NULL ? writer : queue->last;
@@ -82,7 +100,7 @@ static void push_first(struct writer_queue *queue, struct writer *writer) {
 
 /* Requires lock. */
 static void push_last(struct writer_queue *queue, struct writer *writer) {
-    writer->place = WAITS;
+    writer_move(writer, WAITS);
     queue->last->next = writer;
     queue->last = writer;
 }
@@ -93,41 +111,81 @@ static bool all_fit(const struct writer_queue *queue) {
            queue->queued_bytes <= SMALL_BYTES;
 }
 
+/* Requires lock. Who holds off, if anybody does, looks whether it may still. */
+static void rouse_holder(struct writer_queue *queue) {
+    if (queue->holder == NULL) {
+        return;
+    }
+    if (!may_hold(queue)) {
+        writer_move(queue->holder, LEADS);
+        queue->holder = NULL;
+    }
+    condition_broadcast(&queue->beds[FRONT]);
+}
+
 /* Requires lock. */
 static void join(struct writer_queue *queue, struct writer *writer) {
     writer->bed =
         queue->first == NULL || queue->taken ? FRONT : TURN + queue->turn % TURNS;
     queue->taken = false;
     count_in(queue, writer);
-    bool complete = queue->holder != NULL && !may_hold(queue);
     if (queue->first == NULL) {
         push_first(queue, writer);
-    } else if (complete && all_fit(queue)) {
-        queue->holder->place = WAITS;
+    } else if (queue->holder != NULL && !may_hold(queue) && all_fit(queue)) {
+        writer_move(queue->holder, WAITS);
         queue->holder = NULL;
         push_first(queue, writer);
     } else {
         push_last(queue, writer);
-        if (complete) {
-            condition_broadcast(&queue->beds[FRONT]);
+        if (!may_hold(queue)) {
+            rouse_holder(queue);
         }
     }
+}
+
+/* Requires lock, which it gives up meanwhile. Until the writer's place is another one, or
+ * it has been awake for long enough; false if it had been before. */
+static bool stay_awake(struct writer_queue *queue, const struct writer *writer,
+                       uint64_t deadline) {
+    enum place place = writer_place(writer);
+    uint64_t end = writer->awake_until < deadline ? writer->awake_until : deadline;
+    uint64_t begun, now = clock_monotonic_micros(queue->world->clock);
+    if (now >= end || now < queue->quiet_until) {
+        return false;
+    }
+    mutex_unlock(&queue->lock);
+    do {
+        begun = now;
+        thread_yield(queue->world->threads);
+        now = clock_monotonic_micros(queue->world->clock);
+    } while (writer_place(writer) == place && now < end &&
+             now - begun < SLOW_YIELD_MICROS);
+    mutex_lock(&queue->lock);
+    if (now - begun >= SLOW_YIELD_MICROS) {
+        queue->quiet_until = now + QUIET_YIELDS * (now - begun);
+    }
+    return true;
 }
 
 /* Requires lock, which it gives up meanwhile, and to lead: that may be taken from it.
  * False once the time is up. */
 static bool hold_off(struct writer_queue *queue, struct writer *writer) {
     bool in_time = true;
+    uint64_t deadline =
+        queue->syncing > 0 ? FOREVER : queue->synced_micros + queue->hold_micros;
     queue->holder = writer;
+    writer_move(writer, HOLDS);
     writer->bed = FRONT;
-    if (queue->syncing > 0) {
-        condition_wait(&queue->beds[FRONT], &queue->lock);
-    } else {
-        in_time = condition_wait_until(&queue->beds[FRONT], &queue->lock,
-                                       queue->synced_micros + queue->hold_micros);
+    if (!stay_awake(queue, writer, deadline)) {
+        if (deadline == FOREVER) {
+            condition_wait(&queue->beds[FRONT], &queue->lock);
+        } else {
+            in_time = condition_wait_until(&queue->beds[FRONT], &queue->lock, deadline);
+        }
     }
     if (queue->holder == writer) {
         queue->holder = NULL;
+        writer_move(writer, LEADS);
     }
     return in_time;
 }
@@ -137,9 +195,12 @@ static bool hold_off(struct writer_queue *queue, struct writer *writer) {
 static void wait_for_place(struct writer_queue *queue, struct writer *writer) {
     bool in_time = true;
     for (;;) {
-        if (writer->place == WAITS) {
-            condition_wait(&queue->beds[writer->bed], &queue->lock);
-        } else if (writer->place == LEADS && in_time && may_hold(queue)) {
+        enum place place = writer_place(writer);
+        if (place == WAITS) {
+            if (!stay_awake(queue, writer, FOREVER)) {
+                condition_wait(&queue->beds[writer->bed], &queue->lock);
+            }
+        } else if (place == LEADS && in_time && may_hold(queue)) {
             in_time = hold_off(queue, writer);
         } else {
             return;
@@ -174,9 +235,13 @@ enum status writer_queue_enter(struct writer_queue *queue, struct writer *writer
             *writer->error = queue->stall;
         }
     } else {
+        if (queue->awake_micros > 0) {
+            writer->awake_until =
+                clock_monotonic_micros(queue->world->clock) + queue->awake_micros;
+        }
         join(queue, writer);
         wait_for_place(queue, writer);
-        *place = writer->place;
+        *place = writer_place(writer);
         if (*place == LEADS) {
             queue->turn++;
             queue->taken = true;
@@ -196,7 +261,7 @@ unsigned writers_done(struct writer *writer, const struct writer *self,
             *writer->error = *error;
         }
         if (writer != self) {
-            writer->place = DONE;
+            writer_move(writer, DONE);
             beds |= 1U << writer->bed;
         }
     }
@@ -224,7 +289,7 @@ void writer_queue_leave(struct writer_queue *queue, size_t changes) {
     queue->taken = false;
     last->next = NULL;
     if (queue->first != NULL) {
-        queue->first->place = LEADS;
+        writer_move(queue->first, LEADS);
         condition_broadcast(&queue->beds[queue->first->bed]);
     }
 }
@@ -279,9 +344,8 @@ void writer_queue_sync_ended(struct writer_queue *queue, uint64_t begun, size_t 
     queue->syncing--;
     queue->expected = queue->queued + count;
     queue->synced_micros = now;
-    queue->hold_micros =
-        2 * (now - begun) < HOLD_MICROS_MAX ? 2 * (now - begun) : HOLD_MICROS_MAX;
-    if (queue->holder != NULL) {
-        condition_broadcast(&queue->beds[FRONT]);
-    }
+    uint64_t took = now - begun + 1; /* at most, as clocks count */
+    queue->hold_micros = 2 * took < HOLD_MICROS_MAX ? 2 * took : HOLD_MICROS_MAX;
+    queue->awake_micros = took <= queue->awake_sync_micros ? AWAKE_SYNCS * took : 0;
+    rouse_holder(queue);
 }

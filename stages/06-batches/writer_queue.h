@@ -7,6 +7,7 @@
 #define STRATA_WRITER_QUEUE_H
 
 #include "acknowledger.h"
+#include "atomic.h"
 #include "kv.h"
 #include "thread.h"
 
@@ -16,7 +17,7 @@ enum {
     GROUP_CHANGES_MAX = 128
 };
 
-enum place { WAITS, LEADS, SYNCS, DONE };
+enum place { WAITS, HOLDS, LEADS, SYNCS, DONE };
 
 /* Where a writer sleeps: alone, or with those who came for the same turn. */
 enum bed { FRONT, TURN, TURNS = 4, BEDS = TURN + TURNS };
@@ -35,14 +36,17 @@ struct writer {
     enum status status;
     struct error *error; /* the caller's; may be NULL */
 
-    /* guarded by the queue's lock */
-    enum place place;
+    uint64_t awake_until; /* its own; microseconds of the monotonic clock */
+
+    /* guarded by the queue's lock, but who is awake looks at its place without */
+    struct atomic_u64 place; /* enum place */
     enum bed bed;
 };
 
 struct writer_queue {
     const struct world *world;
-    struct mutex lock; /* for moments */
+    uint64_t awake_sync_micros; /* nobody stays awake for a sync that takes longer */
+    struct mutex lock;          /* for moments */
     struct condition beds[BEDS];
     /* guarded by lock */
     struct writer *first; /* NULL: nobody is there */
@@ -59,11 +63,23 @@ struct writer_queue {
     size_t expected;        /* so many are there once those who were told are back; … */
     uint64_t synced_micros; /* … they were told at that time; */
     uint64_t hold_micros;   /* a leader waits so long for them */
+    uint64_t awake_micros;  /* who comes stays awake so long */
+    uint64_t quiet_until;   /* nobody does: others want the processors */
 };
+
+static inline enum place writer_place(const struct writer *writer) {
+    return (enum place)atomic_u64_load(&writer->place, memory_order_acquire);
+}
+
+/* Requires the queue's lock. */
+static inline void writer_move(struct writer *writer, enum place place) {
+    atomic_u64_store(&writer->place, place, memory_order_release);
+}
 
 /* NO_MEMORY. */
 MUST_CHECK enum status writer_queue_init(struct writer_queue *queue,
-                                         const struct world *world, struct error *error);
+                                         const struct world *world,
+                                         uint64_t awake_sync_micros, struct error *error);
 void writer_queue_free(struct writer_queue *queue);
 
 /* Waits in the queue until there is something to do, or nothing any more: LEADS, when

@@ -21,25 +21,35 @@ static void visit(void *argument) {
     visitor->back = true;
 }
 
-enum { VISITORS_MAX = GROUP_CHANGES_MAX + 3 };
+enum { VISITORS_MAX = GROUP_CHANGES_MAX + 3, SHORT_MICROS = 100, LONG_MICROS = 500 };
 
 struct visits {
     struct simulation sim;
     struct writer_queue queue;
     struct visitor visitors[VISITORS_MAX];
     size_t count;
+    size_t yields;
+    void (*at_yield)(struct visits *visits); /* NULL: nothing happens meanwhile */
 };
 
-/* A sync was for `told`, and took 500 us. */
-static void visits_begin(struct visits *visits, size_t told) {
-    memset(visits, 0, sizeof *visits);
-    simulation_begin(&visits->sim);
-    assert_ok(writer_queue_init(&visits->queue, &visits->sim.world, NULL));
-    uint64_t begun = writer_queue_sync_begins(&visits->queue);
-    scheduler_advance(visits->sim.scheduler, 500);
+static void sync_ended(struct visits *visits, uint64_t begun, size_t told) {
     mutex_lock(&visits->queue.lock);
     writer_queue_sync_ended(&visits->queue, begun, told);
     mutex_unlock(&visits->queue.lock);
+}
+
+/* A sync was for `told`, and took so long; nobody is to stay awake for more than a SHORT one. */
+static void visits_begin_after(struct visits *visits, size_t told, uint64_t micros) {
+    memset(visits, 0, sizeof *visits);
+    simulation_begin(&visits->sim);
+    assert_ok(writer_queue_init(&visits->queue, &visits->sim.world, SHORT_MICROS, NULL));
+    uint64_t begun = writer_queue_sync_begins(&visits->queue);
+    scheduler_advance(visits->sim.scheduler, micros - 1); /* and less than 1 more */
+    sync_ended(visits, begun, told);
+}
+
+static void visits_begin(struct visits *visits, size_t told) {
+    visits_begin_after(visits, told, LONG_MICROS);
 }
 
 static void visits_end(struct visits *visits) {
@@ -68,12 +78,16 @@ static void assert_leads(const struct visitor *visitor, size_t changes) {
 }
 
 /* All of the leader's group are told. */
-static void tell(struct visits *visits, struct visitor *leader) {
+static void tell_group(struct visits *visits, struct visitor *leader) {
     mutex_lock(&visits->queue.lock);
     writer_queue_leave(&visits->queue, leader->changes);
     unsigned beds = writers_done(&leader->writer, &leader->writer, STATUS_OK, NULL);
     mutex_unlock(&visits->queue.lock);
     writers_wake(&visits->queue, beds);
+}
+
+static void tell(struct visits *visits, struct visitor *leader) {
+    tell_group(visits, leader);
     scheduler_settle(visits->sim.scheduler);
 }
 
@@ -113,9 +127,7 @@ static void who_was_there_already_does_not_count(void **state) {
     struct visitor *first = come(&visits, DURABILITY_ALWAYS, 10);
     scheduler_advance(visits.sim.scheduler, 300);
     assert_false(first->back);
-    mutex_lock(&visits.queue.lock);
-    writer_queue_sync_ended(&visits.queue, begun, 2);
-    mutex_unlock(&visits.queue.lock);
+    sync_ended(&visits, begun, 2);
     struct visitor *second = come(&visits, DURABILITY_ALWAYS, 10);
     scheduler_advance(visits.sim.scheduler, 599);
     assert_false(first->back || second->back);
@@ -192,11 +204,143 @@ static void who_held_off_is_told_too(void **state) {
     }
     struct visitor *last = come(&visits, DURABILITY_ALWAYS, 10);
     assert_leads(last, GROUP_CHANGES_MAX);
-    mutex_lock(&visits.queue.lock);
-    writer_queue_sync_ended(&visits.queue, begun, 0);
-    mutex_unlock(&visits.queue.lock);
+    sync_ended(&visits, begun, 0);
     tell(&visits, last);
     assert_told(rest);
+    visits_end(&visits);
+}
+
+/* ---- who stays awake ------------------------------------------------------------- */
+
+/* Yields are the test's: they are counted, and other things happen meanwhile. */
+static struct visits *watched;
+static struct thread_ops watched_ops;
+static struct threads watched_threads;
+static const struct threads *unwatched;
+
+static void watched_yield(void *state) {
+    watched->yields++;
+    unwatched->ops->yield(state);
+    if (watched->at_yield != NULL) {
+        watched->at_yield(watched);
+    }
+}
+
+static void watch(struct visits *visits) {
+    watched = visits;
+    unwatched = visits->sim.world.threads;
+    watched_ops = *unwatched->ops;
+    watched_ops.yield = watched_yield;
+    watched_threads = (struct threads){&watched_ops, unwatched->state};
+    visits->sim.world.threads = &watched_threads;
+}
+
+/* One leads, and another one waits for its turn. A simulated yield takes 1 us. */
+static void who_waits_for_a_short_sync_stays_awake(void **state) {
+    (void)state;
+    for (uint64_t micros = SHORT_MICROS; micros <= LONG_MICROS; micros += 400) {
+        static struct visits visits;
+        visits_begin_after(&visits, 0, micros);
+        watch(&visits);
+        struct visitor *first = come(&visits, DURABILITY_ALWAYS, 10);
+        assert_leads(first, 1);
+        struct visitor *second = come(&visits, DURABILITY_ALWAYS, 10);
+        assert_int_equal(visits.yields, micros == SHORT_MICROS ? 3 * SHORT_MICROS : 0);
+        assert_false(second->back);
+        tell(&visits, first);
+        assert_leads(second, 1);
+        tell(&visits, second);
+        visits_end(&visits);
+    }
+}
+
+enum { AT_YIELD = 5 };
+
+static void first_goes_at_yield(struct visits *visits) {
+    if (visits->yields == AT_YIELD) {
+        tell_group(visits, &visits->visitors[0]);
+    }
+}
+
+static void who_is_awake_leads_at_once(void **state) {
+    static struct visits visits;
+    (void)state;
+    visits_begin_after(&visits, 0, SHORT_MICROS);
+    watch(&visits);
+    assert_leads(come(&visits, DURABILITY_ALWAYS, 10), 1);
+    visits.at_yield = first_goes_at_yield;
+    struct visitor *second = come(&visits, DURABILITY_ALWAYS, 10);
+    assert_leads(second, 1);
+    assert_int_equal(visits.yields, AT_YIELD);
+    tell(&visits, second);
+    visits_end(&visits);
+}
+
+static void sync_ends_at_yield(struct visits *visits) {
+    if (visits->yields == AT_YIELD) {
+        uint64_t now = clock_monotonic_micros(visits->sim.world.clock);
+        sync_ended(visits, now, 0);
+    }
+}
+
+static void who_holds_off_awake_leads_when_the_sync_ends(void **state) {
+    static struct visits visits;
+    (void)state;
+    visits_begin_after(&visits, 0, SHORT_MICROS);
+    watch(&visits);
+    (void)writer_queue_sync_begins(&visits.queue);
+    visits.at_yield = sync_ends_at_yield;
+    struct visitor *first = come(&visits, DURABILITY_ALWAYS, 10);
+    assert_leads(first, 1);
+    assert_int_equal(visits.yields, AT_YIELD);
+    tell(&visits, first);
+    visits_end(&visits);
+}
+
+/* Two are waited for, and but one comes. */
+static void who_holds_off_awake_leads_when_the_time_is_up(void **state) {
+    static struct visits visits;
+    (void)state;
+    visits_begin_after(&visits, 2, SHORT_MICROS);
+    watch(&visits);
+    struct visitor *first = come(&visits, DURABILITY_ALWAYS, 10);
+    assert_leads(first, 1);
+    assert_int_equal(visits.yields, 2 * SHORT_MICROS);
+    tell(&visits, first);
+    visits_end(&visits);
+}
+
+enum { SLICE_MICROS = 1500 };
+
+static void others_run_at_yield(struct visits *visits) {
+    (void)visits;
+    for (int i = 0; i < SLICE_MICROS; i++) {
+        unwatched->ops->yield(unwatched->state);
+    }
+}
+
+static void nobody_stays_awake_where_others_want_to_run(void **state) {
+    static struct visits visits;
+    (void)state;
+    visits_begin_after(&visits, 0, SHORT_MICROS);
+    watch(&visits);
+    visits.queue.awake_micros = 10 * SLICE_MICROS;
+    visits.at_yield = others_run_at_yield;
+    struct visitor *first = come(&visits, DURABILITY_ALWAYS, 10);
+    for (size_t i = 0; i < 3; i++) {
+        assert_false(come(&visits, DURABILITY_ALWAYS, 10)->back);
+        assert_int_equal(visits.yields, 1);
+    }
+    scheduler_advance(visits.sim.scheduler, 32 * (SLICE_MICROS + 1) - 1);
+    assert_false(come(&visits, DURABILITY_ALWAYS, 10)->back);
+    assert_int_equal(visits.yields, 1);
+    scheduler_advance(visits.sim.scheduler, 1);
+    assert_false(come(&visits, DURABILITY_ALWAYS, 10)->back);
+    assert_int_equal(visits.yields, 2);
+    tell(&visits, first);
+    struct visitor *second = &visits.visitors[1];
+    assert_leads(second, 5);
+    tell(&visits, second);
     visits_end(&visits);
 }
 
@@ -295,7 +439,7 @@ static void all_are_told_once(void **state) {
         const struct clock clock = {&ops, &crew};
         world.clock = &clock;
         scheduler_wake_spuriously(crew.sim.scheduler, seed % 3 == 0 ? 0 : 4);
-        assert_ok(writer_queue_init(&crew.queue, &world, NULL));
+        assert_ok(writer_queue_init(&crew.queue, &world, 50, NULL));
         for (size_t i = 0; i < THREADS; i++) {
             hands[i] = (struct hand){.crew = &crew, .seed = seed * THREADS + i};
             assert_ok(thread_create(&hands[i].thread, world.threads, work, &hands[i]));
@@ -322,6 +466,11 @@ int main(void) {
         cmocka_unit_test(who_held_off_leads_when_the_time_is_up),
         cmocka_unit_test(who_held_off_leads_when_it_must),
         cmocka_unit_test(who_held_off_is_told_too),
+        cmocka_unit_test(who_waits_for_a_short_sync_stays_awake),
+        cmocka_unit_test(who_is_awake_leads_at_once),
+        cmocka_unit_test(who_holds_off_awake_leads_when_the_sync_ends),
+        cmocka_unit_test(who_holds_off_awake_leads_when_the_time_is_up),
+        cmocka_unit_test(nobody_stays_awake_where_others_want_to_run),
         cmocka_unit_test(all_are_told_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,6 +29,7 @@ static void defaults_are_those_of_the_table(void **state) {
     assert_int_equal(options.log_region, APPEND_AUTO);
     assert_int_equal(options.log_bytes, 64 << 20);
     assert_int_equal(options.log_step_bytes, 1 << 20);
+    assert_int_equal(options.awake_sync_micros, 250);
     assert_ptr_equal(options.world, &world_system);
 }
 
@@ -74,6 +75,7 @@ static void every_setting_round_trips(void **state) {
         assert_int_equal(copy.log_region, options.log_region);
         assert_int_equal(copy.log_bytes, options.log_bytes);
         assert_int_equal(copy.log_step_bytes, options.log_step_bytes);
+        assert_int_equal(copy.awake_sync_micros, options.awake_sync_micros);
     }
 }
 

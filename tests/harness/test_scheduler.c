@@ -390,6 +390,51 @@ static void test_kill_drops_the_others(void **state) {
     scheduler_free(scheduler);
 }
 
+struct patience {
+    const struct clock *clock;
+    struct mutex mutex;
+    struct condition condition;
+    uint64_t until, woken;
+};
+
+static void wait_in_vain(void *argument) {
+    struct patience *patience = argument;
+    mutex_lock(&patience->mutex);
+    assert_false(
+        condition_wait_until(&patience->condition, &patience->mutex, patience->until));
+    patience->woken = clock_monotonic_micros(patience->clock);
+    mutex_unlock(&patience->mutex);
+}
+
+/* So who yields until something happens, or a time is up, ends. */
+static void test_a_yield_takes_a_microsecond(void **state) {
+    (void)state;
+    for (uint64_t round = 0; round < 100; round++) {
+        uint64_t seed = round;
+        struct scheduler *scheduler = scheduler_new(random_choice, &seed);
+        const struct threads *threads = scheduler_threads(scheduler);
+        struct patience patience = {.clock = scheduler_clock(scheduler)};
+        uint64_t begun = clock_monotonic_micros(patience.clock);
+        struct thread thread;
+        patience.until = begun + 5;
+        assert_int_equal(mutex_init(&patience.mutex, threads), STATUS_OK);
+        assert_int_equal(condition_init(&patience.condition, threads), STATUS_OK);
+        assert_int_equal(thread_create(&thread, threads, wait_in_vain, &patience),
+                         STATUS_OK);
+        scheduler_settle(scheduler);
+        for (uint64_t i = 1; patience.woken == 0; i++) {
+            thread_yield(threads);
+            assert_int_equal(clock_monotonic_micros(patience.clock), begun + i);
+            assert_true(i < 1000);
+        }
+        assert_true(patience.woken >= patience.until);
+        thread_join(&thread);
+        condition_free(&patience.condition);
+        mutex_free(&patience.mutex);
+        scheduler_free(scheduler);
+    }
+}
+
 static void test_no_memory_is_answered(void **state) {
     (void)state;
     struct scheduler *scheduler = scheduler_new(NULL, NULL);
@@ -498,6 +543,7 @@ int main(void) {
 #endif
         cmocka_unit_test(test_time_moves_with_the_harness),
         cmocka_unit_test(test_time_jumps_when_all_wait),
+        cmocka_unit_test(test_a_yield_takes_a_microsecond),
         cmocka_unit_test(test_kill_drops_the_others),
         cmocka_unit_test(test_no_memory_is_answered),
         cmocka_unit_test(test_deadlock_is_reported),
