@@ -8,7 +8,7 @@
 enum { BUFFER_KEPT_BYTES = 1024 * 1024 };
 
 /* What was synced so often since it was allocated is worth being written twice. */
-enum { FILL_SYNCS = 8, FILL_BYTES = 256 * 1024 };
+enum { FILL_SYNCS = 8, FILL_BYTES = 128 * 1024 };
 static const unsigned char zeros[65536];
 
 static enum status open_as(enum append_kind kind, struct file *file, uint64_t end,

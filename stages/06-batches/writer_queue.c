@@ -21,8 +21,8 @@
  * it gives way to others again and again (sched_yield) and looks whether it has been
  * told, for up to three times what that sync took: the rest of the one under way, its own,
  * and the way back of the others. Only processors that are idle pay for it: a yield that
- * comes back late says that somebody else wants them, and then all sleep at once, for 32
- * times as long as it took. (RocksDB's writers do alike: "adaptive yield" in its
+ * comes back late says that somebody else wants them, and then all sleep at once, for
+ * sixteen times as long as it took. (RocksDB's writers do alike: "adaptive yield" in its
  * write_thread.cc.) */
 #include "writer_queue.h"
 
@@ -31,7 +31,7 @@ enum {
     AWAKE_SYNCS = 3,
     SLOW_YIELD_MICROS = 1000, /* what a scheduler gives to others is more, what a leader
                                  does at a stretch is less */
-    QUIET_YIELDS = 32
+    QUIET_YIELDS = 16
 };
 
 #define FOREVER UINT64_MAX

@@ -331,7 +331,7 @@ static void nobody_stays_awake_where_others_want_to_run(void **state) {
         assert_false(come(&visits, DURABILITY_ALWAYS, 10)->back);
         assert_int_equal(visits.yields, 1);
     }
-    scheduler_advance(visits.sim.scheduler, 32 * (SLICE_MICROS + 1) - 1);
+    scheduler_advance(visits.sim.scheduler, 16 * (SLICE_MICROS + 1) - 1);
     assert_false(come(&visits, DURABILITY_ALWAYS, 10)->back);
     assert_int_equal(visits.yields, 1);
     scheduler_advance(visits.sim.scheduler, 1);

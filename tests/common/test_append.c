@@ -358,7 +358,7 @@ static void what_is_synced_often_is_filled(void **state) {
 
 /* A piece when the one before is used up, so that nobody waits for all of it. */
 static void a_large_step_is_filled_in_pieces(void **state) {
-    enum { PIECE = 256 * 1024, LARGE_STEP = 4 * PIECE, PIECE_WRITES = 4, SMALL = 16 };
+    enum { PIECE = 128 * 1024, LARGE_STEP = 8 * PIECE, PIECE_WRITES = 2, SMALL = 16 };
     static unsigned char model[2 * PIECE];
     struct refusing refusing = begin();
     struct append *append = open_region(&refusing, 0, kind_of(state), LARGE_STEP);
