@@ -53,8 +53,8 @@ enum status append_open(struct file *file, uint64_t end, enum append_kind kind,
     return status == STATUS_OK ? status : error_set(error, status, "%s", refusal.message);
 }
 
-/* Nothing behind the end is anybody's: tenants build in a buffer. A piece at a time, since
- * a writer waits for it, and the next sync too. */
+/* Nothing behind the end is anybody's: tenants build in a buffer. A piece at a time, as a
+ * writer waits for it, and so does the next sync. */
 static enum status fill(struct append *append, struct error *error) {
     uint64_t at = append->filled < append->end ? append->end : append->filled;
     uint64_t all = append->allocated - at;

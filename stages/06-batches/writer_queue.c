@@ -17,13 +17,13 @@
  * leaves its rest in a bed that is woken as a whole, for one; they look, and sleep on.
  *
  * Who stays awake. Where a sync takes a tenth of a millisecond, to fall asleep and to be
- * woken takes as long. So where the last sync was short, who comes does not sleep at once:
- * it gives way to others again and again (sched_yield) and looks whether it has been
- * told, for up to three times what that sync took: the rest of the one under way, its own,
- * and the way back of the others. Only processors that are idle pay for it: a yield that
- * comes back late says that somebody else wants them, and then all sleep at once, for
- * sixteen times as long as it took. (RocksDB's writers do alike: "adaptive yield" in its
- * write_thread.cc.) */
+ * woken takes as long. So where the last sync was short, who comes does not sleep at
+ * once: it gives way to others again and again (sched_yield) and looks whether it has
+ * been told, for up to three times what that sync took: the rest of the one under way,
+ * its own, and the way back of the others. Only processors that are idle pay for it: a
+ * yield that comes back late says that somebody else wants them, and then all sleep at
+ * once, for sixteen times as long as it took. (RocksDB's writers do alike: "adaptive
+ * yield" in its write_thread.cc.) */
 #include "writer_queue.h"
 
 enum {

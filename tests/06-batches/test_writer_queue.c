@@ -38,7 +38,7 @@ static void sync_ended(struct visits *visits, uint64_t begun, size_t told) {
     mutex_unlock(&visits->queue.lock);
 }
 
-/* A sync was for `told`, and took so long; nobody is to stay awake for more than a SHORT one. */
+/* A sync was for `told`, and took so long. Nobody stays awake for more than SHORT. */
 static void visits_begin_after(struct visits *visits, size_t told, uint64_t micros) {
     memset(visits, 0, sizeof *visits);
     simulation_begin(&visits->sim);
