@@ -16,19 +16,21 @@
  * at the same time do not disturb each other. A group that is too large for one turn
  * leaves its rest in a bed that is woken as a whole, for one; they look, and sleep on.
  *
- * Who stays awake. Where a sync takes a tenth of a millisecond, to fall asleep and to be
- * woken takes as long. So where the last sync was short, who comes does not sleep at
- * once: it gives way to others again and again (sched_yield) and looks whether it has
- * been told, for up to three times what that sync took: the rest of the one under way,
- * its own, and the way back of the others. Only processors that are idle pay for it: a
- * yield that comes back late says that somebody else wants them, and then all sleep at
- * once, for sixteen times as long as it took. (RocksDB's writers do alike: "adaptive
- * yield" in its write_thread.cc.) */
+ * Who stays awake. Where a sync takes a tenth of a millisecond, to wake all who wait for
+ * it takes as long. So where the last sync was short, and there are at least three, who
+ * comes does not sleep at once: it gives way to others again and again (sched_yield) and
+ * looks whether it has been told, for up to three times what that sync took: the rest of
+ * the one under way, its own, and the way back of the others. Only processors that are
+ * idle pay for it: a yield that comes back late says that somebody else wants them, and
+ * then all sleep at once, for sixteen times as long as it took. (RocksDB's writers do
+ * alike: "adaptive yield" in its write_thread.cc.) Of two, one is at the disk: to wake
+ * the other costs little, and awake it is in the way of what the disk has to tell. */
 #include "writer_queue.h"
 
 enum {
     HOLD_MICROS_MAX = 1000,
     AWAKE_SYNCS = 3,
+    AWAKE_WRITERS_MIN = 3,
     SLOW_YIELD_MICROS = 1000, /* what a scheduler gives to others is more, what a leader
                                  does at a stretch is less */
     QUIET_YIELDS = 16
@@ -346,6 +348,7 @@ void writer_queue_sync_ended(struct writer_queue *queue, uint64_t begun, size_t 
     queue->synced_micros = now;
     uint64_t took = now - begun + 1; /* at most, as clocks count */
     queue->hold_micros = 2 * took < HOLD_MICROS_MAX ? 2 * took : HOLD_MICROS_MAX;
-    queue->awake_micros = took <= queue->awake_sync_micros ? AWAKE_SYNCS * took : 0;
+    bool awake = took <= queue->awake_sync_micros && queue->expected >= AWAKE_WRITERS_MIN;
+    queue->awake_micros = awake ? AWAKE_SYNCS * took : 0;
     rouse_holder(queue);
 }

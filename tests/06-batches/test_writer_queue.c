@@ -235,13 +235,19 @@ static void watch(struct visits *visits) {
     visits->sim.world.threads = &watched_threads;
 }
 
+/* A sync for three took so long; but now nobody is waited for. */
+static void begin_watched(struct visits *visits, uint64_t micros) {
+    visits_begin_after(visits, 3, micros);
+    visits->queue.expected = 0;
+    watch(visits);
+}
+
 /* One leads, and another one waits for its turn. A simulated yield takes 1 us. */
 static void who_waits_for_a_short_sync_stays_awake(void **state) {
     (void)state;
     for (uint64_t micros = SHORT_MICROS; micros <= LONG_MICROS; micros += 400) {
         static struct visits visits;
-        visits_begin_after(&visits, 0, micros);
-        watch(&visits);
+        begin_watched(&visits, micros);
         struct visitor *first = come(&visits, DURABILITY_ALWAYS, 10);
         assert_leads(first, 1);
         struct visitor *second = come(&visits, DURABILITY_ALWAYS, 10);
@@ -265,8 +271,7 @@ static void first_goes_at_yield(struct visits *visits) {
 static void who_is_awake_leads_at_once(void **state) {
     static struct visits visits;
     (void)state;
-    visits_begin_after(&visits, 0, SHORT_MICROS);
-    watch(&visits);
+    begin_watched(&visits, SHORT_MICROS);
     assert_leads(come(&visits, DURABILITY_ALWAYS, 10), 1);
     visits.at_yield = first_goes_at_yield;
     struct visitor *second = come(&visits, DURABILITY_ALWAYS, 10);
@@ -286,8 +291,7 @@ static void sync_ends_at_yield(struct visits *visits) {
 static void who_holds_off_awake_leads_when_the_sync_ends(void **state) {
     static struct visits visits;
     (void)state;
-    visits_begin_after(&visits, 0, SHORT_MICROS);
-    watch(&visits);
+    begin_watched(&visits, SHORT_MICROS);
     (void)writer_queue_sync_begins(&visits.queue);
     visits.at_yield = sync_ends_at_yield;
     struct visitor *first = come(&visits, DURABILITY_ALWAYS, 10);
@@ -297,16 +301,30 @@ static void who_holds_off_awake_leads_when_the_sync_ends(void **state) {
     visits_end(&visits);
 }
 
-/* Two are waited for, and but one comes. */
+/* Three are waited for, and but one comes. */
 static void who_holds_off_awake_leads_when_the_time_is_up(void **state) {
     static struct visits visits;
     (void)state;
-    visits_begin_after(&visits, 2, SHORT_MICROS);
+    visits_begin_after(&visits, 3, SHORT_MICROS);
     watch(&visits);
     struct visitor *first = come(&visits, DURABILITY_ALWAYS, 10);
     assert_leads(first, 1);
     assert_int_equal(visits.yields, 2 * SHORT_MICROS);
     tell(&visits, first);
+    visits_end(&visits);
+}
+
+static void two_do_not_stay_awake(void **state) {
+    static struct visits visits;
+    (void)state;
+    visits_begin_after(&visits, 2, SHORT_MICROS);
+    watch(&visits);
+    struct visitor *first = come(&visits, DURABILITY_ALWAYS, 10);
+    struct visitor *second = come(&visits, DURABILITY_ALWAYS, 10);
+    assert_leads(second, 2);
+    assert_int_equal(visits.yields, 0);
+    tell(&visits, second);
+    assert_told(first);
     visits_end(&visits);
 }
 
@@ -322,8 +340,7 @@ static void others_run_at_yield(struct visits *visits) {
 static void nobody_stays_awake_where_others_want_to_run(void **state) {
     static struct visits visits;
     (void)state;
-    visits_begin_after(&visits, 0, SHORT_MICROS);
-    watch(&visits);
+    begin_watched(&visits, SHORT_MICROS);
     visits.queue.awake_micros = 10 * SLICE_MICROS;
     visits.at_yield = others_run_at_yield;
     struct visitor *first = come(&visits, DURABILITY_ALWAYS, 10);
@@ -470,6 +487,7 @@ int main(void) {
         cmocka_unit_test(who_is_awake_leads_at_once),
         cmocka_unit_test(who_holds_off_awake_leads_when_the_sync_ends),
         cmocka_unit_test(who_holds_off_awake_leads_when_the_time_is_up),
+        cmocka_unit_test(two_do_not_stay_awake),
         cmocka_unit_test(nobody_stays_awake_where_others_want_to_run),
         cmocka_unit_test(all_are_told_once),
     };
